@@ -1,0 +1,150 @@
+"""What a dataset is: how its files are named, how its depth is encoded, where it is valid."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """One dataset's conventions.
+
+    Depth is `count * metres_per_count` for metric datasets. Where `metres_per_count` is None each
+    map is relative: counts over the largest value of `depth_dtype`, times an unknown scale.
+    Ranges are in metres (relative: in 0..1) and inclusive; what lies outside is invalid.
+    A template without {scene} has its scenes in index.csv, else every frame is its own scene.
+    """
+
+    name: str
+    photo: str  # path template with {scene} and {frame}; what both fields say makes a pair
+    depth: str
+    depth_dtype: str
+    metres_per_count: float | None
+    min_depth: float
+    max_depth: float
+    median_range: tuple[float, float]  # of one map; outside, the map is in another encoding
+    coverage_range: tuple[float, float]  # share of valid pixels; LiDAR is sparse, a Kinect is not
+    invalid_counts: tuple[int, ...] = (0,)
+    border: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)  # top, bottom, left, right
+    protocol: str = "full"  # the evaluation protocol in `metrics.PROTOCOLS`
+
+    @property
+    def unit(self) -> str:
+        """ "metre", or "relative" for depth up to an unknown scale a map."""
+        return "relative" if self.metres_per_count is None else "metre"
+
+    @property
+    def scale(self) -> float:
+        """Depth of one count, in metres (relative: in shares of the largest count)."""
+        return self.metres_per_count or 1.0 / np.iinfo(self.depth_dtype).max
+
+    @property
+    def sparse(self) -> bool:
+        """True where most pixels have no measurement, as with LiDAR."""
+        return self.coverage_range[1] <= 0.5
+
+    def key_of(self, path: str, template: str) -> tuple[str, str] | None:
+        """(scene, frame) of a POSIX path that ends as `template` says; None where it does not."""
+        match = _pattern(template).search(path)
+        if match is None:
+            return None
+        fields = match.groupdict()
+        return fields.get("scene", ""), fields["frame"]
+
+    def scene_of(self, photo: str) -> str:
+        """The base scene of a photo; the photo's own name where its path does not say it."""
+        scene, frame = self.key_of(photo, self.photo) or ("", photo)
+        return base_scene(scene) if scene else frame
+
+
+def base_scene(folder: str) -> str:
+    """The scene that a folder shows: its name without `_out` and without a trailing letter.
+
+    NYU's 284 training folders are 249 scenes: `living_room_0038a_out` and `…b_out` are one room.
+    """
+    return re.sub(r"(?<=\d)[a-z]$", "", folder.removesuffix("_out"))
+
+
+@cache
+def _pattern(template: str) -> re.Pattern:
+    pattern = re.escape(template).replace(r"\*", "[^/]*")
+    pattern = re.sub(r"\\{(scene|frame)\\}", r"(?P<\1>[^/]+?)", pattern)
+    return re.compile(f"(?:^|/){pattern}$")
+
+
+# The photos of NYU Depth V2 carry a white frame from undistortion; (43, 45)-(608, 472) is picture.
+_NYU_BORDER = (45 / 480, 472 / 480, 43 / 640, 608 / 640)
+
+NYU_TRAIN = DatasetSpec(
+    name="nyu_train",
+    photo="nyu2_train/{scene}/{frame}.jpg",
+    depth="nyu2_train/{scene}/{frame}.png",
+    depth_dtype="uint8",
+    metres_per_count=10 / 255,
+    min_depth=0.1,
+    max_depth=10.0,
+    median_range=(0.4, 9.9),
+    coverage_range=(0.5, 1.0),
+    border=_NYU_BORDER,
+    protocol="nyu_densedepth",
+)
+NYU_TEST = DatasetSpec(
+    name="nyu_test",
+    photo="nyu2_test/{frame}_colors.*",
+    depth="nyu2_test/{frame}_depth.png",
+    depth_dtype="uint16",
+    metres_per_count=1e-3,
+    min_depth=0.1,
+    max_depth=10.0,
+    median_range=(0.4, 9.9),
+    coverage_range=(0.5, 1.0),
+    border=_NYU_BORDER,
+    protocol="nyu_densedepth",
+)
+NYU_RELATIVE = DatasetSpec(
+    name="nyu_relative",
+    photo="relative_*/{frame}.jpg",
+    depth="relative_*/{frame}.png",
+    depth_dtype="uint8",
+    metres_per_count=None,
+    min_depth=0.01,
+    max_depth=1.0,
+    median_range=(0.02, 0.99),
+    coverage_range=(0.5, 1.0),
+    border=_NYU_BORDER,
+    protocol="nyu_densedepth",
+)
+INDOOR_MILLIMETRE = DatasetSpec(
+    name="indoor_millimetre",
+    photo="{scene}/{frame}_rgb.*",
+    depth="{scene}/{frame}_depth.png",
+    depth_dtype="uint16",
+    metres_per_count=1e-3,
+    min_depth=0.1,
+    max_depth=10.0,
+    median_range=(0.3, 9.9),
+    coverage_range=(0.2, 1.0),
+    invalid_counts=(0, 65535),
+)
+KITTI = DatasetSpec(
+    name="kitti",
+    photo="{scene}/rgb/{frame}.*",
+    depth="{scene}/depth/{frame}.png",
+    depth_dtype="uint16",
+    metres_per_count=1 / 256,
+    min_depth=1.0,
+    max_depth=80.0,
+    median_range=(2.0, 60.0),
+    coverage_range=(0.0005, 0.5),
+    protocol="kitti_garg",
+)
+SPECS = {spec.name: spec for spec in (NYU_TRAIN, NYU_TEST, NYU_RELATIVE, INDOOR_MILLIMETRE, KITTI)}
+
+
+def get_spec(name: str) -> DatasetSpec:
+    """The dataset called `name`. Errors: ValueError that lists the names."""
+    if name not in SPECS:
+        raise ValueError(f"`spec` must be one of {', '.join(SPECS)}. Received: spec={name!r}.")
+    return SPECS[name]

@@ -1,0 +1,78 @@
+"""What the tests share: a tiny dataset in NYU's layout, the embedded sample, the real data."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes at its import
+os.environ.setdefault("MPLBACKEND", "Agg")  # figures without a screen
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """The repository's root."""
+    return PROJECT
+
+
+@pytest.fixture(scope="session")
+def sample() -> Path:
+    """The embedded sample, in the Kaggle archive's layout."""
+    return PROJECT / "datasets" / "sample"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real data that lies beside the repository on the machines of its developers."""
+    folder = PROJECT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("needs the real data in ../shared")
+    return folder
+
+
+@pytest.fixture
+def tiny_nyu(tmp_path):
+    """A function that writes a small dataset in the Kaggle archive's layout and gives its folder.
+
+    It makes nyu2_train/room_0001_out/1.jpg and 1.png (8 bits, 255 = 10 m), nyu2_test/
+    00000_colors.png and 00000_depth.png (16 bits, millimetres), nyu2_train.csv and nyu2_test.csv.
+    The nearer, the brighter, so a network learns it in a few steps.
+    """
+
+    def write(scenes=3, frames=2, height=32, width=48, tests=2) -> Path:
+        root = tmp_path / "tiny_nyu"
+        rooms = [f"nyu2_train/room_{scene + 1:04d}_out/" for scene in range(scenes)]
+        train = [f"{room}{frame + 1}" for room in rooms for frame in range(frames)]
+        test = [f"nyu2_test/{index:05d}_" for index in range(tests)]
+        rng = np.random.default_rng(0)
+        for stem in train:
+            rgb, depth_m = _draw_pair(rng, height, width)
+            _write_pair(root / f"{stem}.jpg", rgb, root / f"{stem}.png", depth_m * 25.5, np.uint8)
+        for stem in test:
+            rgb, depth_m = _draw_pair(rng, height, width)
+            paths = root / f"{stem}colors.png", root / f"{stem}depth.png"
+            _write_pair(paths[0], rgb, paths[1], depth_m * 1000, np.uint16)
+        (root / "nyu2_train.csv").write_text("".join(f"{s}.jpg,{s}.png\n" for s in train))
+        (root / "nyu2_test.csv").write_text("".join(f"{s}colors.png,{s}depth.png\n" for s in test))
+        return root
+
+    return write
+
+
+def _draw_pair(rng, height, width):
+    """The picture and the depth, 1 to 9 m, of a tilted plane with a nearer bump."""
+    rows, columns = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
+    down, right, row, column = rng.uniform((1, -1.5, 0.2, 0.2), (3, 1.5, 0.8, 0.8))
+    bump = np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / 0.02)
+    depth_m = 5.5 - down * (rows - 0.5) + right * (columns - 0.5) - 2 * bump
+    light = 255 * (1 - depth_m / 10)[..., None] * rng.uniform(0.7, 1.0, 3)
+    return light + rng.normal(0, 4, (height, width, 3)), depth_m
+
+
+def _write_pair(rgb_path, rgb, depth_path, counts, dtype):
+    rgb_path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(rgb_path), np.clip(rgb[..., ::-1], 0, 255).astype(np.uint8))
+    cv2.imwrite(str(depth_path), np.round(counts).astype(dtype))
