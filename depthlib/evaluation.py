@@ -1,0 +1,92 @@
+"""How good predictions are: a row an image, means with intervals, and the floors to beat."""
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from depthlib.images import read_depth, read_pair, resize_depth
+from depthlib.metrics import METRICS, EvaluationProtocol, bootstrap_interval, pooled_rmse, score
+from depthlib.pairs import Pairs
+
+# Photos and whether to average over flips in, depth maps of the photos' sizes out.
+Predict = Callable[[Sequence[np.ndarray], bool], list[np.ndarray]]
+
+
+def evaluate(
+    predict: Predict,
+    pairs: Pairs,
+    protocol: EvaluationProtocol,
+    alignment: str = "none",
+    batch_size: int = 8,
+) -> pd.DataFrame:
+    """Scores of `predict` on each pair: a row an image with rgb, scene, METRICS and pixels.
+
+    Errors: ValueError for relative depth that is not aligned; what `images` raises for bad files.
+    """
+    relative = pairs.spec.unit == "relative"
+    rows = []
+    for start in tqdm(range(0, len(pairs), batch_size), "evaluate"):
+        indices = range(start, min(start + batch_size, len(pairs)))
+        loaded = [
+            read_pair(pairs.rgb_path(index), pairs.depth_path(index), pairs.spec)
+            for index in indices
+        ]
+        predictions = predict([rgb for rgb, _ in loaded], protocol.flip_average)
+        rows += [
+            score(truth, prediction, protocol, alignment, relative)
+            for (_, truth), prediction in zip(loaded, predictions, strict=True)
+        ]
+    return pd.concat([pairs.table[["rgb", "scene"]], pd.DataFrame(rows)], axis=1)
+
+
+def summarise(scores: dict[str, pd.DataFrame], seed: int = 0) -> pd.DataFrame:
+    """A row a model: mean of each metric over images, `<metric>_low` and `_high` at 95 %.
+
+    Intervals are bootstrapped over scenes. `rmse_pooled` is over all pixels at once, to compare
+    with DenseDepth's released code.
+    """
+    rows = []
+    for model, table in scores.items():
+        metrics = [metric for metric in METRICS if metric in table]
+        row = {"model": model, **table[metrics].mean()}
+        row["images"] = len(table)
+        for metric in metrics:
+            low, high = bootstrap_interval(table[metric], table["scene"], seed)
+            row |= {f"{metric}_low": low, f"{metric}_high": high}
+        if "rmse" in table:
+            row["rmse_pooled"] = pooled_rmse(table["rmse"], table["pixels"])
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def fit_floors(training: Pairs, most: int = 2000) -> dict[str, Predict]:
+    """What needs no photo at all: `mean_map`, training's mean log depth at each pixel, `constant`.
+
+    A network that does not beat them has learned nothing. At most `most` maps, evenly spaced, are
+    read. Constant is the median of their pixels.
+    """
+    indices = np.linspace(0, len(training) - 1, min(most, len(training))).astype(int)
+    maps = np.stack(
+        [
+            resize_depth(read_depth(training.depth_path(index), training.spec), 120, 160)
+            for index in tqdm(indices, "mean map")
+        ]
+    )
+    log_depth = np.log(np.where(maps > 0, maps, np.nan))
+    median = np.nanmedian(maps[maps > 0])
+    measured = np.isfinite(log_depth).any(axis=0)
+    mean = np.full(maps.shape[1:], median, np.float32)
+    mean[measured] = np.exp(np.nanmean(log_depth[:, measured], axis=0))
+    return {"mean_map": _predict_map(mean), "constant": _predict_map(np.full((2, 2), median))}
+
+
+def _predict_map(depth: np.ndarray) -> Predict:
+    def predict(photos, flip_average=False):
+        shown = (depth + depth[:, ::-1]) / 2 if flip_average else depth
+        shown = shown.astype(np.float32)
+        return [cv2.resize(shown, photo.shape[1::-1]) for photo in photos]
+
+    return predict

@@ -1,0 +1,127 @@
+"""Every figure: photos, depth and errors side by side, on colour scales that can be read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from depthlib.files import replace_file
+
+DEPTH_COLOURS = plt.get_cmap("turbo_r").with_extremes(bad="0.6")  # near is warm; invalid is grey
+ERROR_COLOURS = plt.get_cmap("RdBu_r").with_extremes(bad="0.6")
+LARGEST_ERROR = 0.5  # of the true depth; where the error map's colours end
+PANEL = (2.6, 2.15)  # inches
+
+
+def compare_with_truth(
+    photos: Sequence[np.ndarray],
+    truths: Sequence[np.ndarray],
+    predictions: dict[str, Sequence[np.ndarray]],
+    scores: dict[str, pd.DataFrame],
+    unit: str = "metre",
+) -> Figure:
+    """A row a photo: photo, ground truth, and each model's depth and error map.
+
+    photos uint8 (height, width, 3), truths and predictions (height, width) with 0 where invalid;
+    `scores` has a row a photo with delta1 and abs_rel, which stand under the model's depth. One
+    colour scale a row, the truth's range. Errors are (prediction - truth) / truth.
+    """
+    columns = 2 + 2 * len(predictions)
+    figure, axes = _make_grid(len(photos), columns)
+    for row, (photo, truth) in enumerate(zip(photos, truths, strict=True)):
+        limits = _limits([truth])
+        axes[row, 0].imshow(photo)
+        _show_depth(axes[row, 1], truth, limits, unit)
+        for number, (model, depths) in enumerate(predictions.items()):
+            depth_axis, error_axis = axes[row, 2 + 2 * number : 4 + 2 * number]
+            _show_depth(depth_axis, depths[row], limits, unit)
+            score = scores[model].iloc[row]
+            depth_axis.set_xlabel(f"δ1 {score['delta1']:.3f}   AbsRel {score['abs_rel']:.3f}")
+            _show_error(error_axis, depths[row], truth)
+    titles = ["photo", "ground truth"]
+    titles += [title for model in predictions for title in (model, f"error of {model}")]
+    for axis, title in zip(axes[0], titles, strict=True):
+        axis.set_title(title)
+    return figure
+
+
+def show_photos(
+    photos: Sequence[np.ndarray], predictions: dict[str, Sequence[np.ndarray]], unit: str = "metre"
+) -> Figure:
+    """A row a photo without ground truth: the photo and each model's depth, one scale a row."""
+    figure, axes = _make_grid(len(photos), 1 + len(predictions))
+    for row, photo in enumerate(photos):
+        depths = [depths[row] for depths in predictions.values()]
+        limits = _limits(depths)
+        axes[row, 0].imshow(photo)
+        for axis, depth in zip(axes[row, 1:], depths, strict=True):
+            _show_depth(axis, depth, limits, unit)
+    for axis, title in zip(axes[0], ["photo", *predictions], strict=True):
+        axis.set_title(title)
+    return figure
+
+
+def show_pairs(
+    photos: Sequence[np.ndarray], truths: Sequence[np.ndarray], unit: str = "metre"
+) -> Figure:
+    """Photos above their depth maps: a look at a dataset."""
+    figure, axes = _make_grid(2, len(photos))
+    for column, (photo, truth) in enumerate(zip(photos, truths, strict=True)):
+        axes[0, column].imshow(photo)
+        _show_depth(axes[1, column], truth, _limits([truth]), unit)
+    return figure
+
+
+def show_history(log: pd.DataFrame) -> Figure:
+    """Loss and metrics over epochs, training and validation; `log` is a run's log.csv."""
+    names = [name for name in log if f"val_{name}" in log]
+    figure, axes = plt.subplots(1, len(names), figsize=(4 * len(names), 3), layout="constrained")
+    for axis, name in zip(np.atleast_1d(axes), names, strict=True):
+        axis.plot(log["epoch"], log[name], label="training")
+        axis.plot(log["epoch"], log[f"val_{name}"], label="validation")
+        axis.set(title=name, xlabel="epoch")
+        axis.grid(alpha=0.3)
+        axis.legend()
+    return figure
+
+
+def save_figure(figure: Figure, path: Path | str, dpi: int = 90) -> Path:
+    """Writes a figure atomically and gives its path; the format is the path's suffix."""
+    with replace_file(path) as temporary:
+        figure.savefig(temporary, dpi=dpi)
+    return Path(path)
+
+
+def _make_grid(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
+    size = (PANEL[0] * columns, PANEL[1] * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+    return figure, axes
+
+
+def _limits(depths: Sequence[np.ndarray]) -> tuple[float, float]:
+    """The range that holds 98 % of the valid pixels, so that one far pixel costs no contrast."""
+    valid = np.concatenate([depth[depth > 0] for depth in depths])
+    low, high = np.percentile(valid, [1, 99])
+    return (low, high) if high > low else (low * 0.9, high * 1.1)
+
+
+def _show_depth(axis, depth: np.ndarray, limits: tuple[float, float], unit: str) -> None:
+    picture = axis.imshow(
+        np.ma.masked_less_equal(depth, 0), cmap=DEPTH_COLOURS, vmin=limits[0], vmax=limits[1]
+    )
+    bar = axis.figure.colorbar(picture, ax=axis, fraction=0.046, pad=0.02)
+    bar.ax.set_title({"metre": "m"}.get(unit, unit), fontsize="small")
+
+
+def _show_error(axis, depth: np.ndarray, truth: np.ndarray) -> None:
+    valid = truth > 0
+    error = np.ma.array(np.zeros(truth.shape), mask=~valid)
+    error[valid] = depth[valid] / truth[valid] - 1
+    picture = axis.imshow(error, cmap=ERROR_COLOURS, vmin=-LARGEST_ERROR, vmax=LARGEST_ERROR)
+    bar = axis.figure.colorbar(picture, ax=axis, fraction=0.046, pad=0.02)
+    bar.ax.yaxis.set_major_formatter("{x:+.0%}")

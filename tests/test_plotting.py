@@ -1,0 +1,51 @@
+import numpy as np
+import pandas as pd
+
+from depthlib import plotting
+
+PHOTO = np.random.default_rng(0).integers(0, 255, (32, 48, 3), np.uint8)
+TRUTH = np.linspace(1, 4, 32 * 48, dtype=np.float32).reshape(32, 48)
+SCORES = pd.DataFrame({"delta1": [0.5, 0.75], "abs_rel": [0.25, 0.125]})
+
+
+def test_the_comparison_has_the_seeds_columns_and_an_error_map_for_each_model():
+    holed = TRUTH.copy()
+    holed[:4] = 0
+    predictions = {"first": [TRUTH * 1.25] * 2, "second": [TRUTH * 0.75] * 2}
+    figure = plotting.compare_with_truth(
+        [PHOTO] * 2, [holed] * 2, predictions, {"first": SCORES, "second": SCORES}
+    )
+    pictures = [axis for axis in figure.axes if axis.images and not axis.get_label()]
+    assert [axis.get_title() for axis in pictures[:6]] == [
+        "photo", "ground truth", "first", "error of first", "second", "error of second",
+    ]  # fmt: skip
+    assert pictures[8].get_xlabel() == "δ1 0.750   AbsRel 0.125"
+    depths = [pictures[column].images[0] for column in (1, 2, 4)]
+    assert len({picture.get_clim() for picture in depths}) == 1, "one colour scale a row"
+    assert depths[0].get_array().mask[:4].all(), "invalid pixels are masked, so grey"
+    error = pictures[3].images[0].get_array()
+    np.testing.assert_allclose(error.compressed(), 0.25, atol=1e-6)
+    assert error.mask[:4].all() and not error.mask[4:].any()
+
+
+def test_metres_stand_over_the_colour_bars_only_where_depth_is_metric():
+    for unit, title in (("metre", "m"), ("relative", "relative")):
+        figure = plotting.show_photos([PHOTO], {"model": [TRUTH]}, unit)
+        titles = [axis.get_title() for axis in figure.axes]
+        assert titles == ["photo", "model", title]
+
+
+def test_photos_of_different_sizes_share_a_figure():
+    wide = np.zeros((20, 90, 3), np.uint8)
+    depths = [TRUTH, np.full((20, 90), 3.0, np.float32)]
+    figure = plotting.show_photos([PHOTO, wide], {"model": depths})
+    assert len([axis for axis in figure.axes if axis.images]) == 4
+
+
+def test_the_history_shows_training_beside_validation(tmp_path):
+    log = pd.DataFrame({"epoch": [1, 2], "loss": [2, 1], "val_loss": [3, 2], "seconds": [1, 1]})
+    figure = plotting.show_history(log)
+    (axis,) = figure.axes
+    assert [line.get_label() for line in axis.lines] == ["training", "validation"]
+    path = plotting.save_figure(figure, tmp_path / "new" / "history.png")
+    assert path.read_bytes().startswith(b"\x89PNG")
