@@ -1,0 +1,146 @@
+"""`DepthGenerator`: shuffled, augmented batches for `model.fit`."""
+
+import errno
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from depthlib.augment import Augmentation
+from depthlib.cache import DecodedPairs, FilePairs, open_cache
+from depthlib.pairs import Pairs
+
+
+class DepthGenerator(keras.utils.PyDataset):
+    """Batches of RGB uint8 (b, height, width, 3) and depth float32 (b, height, width, 1).
+
+    Depth is in metres (relative datasets: 0..1), 0 where invalid; the last batch may be smaller.
+    Order (`shuffle`) and `augmentation` depend on `seed`, `epoch` and the pair alone, so they are
+    the same for any number of `workers` (threads that prepare batches ahead) and after a resume.
+    Decoded images are kept under `cache_folder`; without one, or when the disk is full, each batch
+    is decoded anew, to the same pixels. Train with
+
+        model.fit(batches, shuffle=False, callbacks=[EpochFollower(batches)])
+
+    or Keras draws an order of its own that no resume repeats.
+    Errors: ValueError for no pairs or a size below 1; those of `cache.open_cache`.
+    """
+
+    def __init__(
+        self,
+        pairs: Pairs,
+        height: int,
+        width: int,
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+        cache_folder: Path | str | None = None,
+        crop_border: bool = False,
+        workers: int = 4,
+    ):
+        # Keras' own threads stay off: where the backend looks at a batch before the first epoch
+        # (JAX, PyTorch), their queue hands left-over batches to the epoch and drops its last ones.
+        super().__init__(workers=1)
+        sizes = {"height": height, "width": width, "batch_size": batch_size, "workers": workers}
+        for name, size in sizes.items():
+            if size < 1:
+                raise ValueError(f"`{name}` must be at least 1. Received: {name}={size}.")
+        if not len(pairs):
+            raise ValueError("`pairs` must hold a pair. Received: 0. Use make_dataset.ipynb.")
+        self.source = _open_source(pairs, height, width, cache_folder, crop_border)
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.augmentation = augmentation
+        self.seed = seed
+        self.epoch = 0
+        self._ahead = workers
+        self._pool = ThreadPoolExecutor(workers)
+        self._lock = threading.Lock()
+        self._pending = {}
+        self._next = 0
+
+    def __len__(self) -> int:
+        return -(-len(self.source) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        if not 0 <= index < len(self):
+            raise IndexError(f"A batch must be 0 to {len(self) - 1}. Received: {index}.")
+        with self._lock:
+            plan = self._plan
+            in_turn = index in (0, self._next)
+            self._next = index + 1
+            last = min(index + (self._ahead if in_turn else 0), len(self) - 1)
+            keys = [(plan.epoch, number) for number in range(index, last + 1)]
+            self._pending = {
+                key: self._pending.get(key) or self._pool.submit(self._make_batch, plan, key[1])
+                for key in keys
+            }
+            batch = self._pending.pop(keys[0])
+        return batch.result()
+
+    @property
+    def epoch(self) -> int:
+        """The epoch, from 0, that order and augmentation belong to; set it to resume."""
+        return self._plan.epoch
+
+    @epoch.setter
+    def epoch(self, epoch: int) -> None:
+        count, draws = len(self.source), None
+        order = np.arange(count)
+        if self.shuffle:
+            order = np.random.default_rng([self.seed, epoch, 0]).permutation(count)
+        if self.augmentation is not None:
+            draws = self.augmentation.draw(self.seed, epoch, count)
+        self._plan = _Plan(epoch, order, draws)
+
+    def on_epoch_end(self) -> None:
+        """Goes to the next epoch, for a `fit` without `EpochFollower`."""
+        self.epoch += 1
+
+    def _make_batch(self, plan: "_Plan", index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = plan.order[index * self.batch_size : (index + 1) * self.batch_size]
+        rgb, depth = self.source.gather(rows)
+        if self.augmentation is not None:
+            self.augmentation.apply(rgb, depth, plan.draws[rows])
+        return rgb, depth
+
+
+class EpochFollower(keras.callbacks.Callback):
+    """Sets the generator's epoch to the one that `fit` begins, after a resume too.
+
+    Keras ends an epoch once before the first begins, so counting its ends is off by one.
+    """
+
+    def __init__(self, generator: DepthGenerator):
+        super().__init__()
+        self.generator = generator
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.generator.epoch = epoch
+
+
+class _Plan(NamedTuple):
+    """An epoch's order of pairs, and each pair's draws. One object, so threads see both change."""
+
+    epoch: int
+    order: np.ndarray
+    draws: np.ndarray | None
+
+
+def _open_source(
+    pairs: Pairs, height: int, width: int, cache_folder: Path | str | None, crop_border: bool
+) -> DecodedPairs | FilePairs:
+    if cache_folder is not None:
+        try:
+            return open_cache(pairs, height, width, cache_folder, crop_border=crop_border)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            warnings.warn(f"{error}. Decoding each batch anew.", stacklevel=3)
+    return FilePairs(pairs, height, width, crop_border)

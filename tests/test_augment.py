@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from depthlib.augment import Augmentation
+
+NOTHING = {"flip": 0.0, "jitter": 0.0}
+ONE = (1.0, 1.0)
+
+
+def make_batch(count=5):
+    rng = np.random.default_rng(3)
+    rgb = rng.integers(0, 256, (count, 32, 48, 3), dtype=np.uint8)
+    return rgb, rng.random((count, 32, 48, 1), dtype=np.float32)
+
+
+def apply(augmentation, rgb, depth, epoch=0):
+    rgb, depth = rgb.copy(), depth.copy()
+    augmentation.apply(rgb, depth, augmentation.draw(0, epoch, len(rgb)))
+    return rgb, depth
+
+
+def test_photo_and_depth_are_mirrored_together_and_only_where_drawn():
+    rgb, depth = make_batch(40)
+    new_rgb, new_depth = apply(Augmentation(jitter=0.0), rgb, depth)
+    mirrored = 0
+    for index in range(40):
+        turn = -1 if (new_rgb[index] == rgb[index, :, ::-1]).all() else 1
+        assert (new_rgb[index] == rgb[index, :, ::turn]).all()
+        assert (new_depth[index] == depth[index, :, ::turn]).all()
+        mirrored += turn == -1
+    assert 8 < mirrored < 32
+
+
+def test_colours_follow_gamma_and_gain_by_hand():
+    rgb, depth = np.zeros((1, 32, 48, 3), np.uint8), np.ones((1, 32, 48, 1), np.float32)
+    rgb[:, :, 1:] = 51  # 0.2
+    rgb[:, :, 2:] = 204  # 0.8
+    half = Augmentation(flip=0, jitter=1, gamma=(2, 2), brightness=(0.5, 0.5), colour=ONE)
+    new, new_depth = apply(half, rgb, depth)
+    # 255 * 0.5 * 0.2² = 5.1 and 255 * 0.5 * 0.8² = 81.6
+    assert [new[0, 0, column, 0] for column in range(3)] == [0, 5, 82]
+    assert (new_depth == depth).all()
+    bright = Augmentation(flip=0, jitter=1, gamma=ONE, brightness=(2, 2), colour=ONE)
+    assert [apply(bright, rgb, depth)[0][0, 0, column, 1] for column in range(3)] == [0, 102, 255]
+
+
+def test_each_channel_has_its_own_gain_within_the_range():
+    rgb = np.full((200, 32, 48, 3), 100, np.uint8)
+    colours = Augmentation(flip=0, jitter=1, gamma=ONE, brightness=ONE)
+    new = apply(colours, rgb, np.ones((200, 32, 48, 1), np.float32))[0][:, 0, 0].astype(int)
+    assert new.min() >= 90 and new.max() <= 110
+    assert new.min() <= 91 and new.max() >= 109
+    assert (new[:, 0] != new[:, 1]).any() and (new[:, 1] != new[:, 2]).any()
+
+
+def test_no_chance_changes_nothing():
+    rgb, depth = make_batch()
+    new_rgb, new_depth = apply(Augmentation(**NOTHING), rgb, depth)
+    assert (new_rgb == rgb).all() and (new_depth == depth).all()
+
+
+def test_draws_depend_on_seed_epoch_and_index_alone():
+    draw = Augmentation().draw
+    assert (draw(0, 2, 5) == draw(0, 2, 50)[:5]).all()
+    assert (draw(0, 2, 5) != draw(0, 3, 5)).any()
+    assert (draw(0, 2, 5) != draw(1, 2, 5)).any()
+
+
+def test_a_pair_comes_out_the_same_in_any_batch():
+    rgb, depth = make_batch(6)
+    augmentation = Augmentation()
+    draws = augmentation.draw(0, 0, 6)
+    together = apply(augmentation, rgb, depth)
+    for index in range(6):
+        one = rgb[index : index + 1].copy(), depth[index : index + 1].copy()
+        augmentation.apply(*one, draws[index : index + 1])
+        assert (one[0][0] == together[0][index]).all()
+        assert (one[1][0] == together[1][index]).all()
+
+
+@pytest.mark.parametrize(
+    "setting", [{"flip": 1.5}, {"jitter": -0.1}, {"gamma": (0, 1)}, {"colour": (1.1, 0.9)}]
+)
+def test_an_impossible_setting_is_named(setting):
+    with pytest.raises(ValueError, match=f"`{next(iter(setting))}` must be .* Received: "):
+        Augmentation(**setting)
