@@ -1,0 +1,67 @@
+import keras
+import numpy as np
+import pytest
+
+from depthlib.layers import DepthHead, add_depth_head, check_size
+
+
+@pytest.fixture
+def mixed_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def depth_of(head, logits):
+    return keras.ops.convert_to_numpy(head(np.array(logits, np.float32)))
+
+
+def test_the_linear_head_is_a_sigmoid_of_the_maximum():
+    head = DepthHead(0.1, 8.0, scale="linear")
+    np.testing.assert_allclose(depth_of(head, [0.0, np.log(3)]), [4.0, 6.0], rtol=1e-6)
+
+
+def test_the_log_head_runs_from_minimum_to_maximum_through_the_geometric_middle():
+    head = DepthHead(0.1, 10.0, scale="log")
+    np.testing.assert_allclose(depth_of(head, [-100.0, 0.0, 100.0]), [0.1, 1.0, 10.0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_logit_is_the_inverse_of_the_head(scale):
+    head = DepthHead(0.1, 10.0, scale=scale)
+    depths = [0.2, 2.5, 9.0]
+    np.testing.assert_allclose(depth_of(head, [head.logit(d) for d in depths]), depths, rtol=1e-5)
+
+
+def test_the_head_survives_its_config():
+    head = DepthHead(1, 80, scale="linear", unit="metre", dataset="kitti")
+    config = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(head))
+    assert config.get_config() == head.get_config()
+    assert (config.max_depth, config.dataset, config.unit) == (80.0, "kitti", "metre")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"scale": "cubic"}, {"unit": "feet"}, {"min_depth": 0}, {"max_depth": 0.1}]
+)
+def test_a_head_without_a_sound_range_is_refused(wrong):
+    with pytest.raises(ValueError, match=f"`.*{next(iter(wrong))}.*Received"):
+        DepthHead(**{"min_depth": 0.1, "max_depth": 10.0, **wrong})
+
+
+def test_first_predictions_are_a_quarter_of_the_range_in_float32(mixed_precision):
+    features = keras.Input((4, 6, 8))
+    model = keras.Model(features, add_depth_head(features, min_depth=0.1, max_depth=10.0))
+    depth = model.predict_on_batch(np.random.default_rng(0).normal(size=(2, 4, 6, 8)) * 100)
+    assert depth.dtype == np.float32 and depth.shape == (2, 4, 6, 1)
+    np.testing.assert_allclose(depth, 2.575, rtol=1e-5)
+
+
+def test_a_size_between_the_strides_is_refused_with_the_nearest_ones():
+    check_size(128, 160, 32)
+    with pytest.raises(ValueError) as error:
+        check_size(130, 160, 32)
+    assert str(error.value) == (
+        "`height` must be a multiple of 32. Received: height=130. Use 128 or 160."
+    )
+    with pytest.raises(ValueError, match="`width` .* Received: width=0. Use 32."):
+        check_size(128, 0, 32)

@@ -1,0 +1,33 @@
+import pytest
+
+from depthlib.arithmetic import count_macs
+from depthlib.unet import build_unet
+from tests.networks import HEAD, assert_trains_and_reloads
+
+
+def test_the_seed_variant_has_the_parameters_and_the_arithmetic_of_the_seed():
+    seed = build_unet(240, 320, variant="seed", **HEAD)
+    assert seed.count_params() == 8_638_433
+    assert count_macs(seed) == pytest.approx(19.2e9, rel=0.01)
+
+
+def test_the_default_takes_at_most_a_quarter_of_the_seeds_arithmetic():
+    seed = build_unet(128, 128, variant="seed", **HEAD)
+    assert count_macs(build_unet(128, 128, **HEAD)) <= count_macs(seed) / 4
+
+
+@pytest.mark.parametrize("variant", ["default", "seed"])
+def test_it_trains_a_step_and_comes_back_from_its_file(variant, tmp_path):
+    assert_trains_and_reloads(build_unet(32, 48, variant=variant, **HEAD), tmp_path)
+
+
+@pytest.mark.parametrize("size", [(240, 320), (128, 128), (16, 80)])
+def test_the_depth_has_the_size_of_the_photo(size):
+    assert build_unet(*size, **HEAD).output_shape == (None, *size, 1)
+
+
+def test_a_wrong_size_or_variant_is_refused():
+    with pytest.raises(ValueError, match="`width` must be a multiple of 16. Received: width=330"):
+        build_unet(240, 330, **HEAD)
+    with pytest.raises(ValueError, match="`variant` must be one of default, seed. Received"):
+        build_unet(240, 320, variant="plain", **HEAD)
