@@ -1,0 +1,81 @@
+"""From a saved network and photos of any size to depth maps of the photos' size."""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+
+# Registers what saved networks are made of.
+from depthlib import keras_metrics, losses  # noqa: F401
+from depthlib.images import resize_rgb
+from depthlib.layers import DepthHead
+
+
+def load_model(path: Path | str) -> keras.Model:
+    """The network in a .keras file; nothing but the path is needed.
+
+    Errors: FileNotFoundError; ValueError for a file that is no depth network of depthlib, is
+    damaged, or carries code (a Lambda layer).
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no model {path}. Train one with train_resnet.ipynb or train_unet.ipynb."
+        )
+    try:
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"A model must be a .keras file that depthlib saved. Received: {path}: {reason} "
+            "Train it again, or copy the file again."
+        ) from error
+    if not isinstance(model.layers[-1], DepthHead):
+        raise ValueError(
+            "A depth network must end in a `DepthHead`, which carries its range and unit. "
+            f"Received: {path}, which ends in {type(model.layers[-1]).__name__}."
+        )
+    return model
+
+
+class Predictor:
+    """Calls a depth network on photos of any size.
+
+    `unit` is "metre" or "relative", `dataset` the dataset that the network was trained on.
+    """
+
+    def __init__(self, model: keras.Model, batch_size: int = 8):
+        self.model = model
+        self.batch_size = batch_size
+        self.height, self.width = model.input_shape[1:3]
+        head = model.layers[-1]
+        self.unit, self.dataset, self.max_depth = head.unit, head.dataset, head.max_depth
+
+    def __call__(
+        self, photos: Sequence[np.ndarray], flip_average: bool = False
+    ) -> list[np.ndarray]:
+        """Depth float32 (height, width) of each uint8 RGB photo (height, width, 3), at its size.
+
+        `flip_average` predicts the mirrored photo too and takes the mean. Errors: ValueError for
+        an array that is no such photo.
+        """
+        for photo in photos:
+            if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
+                raise ValueError(
+                    "A photo must be uint8 RGB (height, width, 3). Received: "
+                    f"{photo.dtype} {photo.shape}. Use `images.read_rgb`."
+                )
+        batch = np.stack([resize_rgb(photo, self.height, self.width) for photo in photos])
+        depths = self._predict(batch)
+        if flip_average:
+            depths = (depths + self._predict(batch[:, :, ::-1])[:, :, ::-1]) / 2
+        return [
+            cv2.resize(depth, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+            for depth, photo in zip(depths, photos, strict=True)
+        ]
+
+    def _predict(self, batch: np.ndarray) -> np.ndarray:
+        return self.model.predict(batch, batch_size=self.batch_size, verbose=0)[..., 0]

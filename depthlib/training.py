@@ -1,0 +1,235 @@
+"""One training run: a recipe, pairs and a folder in; a trained network and its log out.
+
+A run folder holds run.json (recipe, versions, split), log.csv (a row an epoch), last.keras (with
+the optimizer: what a run that was stopped goes on from) and best.keras (for prediction).
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import pandas as pd
+
+from depthlib import __version__
+from depthlib.augment import Augmentation
+from depthlib.datasets import DatasetSpec
+from depthlib.files import replace_file, write_bytes
+from depthlib.generator import DepthGenerator, EpochFollower
+from depthlib.keras_metrics import DepthMetric
+from depthlib.losses import DepthLoss, ScaleInvariantLoss
+from depthlib.pairs import Pairs, split_by_scene
+from depthlib.recipes import Recipe
+from depthlib.resnet import build_resnet34
+from depthlib.unet import build_unet
+
+
+def train(
+    recipe: Recipe,
+    pairs: Pairs,
+    run_folder: Path | str,
+    *,
+    cache_folder: Path | str | None = None,
+    verbose: int | str = "auto",
+) -> pd.DataFrame:
+    """Trains as `recipe` says and gives the log, a row an epoch; the networks are in `run_folder`.
+
+    A run that was stopped, even killed, goes on after its last whole epoch; one that is finished
+    gives its log at once. `cache_folder` keeps decoded images for later runs. `verbose` as in
+    Keras: 1 a bar, 2 a line an epoch. Errors: ValueError where the folder holds another run or the
+    loss does not fit relative depth; what `cache` and `pairs` raise for bad files, before training.
+    """
+    run_folder = Path(run_folder)
+    sides = split_by_scene(pairs, recipe.seed, recipe.validation, recipe.counts)
+    _claim(run_folder, _describe(recipe, *sides))
+    batches, validation_batches = _open_batches(recipe, *sides, cache_folder)
+    keras.utils.set_random_seed(recipe.seed)
+    if (run_folder / "last.keras").exists():
+        model = keras.models.load_model(run_folder / "last.keras")
+    else:
+        model = build_network(recipe, pairs.spec)
+        compile_network(model, recipe, pairs.spec, steps=recipe.epochs * len(batches))
+    steps = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+    done = steps // len(batches)
+    record = RunRecord(run_folder, done, "silog" if pairs.spec.unit == "relative" else "delta1")
+    if done < recipe.epochs:
+        model.fit(
+            batches,
+            validation_data=validation_batches,
+            initial_epoch=done,
+            epochs=recipe.epochs,
+            shuffle=False,  # the generator shuffles, by seed and epoch
+            callbacks=[EpochFollower(batches), record],
+            verbose=verbose,
+        )
+    return record.log
+
+
+def build_network(recipe: Recipe, spec: DatasetSpec) -> keras.Model:
+    """The recipe's network with the depth range and unit of the dataset, not compiled."""
+    head = {
+        "min_depth": spec.min_depth,
+        "max_depth": spec.max_depth,
+        "scale": recipe.depth_scale,
+        "unit": spec.unit,
+        "dataset": spec.name,
+    }
+    size = (recipe.height, recipe.width)
+    if recipe.network == "resnet34":
+        return build_resnet34(*size, weights=recipe.weights, **head)
+    variant = "seed" if recipe.network == "unet_seed" else "default"
+    return build_unet(*size, variant=variant, **head)
+
+
+def compile_network(model: keras.Model, recipe: Recipe, spec: DatasetSpec, steps: int) -> None:
+    """Compiles with the recipe's loss, optimizer and schedule over `steps` batches.
+
+    Errors: ValueError where depth is relative and the loss judges its scale.
+    """
+    relative = spec.unit == "relative"
+    if recipe.loss == "depth":
+        loss = DepthLoss(*recipe.loss_weights, max_depth=spec.max_depth)
+    else:
+        loss = ScaleInvariantLoss(variance_focus=1.0 if relative else 0.85)
+    if relative and not loss.scale_invariant:
+        raise ValueError(
+            "Relative depth needs a loss that is blind to scale. Received: "
+            f"loss={recipe.loss!r} for {spec.name!r}. Use loss='scale_invariant'."
+        )
+    kinds = ("silog",) if relative else ("delta1", "abs_rel")
+    model.compile(
+        optimizer=_make_optimizer(recipe, steps),
+        loss=loss,
+        metrics=[DepthMetric(kind, spec.min_depth, spec.max_depth) for kind in kinds],
+        jit_compile="auto",
+    )
+
+
+class RunRecord(keras.callbacks.Callback):
+    """Writes log.csv, best.keras and last.keras after each epoch, each file whole or not at all.
+
+    `done` epochs of an earlier start are read back from log.csv; `metric` picks the best epoch by
+    its validation value.
+    """
+
+    def __init__(self, folder: Path, done: int, metric: str):
+        super().__init__()
+        self.folder = folder
+        self.column = f"val_{metric}"
+        self.sign = -1 if metric == "silog" else 1
+        path = folder / "log.csv"
+        self.log = pd.read_csv(path).head(done) if done else pd.DataFrame()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = time.perf_counter() - self.started
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        row = {"epoch": epoch + 1, **logs, "learning_rate": rate, "seconds": round(seconds, 2)}
+        earlier = [self.sign * value for value in self.log.get(self.column, [])]
+        self.log = pd.concat([self.log, pd.DataFrame([row])], ignore_index=True)
+        if self.sign * row[self.column] > max(earlier, default=float("-inf")):
+            # Without the optimizer's slots, which are twice the weights.
+            save_model(
+                keras.Model(self.model.inputs, self.model.outputs, name=self.model.name),
+                self.folder / "best.keras",
+            )
+        write_bytes(self.folder / "log.csv", self.log.to_csv(index=False).encode())
+        # Last: its step count is what says how many epochs are done.
+        save_model(self.model, self.folder / "last.keras")
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Saves a model atomically. Errors: OSError that names the file, as when the disk is full."""
+    try:
+        with replace_file(path) as temporary:
+            model.save(temporary)
+    except (OSError, RuntimeError) as error:  # h5py raises RuntimeError where a flush fails
+        raise OSError(
+            f"A model must be written whole. Received for {path}: {error}. The file that was "
+            "there before is untouched; make room on the disk and start the run again."
+        ) from error
+
+
+def _open_batches(
+    recipe: Recipe, training: Pairs, validation: Pairs, cache_folder: Path | str | None
+) -> tuple[DepthGenerator, DepthGenerator]:
+    """Training's batches, shuffled and augmented, and validation's, as they are."""
+    size = (recipe.height, recipe.width, recipe.batch_size)
+    settings = {"cache_folder": cache_folder, "crop_border": recipe.crop_border}
+    augmentation = Augmentation() if recipe.augment else None
+    return (
+        DepthGenerator(
+            training,
+            *size,
+            shuffle=True,
+            augmentation=augmentation,
+            seed=recipe.seed,
+            **settings,
+        ),
+        DepthGenerator(validation, *size, **settings),
+    )
+
+
+def _make_optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
+    rate = recipe.learning_rate
+    schedules = keras.optimizers.schedules
+    if recipe.schedule == "linear":
+        rate = schedules.PolynomialDecay(rate, steps, end_learning_rate=0.0)
+    elif recipe.schedule == "one_cycle":
+        # The proportions of PyTorch's OneCycleLR as BTS and AdaBins use it.
+        warmup = max(1, round(0.3 * steps))
+        rate = schedules.CosineDecay(
+            rate / 25, max(1, steps - warmup), 1e-3, warmup_target=rate, warmup_steps=warmup
+        )
+    if recipe.optimizer == "adam_amsgrad":
+        return keras.optimizers.Adam(rate, amsgrad=True)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def _describe(recipe: Recipe, training: Pairs, validation: Pairs) -> dict:
+    """What decides the run's result, and what it was made with."""
+    return {
+        "recipe": recipe.to_dict(),
+        "dataset": training.spec.name,
+        "split": {"training": training.digest(), "validation": validation.digest()},
+        "counts": {"training": len(training), "validation": len(validation)},
+        "versions": {
+            "depthlib": __version__,
+            "commit": _git_commit(),
+            "python": sys.version.split()[0],
+            "keras": keras.__version__,
+            "backend": keras.backend.backend(),
+        },
+    }
+
+
+def _claim(folder: Path, run: dict) -> None:
+    """Writes run.json, or checks that the one there is of the same recipe and split."""
+    path = folder / "run.json"
+    if not path.exists():
+        write_bytes(path, json.dumps(run, indent=2).encode())
+        return
+    held = json.loads(path.read_text())
+    differing = [key for key in ("recipe", "dataset", "split") if held.get(key) != run[key]]
+    if differing:
+        raise ValueError(
+            f"A run folder must hold one run. Received: {folder}, whose run differs in "
+            f"{', '.join(differing)}. Choose another folder, or delete this one."
+        )
+
+
+def _git_commit() -> str:
+    """The commit of the code, "+" behind it where files were changed; "" outside a checkout."""
+    answer = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=12", "--dirty=+"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+    )
+    return answer.stdout.strip()

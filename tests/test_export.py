@@ -1,0 +1,45 @@
+import keras
+import numpy as np
+import pytest
+
+from depthlib.export import export_half
+from depthlib.prediction import load_model
+from depthlib.unet import build_unet
+from tests.networks import HEAD, photos
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return build_unet(32, 48, **HEAD)
+
+
+def test_the_file_is_half_as_large_and_computes_the_same_depth_in_float32(model, tmp_path):
+    model.save(tmp_path / "full.keras")
+    path = export_half(tmp_path / "full.keras", tmp_path / "half.keras")
+    assert path.stat().st_size < 0.55 * (tmp_path / "full.keras").stat().st_size
+    loaded = load_model(path)
+    assert {weight.dtype for weight in loaded.weights} == {"float32"}
+    images = photos(32, 48)
+    np.testing.assert_allclose(
+        loaded.predict_on_batch(images), model.predict_on_batch(images), rtol=5e-3
+    )
+
+
+def test_a_weight_too_large_for_float16_is_refused_and_nothing_written(model, tmp_path):
+    bias = model.get_layer("final_conv").bias
+    held = keras.ops.convert_to_numpy(bias)
+    bias.assign([1e6])
+    model.save(tmp_path / "full.keras")
+    bias.assign(held)
+    with pytest.raises(
+        ValueError, match=r"at most 65504. Received: 1e\+06 for layers/.*full.keras"
+    ):
+        export_half(tmp_path / "full.keras", tmp_path / "half.keras")
+    assert not (tmp_path / "half.keras").exists()
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path):
+    (tmp_path / "bad.keras").write_bytes(b"no model")
+    with pytest.raises(ValueError, match="must be a .keras file. Received: .*bad.keras"):
+        export_half(tmp_path / "bad.keras", tmp_path / "half.keras")

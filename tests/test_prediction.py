@@ -1,0 +1,86 @@
+import keras
+import numpy as np
+import pytest
+
+from depthlib.layers import DepthHead
+from depthlib.prediction import Predictor, load_model
+
+HEAD = {"min_depth": 0.1, "max_depth": 10.0, "unit": "metre", "dataset": "nyu_train"}
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A network of one convolution: what the rest of a real one does not matter here."""
+    keras.utils.set_random_seed(0)
+    photos = keras.Input((32, 48, 3), dtype="uint8")
+    scaled = keras.layers.Rescaling(1 / 255)(photos)
+    logits = keras.layers.Conv2D(1, 3, padding="same")(scaled)
+    return keras.Model(photos, DepthHead(**HEAD)(logits), name="tiny")
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return np.random.default_rng(0).integers(0, 255, (32, 48, 3), np.uint8)
+
+
+def test_a_saved_network_needs_nothing_but_its_path(model, photo, tmp_path):
+    model.save(tmp_path / "tiny.keras")
+    predict = Predictor(load_model(tmp_path / "tiny.keras"))
+    assert (predict.unit, predict.dataset, predict.max_depth) == ("metre", "nyu_train", 10.0)
+    assert (predict.height, predict.width) == (32, 48)
+    expected = keras.ops.convert_to_numpy(model(photo[None]))[0, ..., 0]
+    np.testing.assert_allclose(predict([photo])[0], expected, rtol=1e-5)
+
+
+def test_each_photo_gets_depth_at_its_own_size(model, photo):
+    large = np.repeat(np.repeat(photo, 3, axis=0), 2, axis=1)
+    depths = Predictor(model, batch_size=2)([photo, large, photo])
+    assert [depth.shape for depth in depths] == [(32, 48), (96, 96), (32, 48)]
+    assert depths[1].dtype == np.float32 and 0.1 <= depths[1].min() <= depths[1].max() <= 10
+    np.testing.assert_allclose(depths[0], depths[2])
+
+
+def test_the_flip_average_is_the_same_for_a_photo_and_its_mirror_image(model, photo):
+    predict = Predictor(model)
+    (depth,), (mirrored,) = (predict([p], flip_average=True) for p in (photo, photo[:, ::-1]))
+    np.testing.assert_allclose(depth, mirrored[:, ::-1], rtol=1e-5)
+    assert np.abs(depth - predict([photo])[0]).max() > 1e-4
+
+
+@pytest.mark.parametrize("shape", [(32, 48), (32, 48, 4), (1, 32, 48, 3)])
+def test_what_is_no_photo_is_refused(model, shape):
+    with pytest.raises(ValueError, match="uint8 RGB"):
+        Predictor(model)([np.zeros(shape, np.uint8)])
+    with pytest.raises(ValueError, match="float32"):
+        Predictor(model)([np.zeros((32, 48, 3), np.float32)])
+
+
+def test_a_missing_model_names_the_notebook_that_makes_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="missing.keras.*train_resnet.ipynb"):
+        load_model(tmp_path / "missing.keras")
+
+
+def test_a_file_that_is_no_model_or_half_a_model_is_refused_by_name(model, tmp_path):
+    path = tmp_path / "bad.keras"
+    path.write_bytes(b"no model")
+    with pytest.raises(ValueError, match="file that depthlib saved. Received: .*bad.keras"):
+        load_model(path)
+    model.save(path)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(ValueError, match="file that depthlib saved. Received: .*bad.keras"):
+        load_model(path)
+
+
+def test_a_model_that_carries_code_is_not_run(tmp_path):
+    photos = keras.Input((32, 48, 3), dtype="uint8")
+    coded = keras.Model(photos, keras.layers.Lambda(lambda x: x * 2)(photos))
+    coded.save(tmp_path / "coded.keras")
+    with pytest.raises(ValueError, match="(?i)coded.keras: .*lambda"):
+        load_model(tmp_path / "coded.keras")
+
+
+def test_a_network_without_a_depth_head_is_refused(tmp_path):
+    photos = keras.Input((32, 48, 3))
+    keras.Model(photos, keras.layers.Conv2D(1, 3)(photos)).save(tmp_path / "other.keras")
+    with pytest.raises(ValueError, match="must end in a `DepthHead`.*Conv2D"):
+        load_model(tmp_path / "other.keras")

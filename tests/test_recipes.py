@@ -1,0 +1,43 @@
+import json
+
+import pytest
+
+from depthlib.recipes import RECIPES, SEED_RESNET34, SEED_UNET, get_recipe
+
+
+def test_the_seeds_two_runs_are_as_published():
+    for recipe, size, batch, weights, schedule in (
+        (SEED_RESNET34, (128, 128), 16, (1.0, 3.0, 0.1), "constant"),
+        (SEED_UNET, (240, 320), 4, (1.0, 1.0, 0.1), "linear"),
+    ):
+        assert (recipe.height, recipe.width) == size
+        assert (recipe.batch_size, recipe.epochs, recipe.counts) == (batch, 10, (20_000, 5_000))
+        assert (recipe.learning_rate, recipe.schedule) == (1e-4, schedule)
+        assert (recipe.optimizer, recipe.loss_weights) == ("adam_amsgrad", weights)
+
+
+def test_a_recipe_is_changed_into_a_new_one_and_none_leaves_a_field():
+    changed = get_recipe("unet", epochs=3, height=None)
+    assert (changed.epochs, changed.height) == (3, RECIPES["unet"].height)
+    assert RECIPES["unet"].epochs != 3
+
+
+def test_every_recipe_survives_json():
+    for recipe in RECIPES.values():
+        assert json.loads(json.dumps(recipe.to_dict())) == recipe.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"network": "vgg"}, "`network` must be one of resnet34.*Received: network='vgg'"),
+        ({"loss": "mse"}, "`loss` must be one of"),
+        ({"epochs": 0}, "`epochs` must be positive. Received: epochs=0"),
+        ({"learning_rate": -1.0}, "`learning_rate` must be positive"),
+    ],
+)
+def test_a_choice_that_makes_no_sense_is_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        get_recipe("resnet34", **fields)
+    with pytest.raises(ValueError, match="`recipe` must be one of resnet34, unet"):
+        get_recipe("resnet18")
