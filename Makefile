@@ -1,0 +1,119 @@
+# `make` alone lists what there is to make; each target sets up what it needs by itself.
+#
+# A variable on the command line becomes a parameter of the notebook that is run:
+#     make train-resnet EPOCHS=2 DATA=datasets/data/nyu2_train.csv
+# Other variables: PYTHON (which interpreter sets up), SEED (of `make sample`), TORCH (what pip
+# installs for `make test-backends`; torch==2.13.0, say).
+
+TORCH ?= torch
+SEED ?= 0
+
+PY := .venv/bin/python
+NOTEBOOKS := train-resnet train-unet predict-resnet predict-unet predict-resnet-real-images \
+    predict-unet-real-images make-dataset gpu-test
+PARAMETERS = $(foreach name,$(filter-out PYTHON TORCH,$(.VARIABLES)),\
+    $(if $(filter command,$(origin $(name))),'$(name)=$($(name))'))
+
+# The demo: all notebooks on the sample, with what differs from their defaults.
+DEMO := \
+    make_dataset.ipynb FIGURE=runs/demo/make_dataset.png \
+    train_resnet.ipynb RUN=runs/demo/resnet VERBOSE=2 \
+    train_unet.ipynb RUN=runs/demo/unet VERBOSE=2 \
+    predict_resnet.ipynb MODEL=runs/demo/resnet/best.keras \
+        FIGURE=runs/demo/predict_resnet.png TABLE=runs/demo/predict_resnet.csv \
+    predict_unet.ipynb MODEL=runs/demo/unet/best.keras \
+        FIGURE=runs/demo/predict_unet.png TABLE=runs/demo/predict_unet.csv \
+    predict_resnet_real_images.ipynb MODEL=runs/demo/resnet/best.keras \
+        FIGURE=runs/demo/predict_resnet_real_images.png \
+    predict_unet_real_images.ipynb MODEL=runs/demo/unet/best.keras \
+        FIGURE=runs/demo/predict_unet_real_images.png \
+    compare_two_models.ipynb MODEL_1=runs/demo/resnet/best.keras \
+        MODEL_2=runs/demo/unet/best.keras FOLDER=runs/demo
+
+.PHONY: help setup demo $(NOTEBOOKS) compare lab sample figures \
+    test lint test-backends test-jax test-torch clean-cache clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-28s %s\n", $$1, $$2 }' Makefile
+
+setup: .venv/setup.done ## the environment .venv, again only when the requirements have changed
+
+demo: setup ## every notebook in turn on the embedded sample, then figure and table
+	@rm -rf runs/demo
+	@$(PY) -m depthlib.notebooks --output runs/demo/notebooks $(DEMO)
+	@echo runs/demo/comparison.png
+	@echo runs/demo/metrics.csv
+	@$(PY) -c "import pandas; print(pandas.read_csv('runs/demo/metrics.csv').round(3).to_string(index=False))"
+
+make-dataset: ## the CSVs of the sample; FOLDER=datasets/data for NYU
+train-resnet: ## train the ResNet34 U-Net; EPOCHS=, DATA=, RUN=, ...: the notebook's parameters
+train-unet: ## train the U-Net
+predict-resnet: ## score the ResNet34 U-Net on test images; MODEL=, DATA=
+predict-unet: ## score the U-Net
+predict-resnet-real-images: ## the ResNet34 U-Net on photos; PHOTOS=
+predict-unet-real-images: ## the U-Net on photos
+gpu-test: ## which device computes, and how fast
+$(NOTEBOOKS): setup
+	@$(PY) -m depthlib.notebooks $(subst -,_,$@).ipynb $(PARAMETERS)
+
+compare: setup ## two models side by side, with the floors; MODEL_1=, MODEL_2=
+	@$(PY) -m depthlib.notebooks compare_two_models.ipynb $(PARAMETERS)
+
+lab: setup ## JupyterLab with these notebooks
+	$(PY) -m jupyterlab
+
+sample: .venv/render.done ## render datasets/sample again; SEED=
+	$(PY) -m depthlib.rendering --seed $(SEED) --folder datasets/sample
+
+figures: setup ## the pictures and tables under docs/
+	@$(PY) -m depthlib.notebooks compare_two_models.ipynb FOLDER=docs
+
+test: .venv/dev.done lint ## the linter and every test
+	$(PY) -m pytest -q
+
+lint: .venv/dev.done
+	$(PY) -m ruff check
+
+test-backends: test-jax test-torch ## the networks' tests on JAX and on PyTorch, without TensorFlow
+test-jax test-torch: test-%: .venv-%/setup.done
+	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -q tests/test_layers.py tests/test_resnet.py \
+	    tests/test_unet.py tests/test_losses.py tests/test_keras_metrics.py
+
+clean-cache: ## remove the decoded images
+	rm -rf runs/cache
+
+clean: ## remove the environments and what tools leave; runs/ stays
+	rm -rf .venv .venv-jax .venv-torch .pytest_cache .ruff_cache depthlib.egg-info
+
+# Set-up. Python 3.14 has no TensorFlow yet; what pyenv calls python3.13 need not run.
+version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+right = $(if $(filter 3.11 3.12 3.13,$(call version,$(1))),$(1))
+CANDIDATES = $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python)
+FOUND = $(or $(firstword $(foreach name,$(CANDIDATES),$(call right,$(name)))),\
+    $(error Python 3.11, 3.12 or 3.13 is needed; tried $(CANDIDATES). Say which: make PYTHON=path))
+
+ifdef PYTHON
+ifneq ($(call version,$(FOUND)),$(call version,$(PY)))
+.PHONY: .venv/setup.done
+OTHER_PYTHON := yes
+endif
+endif
+
+.venv/setup.done: PACKAGES = -e .
+.venv-jax/setup.done: PACKAGES = jax $(LIGHT)
+.venv-torch/setup.done: PACKAGES = $(TORCH) $(LIGHT)
+LIGHT := keras pandas scikit-learn h5py opencv-python-headless matplotlib tqdm pytest \
+    -c requirements.txt
+.venv/setup.done .venv-jax/setup.done .venv-torch/setup.done: requirements.txt pyproject.toml
+	@if [ -e $(@D)/unfinished ] || [ "$(OTHER_PYTHON)" ]; then rm -rf $(@D); fi
+	@mkdir -p $(@D) && touch $(@D)/unfinished
+	@if $(FOUND) -c 'import ensurepip' 2>/dev/null; then $(FOUND) -m venv $(@D); \
+	else $(FOUND) -m venv --without-pip $(@D) && \
+	    $(FOUND) -m pip --python $(@D)/bin/python install -q pip 2>/dev/null || \
+	    { echo "Python cannot make environments here. On Debian: apt install python3-venv"; exit 1; }; fi
+	$(@D)/bin/python -m pip install $(PACKAGES)
+	@mv $(@D)/unfinished $@
+
+.venv/dev.done .venv/render.done: .venv/%.done: .venv/setup.done
+	$(PY) -m pip install -e '.[$*]'
+	@touch $@

@@ -1,0 +1,61 @@
+import platform
+
+import keras
+import pytest
+
+from depthlib import device
+
+
+def test_the_report_names_backend_devices_and_precision():
+    report = device.describe_device()
+    assert report["backend"].startswith(keras.backend.backend())
+    assert report["precision"] == "float32"
+    assert report["cpu"].endswith("cores")
+    assert all(report.values())
+
+
+def test_the_matrix_product_is_timed_on_each_device():
+    rates = device.time_matmul(size=64, repeats=2)
+    assert list(rates)[0] == "cpu:0"
+    assert len(rates) == 1 + len(device.list_gpus())
+    assert all(rate > 0 for rate in rates.values())
+
+
+@pytest.mark.parametrize(
+    ("system", "words"),
+    [
+        ("Linux", "nvidia-smi"),
+        ("Windows", "WSL2"),
+        ("Windows", "KERAS_BACKEND=torch"),
+        ("Darwin", "KERAS_BACKEND=torch"),
+    ],
+)
+def test_without_a_gpu_the_advice_fits_the_system(monkeypatch, system, words):
+    monkeypatch.setattr(device, "list_gpus", list)
+    monkeypatch.setattr(device, "_ask_driver", lambda field: [])
+    monkeypatch.setattr(platform, "system", lambda: system)
+    assert words in device.gpu_advice()
+
+
+def test_a_gpu_that_only_the_driver_sees_lacks_a_package(monkeypatch):
+    monkeypatch.setattr(device, "list_gpus", list)
+    monkeypatch.setattr(device, "_ask_driver", lambda field: ["NVIDIA A100"])
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    advice = device.gpu_advice()
+    assert "NVIDIA A100" in advice
+    assert device.CUDA_PACKAGES[device.BACKEND] in advice
+
+
+def test_a_gpu_in_use_needs_nothing(monkeypatch):
+    monkeypatch.setattr(device, "list_gpus", lambda: ["NVIDIA A100"])
+    assert "computes on NVIDIA A100" in device.gpu_advice()
+
+
+def test_the_driver_is_asked_by_its_own_program(monkeypatch, tmp_path):
+    program = tmp_path / "nvidia-smi"
+    program.write_text('#!/bin/sh\necho "$1" >&2\necho "143771 MiB"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert device.describe_device()["gpu memory"] == "143771 MiB"
+    program.write_text("#!/bin/sh\nexit 9\n")
+    assert device.describe_device()["gpu memory"] == "unknown"

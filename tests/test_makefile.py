@@ -1,0 +1,131 @@
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+MAKE = shutil.which("make")
+pytestmark = pytest.mark.skipif(not MAKE, reason="needs make")
+
+ORDER = (
+    "make_dataset train_resnet train_unet predict_resnet predict_unet "
+    "predict_resnet_real_images predict_unet_real_images compare_two_models"
+).split()
+
+# Stands for an interpreter: it says its version, makes "environments", and notes what pip is told.
+FAKE_PYTHON = """#!/bin/sh
+case "$*" in
+    *version_info*) echo {version} ;;
+    "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+    "-m pip "*) echo "$*" >> pip.log; test ! -e no-network ;;
+esac
+"""
+
+
+@pytest.fixture
+def workplace(tmp_path, project):
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(project / name, tmp_path)
+    (tmp_path / "bin").mkdir()
+    for program in ("sh", "mkdir", "cp", "mv", "rm", "touch", "awk"):
+        (tmp_path / "bin" / program).symlink_to(shutil.which(program))
+    return tmp_path
+
+
+def add_python(workplace, name, version):
+    path = workplace / "bin" / name
+    path.write_text(FAKE_PYTHON.format(version=version))
+    path.chmod(0o755)
+
+
+def make(workplace, *words):
+    """Runs make where no Python is found but those that were added."""
+    return subprocess.run(
+        [MAKE, *words],
+        cwd=workplace,
+        env={"PATH": str(workplace / "bin")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def pip_log(workplace):
+    return (workplace / "pip.log").read_text().splitlines()
+
+
+@pytest.mark.parametrize("target", ["setup", "test", "demo"])
+def test_a_wrong_python_gets_one_line(workplace, target):
+    add_python(workplace, "python3", "3.10")
+    add_python(workplace, "python3.14", "3.14")
+    for words in ([], ["PYTHON=python3.14"]):
+        answer = make(workplace, target, *words)
+        assert answer.returncode != 0
+        assert answer.stdout == ""
+        assert len(answer.stderr.splitlines()) == 1
+        assert "Python 3.11, 3.12 or 3.13 is needed" in answer.stderr
+
+
+def test_an_interpreter_that_does_not_run_is_passed_over(workplace):
+    (workplace / "bin" / "python3.13").write_text("#!/bin/sh\nexit 127\n")
+    (workplace / "bin" / "python3.13").chmod(0o755)
+    add_python(workplace, "python3.12", "3.12")
+    assert make(workplace, "setup").returncode == 0
+    assert pip_log(workplace) == ["-m pip install -e ."]
+
+
+def test_set_up_is_done_once_and_again_when_the_requirements_change(workplace):
+    add_python(workplace, "python3", "3.11")
+    assert make(workplace, "setup").returncode == 0
+    mine = workplace / ".venv" / "what-the-user-added"
+    mine.touch()
+    assert make(workplace, "setup").returncode == 0
+    assert len(pip_log(workplace)) == 1
+    done = (workplace / ".venv" / "setup.done").stat().st_mtime
+    os.utime(workplace / "requirements.txt", (done + 1, done + 1))
+    assert make(workplace, "setup").returncode == 0
+    assert len(pip_log(workplace)) == 2
+    assert mine.exists()
+
+
+def test_an_interrupted_set_up_starts_afresh(workplace):
+    add_python(workplace, "python3", "3.11")
+    (workplace / "no-network").touch()
+    assert make(workplace, "setup").returncode != 0
+    half = workplace / ".venv" / "half-installed"
+    half.touch()
+    (workplace / "no-network").unlink()
+    assert make(workplace, "setup").returncode == 0
+    assert not half.exists()
+    assert len(pip_log(workplace)) == 2
+
+
+def test_another_python_that_is_asked_for_takes_the_place_of_the_first(workplace):
+    add_python(workplace, "python3.12", "3.12")
+    add_python(workplace, "python3.11", "3.11")
+    for words, installs in (([], 1), (["PYTHON=python3.12"], 1), (["PYTHON=python3.11"], 2)):
+        assert make(workplace, "setup", *words).returncode == 0
+        assert len(pip_log(workplace)) == installs
+    assert make(workplace, "setup", "PYTHON=python3.10").returncode != 0
+
+
+def test_the_demo_runs_the_notebooks_in_order(workplace):
+    add_python(workplace, "python3", "3.11")
+    assert re.findall(r"(\w+)\.ipynb", make(workplace, "-n", "demo").stdout) == ORDER
+
+
+def test_variables_become_parameters_of_the_notebook(workplace):
+    add_python(workplace, "python3", "3.11")
+    words = ("train-unet", "EPOCHS=2", "DATA=my data/nyu.csv", "PYTHON=python3")
+    command = make(workplace, "-n", *words).stdout.splitlines()[-1].split(maxsplit=3)
+    assert command[2] == "depthlib.notebooks"
+    name, *parameters = re.findall(r"'[^']*'|\S+", command[3])
+    assert name == "train_unet.ipynb"
+    assert sorted(parameters) == ["'DATA=my data/nyu.csv'", "'EPOCHS=2'"]
+
+
+def test_make_alone_lists_the_targets(workplace):
+    listed = make(workplace).stdout
+    for target in ("demo", "setup", "test", "train-resnet", "compare", "sample", "test-backends"):
+        assert re.search(rf"^{target} +\w", listed, re.MULTILINE)
