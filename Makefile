@@ -65,8 +65,8 @@ lab: setup ## JupyterLab with these notebooks
 sample: .venv/render.done ## render datasets/sample again; SEED=
 	$(PY) -m depthlib.rendering --seed $(SEED) --folder datasets/sample
 
-figures: setup ## the pictures and tables under docs/
-	@$(PY) -m depthlib.notebooks compare_two_models.ipynb FOLDER=docs
+figures: demo ## the pictures and the table under docs/, from the demo's networks
+	@cp runs/demo/comparison.png runs/demo/real_photos.png runs/demo/metrics.csv docs
 
 test: .venv/dev.done lint ## the linter and every test
 	$(PY) -m pytest -q
@@ -77,7 +77,7 @@ lint: .venv/dev.done
 test-backends: test-jax test-torch ## the networks' tests on JAX and on PyTorch, without TensorFlow
 test-jax test-torch: test-%: .venv-%/setup.done
 	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -q tests/test_layers.py tests/test_resnet.py \
-	    tests/test_unet.py tests/test_losses.py tests/test_keras_metrics.py
+	    tests/test_unet.py tests/test_losses.py tests/test_keras_metrics.py tests/test_device.py
 
 clean-cache: ## remove the decoded images
 	rm -rf runs/cache

@@ -31,6 +31,7 @@ from depthlib.pairs import Pairs
 
 _FORMAT = 1  # raise it when the pixels or the files change
 _MANIFEST = "manifest.json"
+_JOURNAL = "done"  # how many pairs of a partial cache are on the disk
 _CHUNK = 32  # pairs a task; what an interrupt loses is a few of them
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -207,14 +208,6 @@ def _build(source: FilePairs, cache: Path, workers: int, progress: bool) -> None
     held = sum(file.stat().st_size for file in partial.iterdir())
     if _size(source) - held > shutil.disk_usage(partial).free:
         raise _no_room(source, cache)
-    try:
-        _decode_all(source, partial, workers, progress)
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        # What the run itself writes needs the room more than the start of a cache does.
-        shutil.rmtree(partial)
-        raise _no_room(source, cache) from error
     manifest = {
         "format": _FORMAT,
         "spec": asdict(source.pairs.spec),
@@ -222,14 +215,22 @@ def _build(source: FilePairs, cache: Path, workers: int, progress: bool) -> None
         "crop_border": source.crop_border,
         "unit": depth_unit(source.pairs.spec),
     }
-    write_bytes(partial / _MANIFEST, json.dumps(manifest, indent=2).encode())
-    (partial / "done").unlink()
+    try:
+        _decode_all(source, partial, workers, progress)
+        write_bytes(partial / _MANIFEST, json.dumps(manifest, indent=2).encode())
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        # What the run itself writes needs the room more than the start of a cache does.
+        shutil.rmtree(partial)
+        raise _no_room(source, cache) from error
     partial.rename(cache)
+    (cache / _JOURNAL).unlink()
 
 
 def _decode_all(source: FilePairs, partial: Path, workers: int, progress: bool) -> None:
-    """Appends decoded pairs in order, from where `done` says that an earlier build came to."""
-    journal = partial / "done"
+    """Appends decoded pairs in order, from where an earlier build came to."""
+    journal = partial / _JOURNAL
     done = int(journal.read_text()) if journal.exists() else 0
     total = len(source)
     chunks = [range(i, min(i + _CHUNK, total)) for i in range(done, total, _CHUNK)]

@@ -1,6 +1,7 @@
 """`DepthGenerator`: shuffled, augmented batches for `model.fit`."""
 
 import errno
+import os
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,8 @@ class DepthGenerator(keras.utils.PyDataset):
 
     Depth is in metres (relative datasets: 0..1), 0 where invalid; the last batch may be smaller.
     Order (`shuffle`) and `augmentation` depend on `seed`, `epoch` and the pair alone, so they are
-    the same for any number of `workers` (threads that prepare batches ahead) and after a resume.
+    the same for any number of `workers` (threads that each prepare a batch ahead; None: one a core,
+    at most 4) and after a resume.
     Decoded images are kept under `cache_folder`; without one, or when the disk is full, each batch
     is decoded anew, to the same pixels. Train with
 
@@ -42,11 +44,12 @@ class DepthGenerator(keras.utils.PyDataset):
         seed: int = 0,
         cache_folder: Path | str | None = None,
         crop_border: bool = False,
-        workers: int = 4,
+        workers: int | None = None,
     ):
         # Keras' own threads stay off: where the backend looks at a batch before the first epoch
         # (JAX, PyTorch), their queue hands left-over batches to the epoch and drops its last ones.
         super().__init__(workers=1)
+        workers = min(4, os.cpu_count() or 1) if workers is None else workers
         sizes = {"height": height, "width": width, "batch_size": batch_size, "workers": workers}
         for name, size in sizes.items():
             if size < 1:

@@ -119,7 +119,7 @@ def check_pairs(pairs: Pairs, most: int | None = None) -> tuple[Pairs, pd.DataFr
     """Decodes the pairs and gives (the sound ones, problems, summary).
 
     `most` caps how many are decoded, evenly spaced (None: all); what is not decoded counts as
-    sound if it is no duplicate. Problems: file, problem. Summary: one row of counts, sizes and depths.
+    sound if it is no duplicate. Problems: file, problem. Summary: a row of counts, sizes, depths.
     """
     duplicate = pairs.table.duplicated(["rgb", "depth"]).to_numpy()
     problems = [(name, "duplicate row") for name in pairs.table["rgb"][duplicate]]
@@ -180,7 +180,7 @@ def _natural(key: tuple[str, ...]) -> list:
 
 
 def _with_scenes(root: Path, folder: Path, rows: list, spec: DatasetSpec) -> Pairs:
-    """Pairs with scenes from `folder`/index.csv (photo, scene) where it names them, else by path."""
+    """Pairs with scenes from `folder`/index.csv (photo, scene) where it has them, else by path."""
     table = pd.DataFrame(rows, columns=["rgb", "depth"])
     named = {}
     if (folder / "index.csv").exists():

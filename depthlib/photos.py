@@ -36,7 +36,7 @@ def find_photos(path: Path | str, folder: Path | str) -> tuple[list[Path], str]:
             f"The photos of {path} cannot be downloaded ({error}), so two that scikit-learn ships "
             "stand in. To see those, go online or set DEPTHLIB_PHOTOS to a folder that holds them."
         )
-    return photos, f"{len(photos)} photos of {path}, from {photos[0].parent}."
+    return photos, f"The photos of {path}, from {photos[0].parent}."
 
 
 def _read_names(path: Path) -> list[str]:
@@ -85,7 +85,7 @@ def _download(source: dict[str, str], photo: Path) -> Path:
         with urlopen(source["url"], timeout=TIMEOUT) as response:
             data = response.read()
     except (OSError, HTTPException) as error:
-        raise ConnectionError(f"{source['url']}: {error}") from error
+        raise ConnectionError(str(error)) from error
     _check(data, source["url"], source)
     write_bytes(photo, data)
     return photo
