@@ -1,0 +1,53 @@
+"""The nine notebooks, run from top to bottom on a dataset of a few small pairs."""
+
+import nbformat
+import pandas as pd
+import pytest
+
+from depthlib.notebooks import run_notebooks
+
+
+def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_path, monkeypatch):
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("DEPTHLIB_PHOTOS", "")
+    root, out = tiny_nyu(scenes=4, frames=2, height=64, width=96, tests=3), tmp_path / "out"
+    for name in ("nyu2_train.csv", "nyu2_test.csv"):
+        (root / name).unlink()  # make_dataset writes them
+    photo = root / "nyu2_test/00000_colors.png"
+    (root / "photos.csv").write_text(photo.relative_to(root).as_posix())
+    data = {"DATA": f"{root}/nyu2_test.csv", "COUNT": 2}
+    train = {"DATA": f"{root}/nyu2_train.csv", "CACHE": f"{out}/cache", "VERBOSE": 2}
+    train |= {"HEIGHT": 32, "WIDTH": 64, "BATCH_SIZE": 4, "EPOCHS": 1}
+    models = {name: f"{out}/{name}/best.keras" for name in ("resnet", "unet")}
+    runs = [("make_dataset", {"FOLDER": str(root), "FIGURE": f"{out}/make_dataset.png"})]
+    runs += [(f"train_{name}", {**train, "RUN": f"{out}/{name}"}) for name in models]
+    for name, model in models.items():
+        figure = {"MODEL": model, "FIGURE": f"{out}/{name}.png"}
+        runs.append((f"predict_{name}", {**data, **figure, "TABLE": f"{out}/{name}.csv"}))
+        photos = {"PHOTOS": f"{root}/photos.csv", "FIGURE": f"{out}/{name}_photos.png"}
+        runs.append((f"predict_{name}_real_images", {**figure, **photos}))
+    compared = {"MODEL_1": models["resnet"], "MODEL_2": models["unet"], "FOLDER": str(out)}
+    compared |= {"TRAIN_DATA": train["DATA"], "PHOTOS": f"{root}/photos.csv"}
+    runs += [("compare_two_models", {**data, **compared}), ("gpu_test", {"SIZE": 256})]
+    texts = [
+        (project / f"{name}.ipynb", {key: str(value) for key, value in parameters.items()})
+        for name, parameters in runs
+    ]
+    assert len(texts) == 9
+    run_notebooks([(path.relative_to(project), values) for path, values in texts], out)
+    for name in ("make_dataset", "resnet", "resnet_photos", "unet", "unet_photos", "comparison"):
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
+    assert len(pd.read_csv(out / "unet.csv")) == 3
+    table = pd.read_csv(out / "metrics.csv").set_index("model")
+    assert table.index.tolist() == ["resnet34", "unet", "mean_map", "constant"]
+    assert table.columns[:3].tolist() == ["delta1", "delta2", "delta3"]
+    assert table["delta1"].between(0, 1).all()
+    executed = nbformat.read(out / "gpu_test.ipynb", as_version=4)
+    assert "cpu:0" in str(executed.cells[-2].outputs)
+
+
+def test_a_notebook_whose_data_is_missing_says_what_makes_it(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(project)
+    missing = {"DATA": str(tmp_path / "missing.csv"), "RUN": str(tmp_path / "run")}
+    with pytest.raises(RuntimeError, match="missing.csv. Make it with make_dataset.ipynb"):
+        run_notebooks([(project / "train_unet.ipynb", missing)], tmp_path)
