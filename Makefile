@@ -43,7 +43,7 @@ demo: setup ## every notebook in turn on the embedded sample, then figure and ta
 	@$(PY) -m depthlib.notebooks --output runs/demo/notebooks $(DEMO)
 	@echo runs/demo/comparison.png
 	@echo runs/demo/metrics.csv
-	@$(PY) -c "import pandas; print(pandas.read_csv('runs/demo/metrics.csv').round(3).to_string(index=False))"
+	@$(PY) -c "import pandas; print(pandas.read_csv('runs/demo/metrics.csv').iloc[:, :8].round(3).to_string(index=False))"
 
 make-dataset: ## the CSVs of the sample; FOLDER=datasets/data for NYU
 train-resnet: ## train the ResNet34 U-Net; EPOCHS=, DATA=, RUN=, ...: the notebook's parameters

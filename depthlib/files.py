@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old file or the new one, never half of one."""
+"""Files: written whole or not at all, and named in lists only where they may be."""
 
 import os
 from collections.abc import Iterator
@@ -35,6 +35,15 @@ def write_bytes(path: Path | str, data: bytes) -> None:
     """Writes `data` to `path` atomically."""
     with replace_file(path) as temporary:
         temporary.write_bytes(data)
+
+
+def refuse_escape(name: str, listing: Path | str) -> None:
+    """Errors: ValueError where a POSIX path that `listing` names leaves the listing's folder."""
+    if name.startswith("/") or ":" in name or ".." in name.split("/"):
+        raise ValueError(
+            f"A path in a CSV must stay in its folder. Received: {name!r} in {listing}. "
+            "Write paths relative to the CSV."
+        )
 
 
 def _umask() -> int:

@@ -10,7 +10,7 @@ from math import inf, isfinite, nan
 import numpy as np
 
 METRICS = (
-    "delta1", "delta2", "delta3", "abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog",
+    "delta1", "delta2", "delta3", "abs_rel", "rmse", "log10", "silog", "sq_rel", "rmse_log",
 )  # fmt: skip
 METRE_METRICS = ("sq_rel", "rmse")  # change with the unit: meaningless on relative depth
 ALIGNMENTS = ("none", "median", "disparity")
@@ -216,4 +216,4 @@ def _compare(g, p):
         "log10": np.mean(np.abs(error)) / np.log(10),
         "silog": 100 * np.std(error),
     }
-    return {name: float(value) for name, value in metrics.items()}
+    return {name: float(metrics[name]) for name in METRICS}

@@ -5,6 +5,7 @@ import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from tqdm.auto import tqdm
 
 from depthlib.datasets import DatasetSpec, base_scene
-from depthlib.files import write_bytes
+from depthlib.files import refuse_escape, write_bytes
 from depthlib.images import read_pair
 
 
@@ -91,8 +92,8 @@ def read_csv(path: Path | str, spec: DatasetSpec) -> Pairs:
             f"empty field in {path}. Make it again with make_dataset.ipynb."
         )
     rows = [tuple(field.replace("\\", "/") for field in row) for row in table.to_numpy()]
-    for row in rows:
-        _refuse_escape(row, path)
+    for field in chain.from_iterable(rows):
+        refuse_escape(field, path)
     root = next((r for r in (path.parent, path.parent.parent) if (r / rows[0][0]).exists()), None)
     if root is None:
         raise FileNotFoundError(
@@ -193,15 +194,6 @@ def _with_scenes(root: Path, folder: Path, rows: list, spec: DatasetSpec) -> Pai
         named.get(PurePosixPath(photo).parts[-2:]) or spec.scene_of(photo) for photo in table["rgb"]
     ]
     return Pairs(root, table, spec)
-
-
-def _refuse_escape(row: tuple[str, ...], path: Path) -> None:
-    for field in row:
-        if field.startswith("/") or ":" in field[:2] or ".." in field.split("/"):
-            raise ValueError(
-                f"A path in a CSV must stay in its folder. Received: {field!r} in {path}. "
-                "Write paths relative to the CSV."
-            )
 
 
 def _measure(pairs: Pairs, index: int) -> tuple | str:

@@ -9,7 +9,7 @@ from urllib.request import urlopen
 
 import sklearn
 
-from depthlib.files import write_bytes
+from depthlib.files import refuse_escape, write_bytes
 
 TIMEOUT = 10  # seconds; a machine that cannot reach the network must not wait for long
 
@@ -47,11 +47,7 @@ def _read_names(path: Path) -> list[str]:
     if not names:
         raise ValueError(f"A CSV of photos must have a path a line. Received: none in {path}.")
     for name in names:
-        if name.startswith("/") or ":" in name or ".." in PurePosixPath(name).parts:
-            raise ValueError(
-                f"A path in a CSV must stay in its folder. Received: {name!r} in {path}. "
-                "Write paths relative to the CSV."
-            )
+        refuse_escape(name, path)
     return names
 
 

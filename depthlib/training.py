@@ -5,6 +5,7 @@ the optimizer: what a run that was stopped goes on from) and best.keras (for pre
 """
 
 import json
+import math
 import subprocess
 import sys
 import time
@@ -126,6 +127,11 @@ class RunRecord(keras.callbacks.Callback):
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            raise FloatingPointError(
+                f"The loss must stay finite. Received: {logs['loss']} in epoch {epoch + 1}. Lower "
+                f"`learning_rate`; {self.folder} holds the epochs before."
+            )
         seconds = time.perf_counter() - self.started
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row = {"epoch": epoch + 1, **logs, "learning_rate": rate, "seconds": round(seconds, 2)}

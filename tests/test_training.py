@@ -89,6 +89,13 @@ def test_a_bad_file_stops_training_with_its_name_before_the_first_epoch(pairs, t
     assert not (tmp_path / "run" / "log.csv").exists()
 
 
+def test_a_loss_that_is_no_number_stops_the_run_and_writes_nothing(tmp_path):
+    record = training.RunRecord(tmp_path, 0, "delta1")
+    with pytest.raises(FloatingPointError, match="nan in epoch 3. Lower `learning_rate`"):
+        record.on_epoch_end(2, {"loss": float("nan"), "val_delta1": 0.5})
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_recipe_names_the_network_that_is_built_with_the_datasets_range():
     model = build_network(RECIPE.change(network="unet_seed"), NYU_TRAIN)
     assert model.count_params() == 8_638_433
