@@ -3,8 +3,8 @@ import pytest
 
 from depthlib.augment import Augmentation
 
-NOTHING = {"flip": 0.0, "jitter": 0.0}
 ONE = (1.0, 1.0)
+NOTHING = {"flip": 0.0, "jitter": 0.0, "crop": ONE}
 
 
 def make_batch(count=5):
@@ -21,7 +21,7 @@ def apply(augmentation, rgb, depth, epoch=0):
 
 def test_photo_and_depth_are_mirrored_together_and_only_where_drawn():
     rgb, depth = make_batch(40)
-    new_rgb, new_depth = apply(Augmentation(jitter=0.0), rgb, depth)
+    new_rgb, new_depth = apply(Augmentation(jitter=0.0, crop=ONE), rgb, depth)
     mirrored = 0
     for index in range(40):
         turn = -1 if (new_rgb[index] == rgb[index, :, ::-1]).all() else 1
@@ -35,12 +35,12 @@ def test_colours_follow_gamma_and_gain_by_hand():
     rgb, depth = np.zeros((1, 32, 48, 3), np.uint8), np.ones((1, 32, 48, 1), np.float32)
     rgb[:, :, 1:] = 51  # 0.2
     rgb[:, :, 2:] = 204  # 0.8
-    half = Augmentation(flip=0, jitter=1, gamma=(2, 2), brightness=(0.5, 0.5), colour=ONE)
+    half = Augmentation(flip=0, jitter=1, gamma=(2, 2), brightness=(0.5, 0.5), colour=ONE, crop=ONE)
     new, new_depth = apply(half, rgb, depth)
     # 255 * 0.5 * 0.2² = 5.1 and 255 * 0.5 * 0.8² = 81.6
     assert [new[0, 0, column, 0] for column in range(3)] == [0, 5, 82]
     assert (new_depth == depth).all()
-    bright = Augmentation(flip=0, jitter=1, gamma=ONE, brightness=(2, 2), colour=ONE)
+    bright = Augmentation(flip=0, jitter=1, gamma=ONE, brightness=(2, 2), colour=ONE, crop=ONE)
     assert [apply(bright, rgb, depth)[0][0, 0, column, 1] for column in range(3)] == [0, 102, 255]
 
 
@@ -51,6 +51,21 @@ def test_each_channel_has_its_own_gain_within_the_range():
     assert new.min() >= 90 and new.max() <= 110
     assert new.min() <= 91 and new.max() >= 109
     assert (new[:, 0] != new[:, 1]).any() and (new[:, 1] != new[:, 2]).any()
+
+
+def test_an_enlarged_part_is_nearer_by_what_it_was_enlarged():
+    rgb, depth = make_batch(8)
+    depth[:, ::4] = 0  # holes stay holes
+    half = Augmentation(flip=0, jitter=0, crop=(0.5, 0.5))
+    new_rgb, new_depth = apply(half, rgb, depth)
+    for index, (_, top, left) in enumerate(half.draw(0, 0, 8)[:, 7:]):
+        part = np.s_[round(top * 16) :, round(left * 24) :]
+        expected = depth[index][part][:16, :24].repeat(2, axis=0).repeat(2, axis=1) / 2
+        np.testing.assert_array_equal(new_depth[index], expected)
+        # Bilinear: a photo's middle is a mean of the pixels that the part has there.
+        around = rgb[index][part][7:9, 11:13].reshape(4, 3)
+        assert (new_rgb[index, 15:17, 23:25].reshape(4, 3) >= around.min(axis=0)).all()
+        assert (new_rgb[index, 15:17, 23:25].reshape(4, 3) <= around.max(axis=0)).all()
 
 
 def test_no_chance_changes_nothing():
@@ -79,7 +94,14 @@ def test_a_pair_comes_out_the_same_in_any_batch():
 
 
 @pytest.mark.parametrize(
-    "setting", [{"flip": 1.5}, {"jitter": -0.1}, {"gamma": (0, 1)}, {"colour": (1.1, 0.9)}]
+    "setting",
+    [
+        {"crop": (0.5, 1.2)},
+        {"flip": 1.5},
+        {"jitter": -0.1},
+        {"gamma": (0, 1)},
+        {"colour": (1.1, 0.9)},
+    ],
 )
 def test_an_impossible_setting_is_named(setting):
     with pytest.raises(ValueError, match=f"`{next(iter(setting))}` must be .* Received: "):
