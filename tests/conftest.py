@@ -1,11 +1,16 @@
 """What the tests share: a tiny dataset in NYU's layout, the embedded sample, the real data."""
 
+import contextlib
 import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+
+with contextlib.suppress(ModuleNotFoundError):
+    # Before TensorFlow: the other way round the process aborts at its end, in free().
+    import mitsuba  # noqa: F401
 
 PROJECT = Path(__file__).parents[1]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes at its import
