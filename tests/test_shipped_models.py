@@ -1,0 +1,24 @@
+import numpy as np
+import pytest
+
+from depthlib.images import read_rgb
+from depthlib.prediction import Predictor, load_model
+
+
+@pytest.mark.parametrize("name", ["resnet34", "unet"])
+def test_a_network_that_ships_has_its_card_and_tells_metres_from_its_path_alone(
+    name, project, sample
+):
+    path = project / "models" / f"{name}.keras"
+    assert path.stat().st_size < 50e6
+    card = path.with_suffix(".md").read_text()
+    for word in ("data", "command", "seed", "hardware", "Bad at", "Licence"):
+        assert word in card, word
+    model = load_model(path)
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    predict = Predictor(model)
+    assert (predict.unit, predict.dataset) == ("metre", "nyu_train")
+    photos = [read_rgb(photo) for photo in sorted(sample.glob("nyu2_test/*_colors.png"))[::20]]
+    for depth in predict(photos):
+        assert depth.shape == photos[0].shape[:2]
+        assert 0.5 < np.median(depth) < 8, "rooms are metres deep, not millimetres"
