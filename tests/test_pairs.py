@@ -45,6 +45,13 @@ def test_the_csv_is_the_same_bytes_every_time_and_reads_back(tiny_nyu):
     assert again.table["scene"].tolist() == pairs.table["scene"].tolist()
 
 
+def test_the_samples_csvs_are_what_make_dataset_writes(sample):
+    for name, spec in (("nyu2_train.csv", NYU_TRAIN), ("nyu2_test.csv", NYU_TEST)):
+        pairs, lonely = find_pairs(sample, spec)
+        assert lonely.empty
+        assert pairs.digest() == read_csv(sample / name, spec).digest()
+
+
 def test_the_archives_own_csv_whose_paths_start_with_data_is_read(tiny_nyu):
     root = tiny_nyu()
     moved = root.rename(root.parent / "data")

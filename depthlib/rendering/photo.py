@@ -21,6 +21,7 @@ def denoise(radiance, albedo, normal, position, rounds=5):
         total, weights = np.zeros_like(light), np.zeros_like(tone)
         for dy in (-step, 0, step):
             for dx in (-step, 0, step):
+
                 def shift(image, dy=dy, dx=dx):
                     matrix = np.float32([[1, 0, dx], [0, 1, dy]])
                     size = image.shape[1::-1]

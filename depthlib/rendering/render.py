@@ -129,9 +129,7 @@ def _load_mesh(mesh, material):
     if material.emission:
         light = {"type": "area", "radiance": _load_texture(material, material.emission)}
         properties["mesh_emitter"] = mi.load_dict(light)
-    shape = mi.Mesh(
-        "part", len(mesh.vertices), len(mesh.faces), properties, True, True
-    )
+    shape = mi.Mesh("part", len(mesh.vertices), len(mesh.faces), properties, True, True)
     values = mi.traverse(shape)
     values["vertex_positions"] = np.ravel(mesh.vertices).astype(np.float32)
     values["vertex_normals"] = np.ravel(mesh.normals).astype(np.float32)

@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 from depthlib.datasets import NYU_TEST, NYU_TRAIN
 from depthlib.files import write_bytes
 from depthlib.images import write_depth, write_rgb
+from depthlib.pairs import find_pairs, write_csv
 from depthlib.rendering.camera import choose_views
 from depthlib.rendering.photo import add_border, develop
 from depthlib.rendering.rooms import KINDS, build_room
@@ -42,9 +43,10 @@ def write_sample(folder, *, seed=0, train_rooms=24, test_rooms=6, resume=False, 
                 write_rgb(folder / photo, rgb, quality=QUALITY)
                 write_depth(folder / depth, depth_m, spec)
                 bar.update()
-    for side, pairs in rows.items():
-        write_rows(folder / f"nyu2_{side}.csv", pairs)
-    write_rows(folder / "index.csv", index)
+    write_index(folder / "index.csv", index)
+    for side, spec in (("train", NYU_TRAIN), ("test", NYU_TEST)):
+        if rows[side]:  # in the order in which make_dataset.ipynb would write them again
+            write_csv(find_pairs(folder, spec)[0], folder / f"nyu2_{side}.csv")
 
 
 def name_pair(side, scene, number):
@@ -70,8 +72,8 @@ def render_room(kind, seed, views, height, width, samples):
         yield add_border(develop(radiance, rng), rng), depth_m
 
 
-def write_rows(path, rows):
-    """Writes rows as a CSV, atomically."""
+def write_index(path, rows):
+    """Writes (photo, scene) rows as a CSV, atomically."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     write_bytes(path, text.getvalue().encode())
