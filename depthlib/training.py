@@ -54,7 +54,7 @@ def train(
         compile_network(model, recipe, pairs.spec, steps=recipe.epochs * len(batches))
     steps = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
     done = steps // len(batches)
-    record = RunRecord(run_folder, done, "silog" if pairs.spec.unit == "relative" else "abs_rel")
+    record = RunRecord(run_folder, done, "silog" if pairs.spec.unit == "relative" else "delta1")
     if done < recipe.epochs:
         model.fit(
             batches,
@@ -111,14 +111,15 @@ def compile_network(model: keras.Model, recipe: Recipe, spec: DatasetSpec, steps
 class RunRecord(keras.callbacks.Callback):
     """Writes log.csv, best.keras and last.keras after each epoch, each file whole or not at all.
 
-    `done` epochs of an earlier start are read back from log.csv. The best epoch is that of the
-    lowest validation value of `metric`: an error, which is steadier than a share as δ1 is.
+    `done` epochs of an earlier start are read back from log.csv; `metric` picks the best epoch by
+    its validation value.
     """
 
     def __init__(self, folder: Path, done: int, metric: str):
         super().__init__()
         self.folder = folder
         self.column = f"val_{metric}"
+        self.sign = -1 if metric == "silog" else 1
         path = folder / "log.csv"
         self.log = pd.read_csv(path).head(done) if done else pd.DataFrame()
 
@@ -134,9 +135,9 @@ class RunRecord(keras.callbacks.Callback):
         seconds = time.perf_counter() - self.started
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row = {"epoch": epoch + 1, **logs, "learning_rate": rate, "seconds": round(seconds, 2)}
-        lowest = min(self.log.get(self.column, []), default=math.inf)
+        earlier = [self.sign * value for value in self.log.get(self.column, [])]
         self.log = pd.concat([self.log, pd.DataFrame([row])], ignore_index=True)
-        if row[self.column] < lowest:
+        if self.sign * row[self.column] > max(earlier, default=float("-inf")):
             # Without the optimizer's slots, which are twice the weights.
             save_model(
                 keras.Model(self.model.inputs, self.model.outputs, name=self.model.name),
