@@ -10,54 +10,57 @@ import numpy as np
 class Augmentation:
     """What may happen to a training pair. Colours and flips are those of BTS and AdaBins for NYU.
 
-    `flip` and `jitter` are the chances that a pair is mirrored and that its colours change: gamma,
-    brightness and a gain of each channel are drawn evenly from their ranges. `crop` is the range of
-    the share of height and width that is kept and enlarged to full size. What is enlarged looks
+    `flip`, `jitter` and `crop` are the chances that a pair is mirrored, that its colours change and
+    that a part of it is enlarged to full size. Gamma, brightness, a gain of each channel and the
+    part's share of height and width are drawn evenly from their ranges. What is enlarged looks
     nearer through the same lens, so depth shrinks by that share: the crop stays a metric pair.
     """
 
     flip: float = 0.5
     jitter: float = 0.5
+    crop: float = 0.5
     gamma: tuple[float, float] = (0.9, 1.1)
     brightness: tuple[float, float] = (0.75, 1.25)
     colour: tuple[float, float] = (0.9, 1.1)
-    crop: tuple[float, float] = (0.75, 1.0)
+    share: tuple[float, float] = (0.75, 1.0)
 
     def __post_init__(self):
-        for name in ("flip", "jitter"):
+        for name in ("flip", "jitter", "crop"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"`{name}` must be 0 to 1. Received: {name}={getattr(self, name)}")
-        for name in ("gamma", "brightness", "colour", "crop"):
+        for name in ("gamma", "brightness", "colour", "share"):
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise ValueError(
                     f"`{name}` must be two positive numbers, the lower first. "
                     f"Received: {name}={(low, high)}."
                 )
-        if self.crop[1] > 1:
-            raise ValueError(f"`crop` must be shares up to 1. Received: crop={self.crop}.")
+        if self.share[1] > 1:
+            raise ValueError(f"`share` must be shares up to 1. Received: share={self.share}.")
 
     def draw(self, seed: int, epoch: int, count: int) -> np.ndarray:
-        """Random numbers 0 to 1 for `count` pairs in an epoch, float32 (count, 10), a row each.
+        """Random numbers 0 to 1 for `count` pairs in an epoch, float32 (count, 11), a row each.
 
         A row depends on seed, epoch and its index alone: no batch or thread changes it. All at
         once, because a random generator for each pair would cost more than the augmentation.
         """
         rng = np.random.default_rng([seed, epoch, 1])
-        return rng.random((count, 10), dtype=np.float32)
+        return rng.random((count, 11), dtype=np.float32)
 
-    def apply(self, rgb: np.ndarray, depth: np.ndarray, draws: np.ndarray) -> None:
-        """Changes uint8 RGB (batch, h, w, 3) and depth (batch, h, w, 1) in place by their draws."""
-        if self.crop != (1, 1):
-            for index, (size, top, left) in enumerate(draws[:, 7:]):
-                _enlarge(rgb[index], depth[index], _scale(size, self.crop), top, left)
-        flips = np.flatnonzero(draws[:, 0] < self.flip)
-        jitters = np.flatnonzero(draws[:, 1] < self.jitter)
-        tables = self._make_tables(draws[jitters, 2:7])
+    def apply(self, rgb: np.ndarray, counts: np.ndarray, draws: np.ndarray) -> None:
+        """Changes RGB uint8 (batch, h, w, 3) and depth uint16 (batch, h, w) in place by `draws`."""
+        flips, jitters, crops = (
+            np.flatnonzero(draws[:, column] < chance)
+            for column, chance in enumerate((self.flip, self.jitter, self.crop))
+        )
+        shares = _scale(draws[crops, 8], self.share).tolist()
+        for index, share, (top, left) in zip(crops, shares, draws[crops, 9:].tolist(), strict=True):
+            _enlarge(rgb[index], counts[index], share, top, left)
+        tables = self._make_tables(draws[jitters, 3:8])
         for index, table in zip(jitters, tables, strict=True):
             cv2.LUT(rgb[index], table, dst=rgb[index])
         for index in flips:
-            for image in (rgb[index], depth[index]):
+            for image in (rgb[index], counts[index]):
                 cv2.flip(image, 1, dst=image)
 
     def _make_tables(self, draws: np.ndarray) -> np.ndarray:
@@ -69,16 +72,16 @@ class Augmentation:
         return np.rint(np.minimum(tables, 255)).astype(np.uint8)[:, None]
 
 
-def _enlarge(rgb: np.ndarray, depth: np.ndarray, share: float, top: float, left: float) -> None:
+def _enlarge(rgb: np.ndarray, counts: np.ndarray, share: float, top: float, left: float) -> None:
     """Fills a pair with a part of itself, in place; `top` and `left`, 0 to 1, say which part."""
-    height, width = depth.shape[:2]
+    height, width = counts.shape
     rows, columns = round(height * share), round(width * share)
     row, column = round(top * (height - rows)), round(left * (width - columns))
     part = np.s_[row : row + rows, column : column + columns]
     cv2.resize(rgb[part].copy(), (width, height), dst=rgb)
     # Nearest: a mean over an edge, or over an invalid pixel, would be a depth that nothing has.
-    near = cv2.resize(depth[part].copy(), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-    depth[..., 0] = near * np.float32(share)
+    near = cv2.resize(counts[part], (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    np.multiply(near, np.float32(share), out=counts, casting="unsafe")
 
 
 def _scale(draws: np.ndarray, limits: tuple[float, float]) -> np.ndarray:

@@ -75,12 +75,12 @@ class FilePairs:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """RGB uint8 (rows, height, width, 3) and depth float32 (rows, height, width, 1)."""
-        rgb, counts = self.gather_counts(rows)
-        return rgb, _to_depth(counts, depth_unit(self.pairs.spec))[..., None]
+    @property
+    def unit(self) -> float:
+        """The depth of one count."""
+        return depth_unit(self.pairs.spec)
 
-    def gather_counts(self, rows: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
+    def gather(self, rows: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
         """RGB uint8 (rows, height, width, 3) and counts uint16 (rows, height, width)."""
         size = (self.pairs.spec, self.height, self.width, self.crop_border)
         decoded = [
@@ -105,16 +105,8 @@ class DecodedPairs:
         return len(self.rgb)
 
     def gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Copies: RGB uint8 (rows, height, width, 3), depth float32 (rows, height, width, 1)."""
-        rgb = np.empty((len(rows), *self.rgb.shape[1:]), np.uint8)
-        depth = np.empty((len(rows), *self.counts.shape[1:], 1), np.float32)
-        counts = np.empty(depth.shape[1:], np.uint16)  # one for all: fresh memory costs more
-        with _open_raw(self.rgb) as rgb_file, _open_raw(self.counts) as counts_file:
-            for place, row in enumerate(rows.tolist()):
-                _read_row(rgb_file, self.rgb, row, rgb[place])
-                _read_row(counts_file, self.counts, row, counts)
-                _to_depth(counts, self.unit, out=depth[place])
-        return rgb, depth
+        """Copies: RGB uint8 (rows, height, width, 3) and counts uint16 (rows, height, width)."""
+        return _read_rows(self.rgb, rows), _read_rows(self.counts, rows)
 
 
 def open_cache(
@@ -146,22 +138,18 @@ def open_cache(
     return DecodedPairs(rgb, counts, manifest["unit"])
 
 
-def _open_raw(array: np.memmap) -> BinaryIO:
-    return Path(array.filename).open("rb", buffering=0)
-
-
-def _read_row(file: BinaryIO, array: np.memmap, row: int, out: np.ndarray) -> None:
-    """Copies `array[row]` from its file.
+def _read_rows(array: np.memmap, rows: np.ndarray) -> np.ndarray:
+    """Copies `array[rows]` from its file.
 
     Linux maps the surroundings of each page that is touched, so reading through the map would seem
     to fill the memory with the whole cache, and in random order it takes longer.
     """
-    file.seek(array.offset + row * array.strides[0])
-    file.readinto(out)
-
-
-def _to_depth(counts: np.ndarray, unit: float, out: np.ndarray | None = None) -> np.ndarray:
-    return np.multiply(counts, np.float32(unit), out=out, dtype=np.float32)
+    copies = np.empty((len(rows), *array.shape[1:]), array.dtype)
+    with Path(array.filename).open("rb", buffering=0) as file:
+        for copy, row in zip(copies, rows.tolist(), strict=True):
+            file.seek(array.offset + row * array.strides[0])
+            file.readinto(copy)
+    return copies
 
 
 def _fingerprint(source: FilePairs) -> str:
@@ -239,7 +227,7 @@ def _decode_all(source: FilePairs, partial: Path, workers: int, progress: bool) 
         _open_array(partial / "rgb.npy", np.uint8, (*size, 3), done) as rgb_file,
         _open_array(partial / "counts.npy", np.uint16, size, done) as counts_file,
         tqdm(total=total, initial=done, desc="decode", disable=not progress) as bar,
-        closing(_map_in_order(source.gather_counts, chunks, workers)) as results,
+        closing(_map_in_order(source.gather, chunks, workers)) as results,
     ):
         for chunk, arrays in zip(chunks, results, strict=True):
             for file, array in zip((rgb_file, counts_file), arrays, strict=True):

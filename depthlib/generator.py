@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import keras
 import numpy as np
 
@@ -20,6 +21,8 @@ class DepthGenerator(keras.utils.PyDataset):
     """Batches of RGB uint8 (b, height, width, 3) and depth float32 (b, height, width, 1).
 
     Depth is in metres (relative datasets: 0..1), 0 where invalid; the last batch may be smaller.
+    With `counts` it stays as the cache has it, uint16 counts of `unit`, half as much to move to the
+    device; losses and metrics take the unit as `truth_unit`.
     Order (`shuffle`) and `augmentation` depend on `seed`, `epoch` and the pair alone, so they are
     the same for any number of `workers` (threads that each prepare a batch ahead; None: one a core,
     at most 4) and after a resume.
@@ -44,6 +47,7 @@ class DepthGenerator(keras.utils.PyDataset):
         seed: int = 0,
         cache_folder: Path | str | None = None,
         crop_border: bool = False,
+        counts: bool = False,
         workers: int | None = None,
     ):
         # Keras' own threads stay off: where the backend looks at a batch before the first epoch
@@ -60,10 +64,12 @@ class DepthGenerator(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.augmentation = augmentation
+        self.counts = counts
         self.seed = seed
         self.epoch = 0
         self._ahead = workers
         self._pool = ThreadPoolExecutor(workers)
+        cv2.setNumThreads(1)  # OpenCV's own threads would only get in the way of these
         self._lock = threading.Lock()
         self._pending = {}
         self._next = 0
@@ -88,6 +94,11 @@ class DepthGenerator(keras.utils.PyDataset):
         return batch.result()
 
     @property
+    def unit(self) -> float:
+        """The depth of one count: metres (relative: shares)."""
+        return self.source.unit
+
+    @property
     def epoch(self) -> int:
         """The epoch, from 0, that order and augmentation belong to; set it to resume."""
         return self._plan.epoch
@@ -108,10 +119,12 @@ class DepthGenerator(keras.utils.PyDataset):
 
     def _make_batch(self, plan: "_Plan", index: int) -> tuple[np.ndarray, np.ndarray]:
         rows = plan.order[index * self.batch_size : (index + 1) * self.batch_size]
-        rgb, depth = self.source.gather(rows)
+        rgb, counts = self.source.gather(rows)
         if self.augmentation is not None:
-            self.augmentation.apply(rgb, depth, plan.draws[rows])
-        return rgb, depth
+            self.augmentation.apply(rgb, counts, plan.draws[rows])
+        if not self.counts:
+            counts = np.multiply(counts, np.float32(self.unit), dtype=np.float32)
+        return rgb, counts[..., None]
 
 
 class EpochFollower(keras.callbacks.Callback):

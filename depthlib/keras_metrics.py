@@ -52,20 +52,30 @@ class DepthMetric(keras.metrics.Mean):
     As in `metrics.depth_metrics`, a pixel is valid where `min_depth < truth < max_depth`, and the
     prediction is clipped to that range. An image without valid pixels is not counted.
 
+    `truth_unit` is the depth of 1 in the truth, as for the losses.
     kind: "delta1", "delta2", "delta3", "abs_rel", "rmse", "log10" or "silog"; also the name.
     Of these only "silog" says something on depth known up to a scale, as nothing is aligned here.
     """
 
-    def __init__(self, kind="delta1", min_depth=1e-3, max_depth=10.0, name=None, dtype=None):
+    def __init__(
+        self,
+        kind="delta1",
+        min_depth=1e-3,
+        max_depth=10.0,
+        truth_unit=1.0,
+        name=None,
+        dtype=None,
+    ):
         if kind not in FORMULAS:
             raise ValueError(f"`kind` must be one of {list(FORMULAS)}. Received: kind={kind!r}.")
         super().__init__(name=name or kind, dtype=dtype)
         self.kind = kind
         self.min_depth = min_depth
         self.max_depth = max_depth
+        self.truth_unit = truth_unit
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        y_true = ops.convert_to_tensor(y_true, "float32")
+        y_true = ops.convert_to_tensor(y_true, "float32") * self.truth_unit
         y_pred = ops.cast(y_pred, "float32")
         check_shapes(y_true, y_pred)
         inside = ops.logical_and(y_true > self.min_depth, y_true < self.max_depth)
@@ -83,4 +93,5 @@ class DepthMetric(keras.metrics.Mean):
             "kind": self.kind,
             "min_depth": self.min_depth,
             "max_depth": self.max_depth,
+            "truth_unit": self.truth_unit,
         }

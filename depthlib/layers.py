@@ -95,6 +95,22 @@ def add_depth_head(features, **head):
     return depth(logits)
 
 
+def as_float32(model):
+    """The same network with the same weights, computing in float32 throughout.
+
+    What was trained in mixed precision so gives its full precision on any machine, and its speed
+    on one without the hardware for bfloat16.
+    """
+
+    def clone(layer):
+        config = {**layer.get_config(), "dtype": "float32"}
+        return layer.__class__.from_config(config)
+
+    network = keras.models.clone_model(model, clone_function=clone)
+    network.set_weights(model.get_weights())
+    return network
+
+
 def check_size(height, width, stride):
     """Accepts a size that a network's total stride divides; else ValueError with the nearest."""
     for name, value in (("height", height), ("width", width)):

@@ -2,7 +2,8 @@
 
 Each gives one number an image, so an image counts the same however many of its pixels were
 measured; an image without any measured pixel gives 0 and no gradient. They compute in float32
-under every precision policy.
+under every precision policy. `truth_unit` is the depth of 1 in the truth: 1 for depth itself, a
+`DepthGenerator`'s `unit` for its counts.
 """
 
 import keras
@@ -35,6 +36,7 @@ class DepthLoss(keras.losses.Loss):
         gradient_weight=3.0,
         l1_weight=0.1,
         max_depth=10.0,
+        truth_unit=1.0,
         name="depth_loss",
         reduction="sum_over_batch_size",
     ):
@@ -48,9 +50,11 @@ class DepthLoss(keras.losses.Loss):
         self.gradient_weight = gradient_weight
         self.l1_weight = l1_weight
         self.max_depth = max_depth
+        self.truth_unit = truth_unit
 
     def call(self, y_true, y_pred):
         check_shapes(y_true, y_pred, smallest=SSIM_WINDOW if self.ssim_weight else 1)
+        y_true = y_true * self.truth_unit
         measured = y_true > 0
         valid = ops.cast(measured, "float32")
         truth = y_true / self.max_depth
@@ -69,6 +73,7 @@ class DepthLoss(keras.losses.Loss):
             "gradient_weight": self.gradient_weight,
             "l1_weight": self.l1_weight,
             "max_depth": self.max_depth,
+            "truth_unit": self.truth_unit,
         }
 
 
@@ -92,6 +97,7 @@ class ScaleInvariantLoss(keras.losses.Loss):
         gradient_weight=0.5,
         gradient_scales=4,
         min_depth=1e-3,
+        truth_unit=1.0,
         name="scale_invariant_loss",
         reduction="sum_over_batch_size",
     ):
@@ -110,6 +116,7 @@ class ScaleInvariantLoss(keras.losses.Loss):
         self.gradient_weight = gradient_weight
         self.gradient_scales = gradient_scales
         self.min_depth = min_depth
+        self.truth_unit = truth_unit
 
     @property
     def scale_invariant(self):
@@ -118,6 +125,7 @@ class ScaleInvariantLoss(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         check_shapes(y_true, y_pred)
+        y_true = y_true * self.truth_unit
         measured = y_true > 0
         valid = ops.cast(measured, "float32")
         prediction = ops.maximum(ops.where(measured, y_pred, 1.0), self.min_depth)
@@ -144,6 +152,7 @@ class ScaleInvariantLoss(keras.losses.Loss):
             "gradient_weight": self.gradient_weight,
             "gradient_scales": self.gradient_scales,
             "min_depth": self.min_depth,
+            "truth_unit": self.truth_unit,
         }
 
 

@@ -11,11 +11,11 @@ import numpy as np
 # Registers what saved networks are made of.
 from depthlib import keras_metrics, losses  # noqa: F401
 from depthlib.images import resize_rgb
-from depthlib.layers import DepthHead
+from depthlib.layers import DepthHead, as_float32
 
 
 def load_model(path: Path | str) -> keras.Model:
-    """The network in a .keras file; nothing but the path is needed.
+    """The network in a .keras file, computing in float32; nothing but the path is needed.
 
     Errors: FileNotFoundError; ValueError for a file that is no depth network of depthlib, is
     damaged, or carries code (a Lambda layer).
@@ -38,7 +38,9 @@ def load_model(path: Path | str) -> keras.Model:
             "A depth network must end in a `DepthHead`, which carries its range and unit. "
             f"Received: {path}, which ends in {type(model.layers[-1]).__name__}."
         )
-    return model
+    # What a run goes on from keeps the precision that it trains in.
+    mixed = any(layer.compute_dtype != "float32" for layer in model.layers)
+    return as_float32(model) if mixed else model
 
 
 class Predictor:

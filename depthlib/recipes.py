@@ -2,9 +2,10 @@
 
 from dataclasses import asdict, dataclass, replace
 
-NETWORKS = ("resnet34", "unet", "unet_seed")
+NETWORKS = ("resnet34", "unet", "unet_narrow", "unet_shallow", "unet_full_size", "unet_seed")
 LOSSES = ("depth", "scale_invariant")
 OPTIMIZERS = ("adam_amsgrad", "adamw")
+PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 SCHEDULES = ("constant", "linear", "one_cycle")
 
 
@@ -13,8 +14,10 @@ class Recipe:
     """Everything that decides a training run besides the data itself.
 
     Sizes are in pixels, `learning_rate` is the schedule's highest. `loss_weights` (SSIM, gradient,
-    L1) belong to the loss "depth". `counts` draws so many (training, validation) pairs, None takes
+    L1) belong to the loss "depth". `augment` turns `Augmentation` on, `crop` is its chance of one.
+    `counts` draws so many (training, validation) pairs, None takes
     all; `validation` is the share of scenes that validate. `weights`: see `build_resnet34`.
+    `precision` "auto" takes what `device.choose_precision` finds fast.
     Errors: ValueError for a choice or a number that makes no sense.
     """
 
@@ -32,9 +35,11 @@ class Recipe:
     depth_scale: str = "log"
     weights: str | None = None
     augment: bool = True
+    crop: float = 0.5
     validation: float = 0.2
     counts: tuple[int, int] | None = None
     crop_border: bool = False
+    precision: str = "auto"
     seed: int = 0
 
     def __post_init__(self):
@@ -43,6 +48,7 @@ class Recipe:
             "loss": LOSSES,
             "optimizer": OPTIMIZERS,
             "schedule": SCHEDULES,
+            "precision": PRECISIONS,
         }
         for field, allowed in choices.items():
             if getattr(self, field) not in allowed:

@@ -12,6 +12,7 @@ import h5py
 import keras
 from keras import layers
 
+from depthlib.batch_norm import BatchNormalization
 from depthlib.layers import BATCH_NORM_MOMENTUM, add_depth_head, check_size
 
 STRIDE = 32
@@ -79,7 +80,7 @@ def decode(features, filters=DECODER_FILTERS):
             x = layers.Concatenate(name=f"{name}_concat")([x, skip])
         for part in "ab":
             x = _conv(x, channels, f"{name}{part}_conv")
-            x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"{name}{part}_bn")(x)
+            x = BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"{name}{part}_bn")(x)
             x = layers.ReLU(name=f"{name}{part}_relu")(x)
     return x
 
@@ -171,6 +172,4 @@ def _conv(x, channels, name, kernel=3, strides=1, padding="same"):
 
 
 def _batch_norm(x, name, scale=True):
-    return layers.BatchNormalization(
-        momentum=BATCH_NORM_MOMENTUM, epsilon=2e-5, scale=scale, name=name
-    )(x)
+    return BatchNormalization(momentum=BATCH_NORM_MOMENTUM, epsilon=2e-5, scale=scale, name=name)(x)

@@ -16,10 +16,13 @@ import pandas as pd
 
 from depthlib import __version__
 from depthlib.augment import Augmentation
+from depthlib.cache import depth_unit
 from depthlib.datasets import DatasetSpec
+from depthlib.device import choose_precision
 from depthlib.files import replace_file, write_bytes
 from depthlib.generator import DepthGenerator, EpochFollower
 from depthlib.keras_metrics import DepthMetric
+from depthlib.layers import as_float32
 from depthlib.losses import DepthLoss, ScaleInvariantLoss
 from depthlib.pairs import Pairs, split_by_scene
 from depthlib.recipes import Recipe
@@ -69,7 +72,17 @@ def train(
 
 
 def build_network(recipe: Recipe, spec: DatasetSpec) -> keras.Model:
-    """The recipe's network with the depth range and unit of the dataset, not compiled."""
+    """The recipe's network in its precision, with the dataset's range and unit, not compiled."""
+    usual = keras.config.dtype_policy()
+    precision = choose_precision() if recipe.precision == "auto" else recipe.precision
+    keras.config.set_dtype_policy(precision)
+    try:
+        return _build(recipe, spec)
+    finally:
+        keras.config.set_dtype_policy(usual)
+
+
+def _build(recipe: Recipe, spec: DatasetSpec) -> keras.Model:
     head = {
         "min_depth": spec.min_depth,
         "max_depth": spec.max_depth,
@@ -80,20 +93,20 @@ def build_network(recipe: Recipe, spec: DatasetSpec) -> keras.Model:
     size = (recipe.height, recipe.width)
     if recipe.network == "resnet34":
         return build_resnet34(*size, weights=recipe.weights, **head)
-    variant = "seed" if recipe.network == "unet_seed" else "default"
-    return build_unet(*size, variant=variant, **head)
+    variant = recipe.network.removeprefix("unet").removeprefix("_")
+    return build_unet(*size, variant=variant or "default", **head)
 
 
 def compile_network(model: keras.Model, recipe: Recipe, spec: DatasetSpec, steps: int) -> None:
-    """Compiles with the recipe's loss, optimizer and schedule over `steps` batches.
+    """Compiles with the recipe's loss, optimizer and schedule over `steps` batches of counts.
 
     Errors: ValueError where depth is relative and the loss judges its scale.
     """
-    relative = spec.unit == "relative"
+    relative, unit = spec.unit == "relative", depth_unit(spec)
     if recipe.loss == "depth":
-        loss = DepthLoss(*recipe.loss_weights, max_depth=spec.max_depth)
+        loss = DepthLoss(*recipe.loss_weights, max_depth=spec.max_depth, truth_unit=unit)
     else:
-        loss = ScaleInvariantLoss(variance_focus=1.0 if relative else 0.85)
+        loss = ScaleInvariantLoss(variance_focus=1.0 if relative else 0.85, truth_unit=unit)
     if relative and not loss.scale_invariant:
         raise ValueError(
             "Relative depth needs a loss that is blind to scale. Received: "
@@ -103,9 +116,11 @@ def compile_network(model: keras.Model, recipe: Recipe, spec: DatasetSpec, steps
     model.compile(
         optimizer=_make_optimizer(recipe, steps),
         loss=loss,
-        metrics=[DepthMetric(kind, spec.min_depth, spec.max_depth) for kind in kinds],
+        metrics=[DepthMetric(kind, spec.min_depth, spec.max_depth, unit) for kind in kinds],
         jit_compile="auto",
     )
+    # Else the first step makes its slots, for which TensorFlow traces that step twice.
+    model.optimizer.build(model.trainable_variables)
 
 
 class RunRecord(keras.callbacks.Callback):
@@ -118,6 +133,7 @@ class RunRecord(keras.callbacks.Callback):
     def __init__(self, folder: Path, done: int, metric: str):
         super().__init__()
         self.folder = folder
+        self.portable = None
         self.column = f"val_{metric}"
         self.sign = -1 if metric == "silog" else 1
         path = folder / "log.csv"
@@ -139,10 +155,9 @@ class RunRecord(keras.callbacks.Callback):
         self.log = pd.concat([self.log, pd.DataFrame([row])], ignore_index=True)
         if self.sign * row[self.column] > max(earlier, default=float("-inf")):
             # Without the optimizer's slots, which are twice the weights.
-            save_model(
-                keras.Model(self.model.inputs, self.model.outputs, name=self.model.name),
-                self.folder / "best.keras",
-            )
+            self.portable = self.portable or as_float32(self.model)
+            self.portable.set_weights(self.model.get_weights())
+            save_model(self.portable, self.folder / "best.keras")
         write_bytes(self.folder / "log.csv", self.log.to_csv(index=False).encode())
         # Last: its step count is what says how many epochs are done.
         save_model(self.model, self.folder / "last.keras")
@@ -165,8 +180,12 @@ def _open_batches(
 ) -> tuple[DepthGenerator, DepthGenerator]:
     """Training's batches, shuffled and augmented, and validation's, as they are."""
     size = (recipe.height, recipe.width, recipe.batch_size)
-    settings = {"cache_folder": cache_folder, "crop_border": recipe.crop_border}
-    augmentation = Augmentation() if recipe.augment else None
+    settings = {
+        "cache_folder": cache_folder,
+        "crop_border": recipe.crop_border,
+        "counts": True,
+    }
+    augmentation = Augmentation(crop=recipe.crop) if recipe.augment else None
     return (
         DepthGenerator(
             training,

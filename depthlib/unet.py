@@ -1,8 +1,11 @@
 """The U-Net trained from scratch: the default, and the seed's network to the layer."""
 
+from functools import partial
+
 import keras
 from keras import layers
 
+from depthlib.batch_norm import BatchNormalization
 from depthlib.layers import BATCH_NORM_MOMENTUM, add_depth_head, check_size
 
 STRIDE = 16
@@ -14,9 +17,10 @@ SEED_CHANNELS = (32, 64, 128, 256)  # of the seed's encoder and decoder, at stri
 def build_unet(height, width, *, variant="default", name="unet", **head):
     """A U-Net trained from scratch: uint8 RGB (batch, height, width, 3) to depth.
 
-    `height` and `width` are multiples of 16. `variant`: "default", or "seed" for the network of
-    kyovchev/tensorflow-depth-estimation, 8,638,433 parameters. `head`: `min_depth`, `max_depth`,
-    `scale`, `unit`, `dataset` as `DepthHead` takes them; the depth's range and unit.
+    `height` and `width` are multiples of 16. `variant`: "default"; "seed" for the network of
+    kyovchev/tensorflow-depth-estimation, 8,638,433 parameters; or a name in VARIANTS, which are
+    the alternatives that experiments/unet_structure.ipynb compares. `head`: `min_depth`,
+    `max_depth`, `scale`, `unit`, `dataset` as `DepthHead` takes them; the depth's range and unit.
     Errors: ValueError on an unknown variant or a size that the strides do not divide.
     """
     if variant not in VARIANTS:
@@ -29,25 +33,27 @@ def build_unet(height, width, *, variant="default", name="unet", **head):
     return keras.Model(images, add_depth_head(features, **head), name=name)
 
 
-def _default_features(x):
-    """Features (batch, height, width, 24) at a sixth of the seed's arithmetic.
+def _features(x, encoder=ENCODER_CHANNELS, decoder=DECODER_CHANNELS, full_size=0):
+    """Features (batch, height, width, channels), by default at a sixth of the seed's arithmetic.
 
     The seed spends most of its arithmetic near full size, where little is to be decided. Here full
-    size holds no convolution but the head's; residual blocks at strides 4 to 32 see the whole room.
+    size holds no convolution but the head's, unless `full_size` gives it channels; residual blocks
+    at strides 4 to 32 see the whole room.
     """
-    x = _conv(x, ENCODER_CHANNELS[0], "stem_a", strides=2)
-    x = _conv(x, ENCODER_CHANNELS[0], "stem_b")
+    x = _conv(x, encoder[0], "stem_a", strides=2)
+    x = _conv(x, encoder[0], "stem_b")
     skips = []
-    for level, channels in enumerate(ENCODER_CHANNELS[1:], start=2):
+    for level, channels in enumerate(encoder[1:], start=2):
         skips.append(x)
         x = layers.MaxPooling2D(padding="same", name=f"down{level}_pool")(x)
         for block in "ab":
             x = _residual_block(x, channels, f"down{level}{block}")
-    for level, channels in zip((4, 3, 2, 1), DECODER_CHANNELS, strict=True):
+    for level, channels in zip(range(len(decoder), 0, -1), decoder, strict=True):
         x = _join(x, skips.pop(), f"up{level}")
         for part in "ab":
             x = _conv(x, channels, f"up{level}{part}")
-    return layers.UpSampling2D(interpolation="bilinear", name="up0")(x)
+    x = layers.UpSampling2D(interpolation="bilinear", name="up0")(x)
+    return _conv(x, full_size, "up0") if full_size else x
 
 
 def _residual_block(x, channels, name):
@@ -79,7 +85,7 @@ def _conv(x, channels, name, kernel=3, strides=1, activate=True, scale="ones"):
         kernel_initializer="he_normal",
         name=f"{name}_conv",
     )(x)
-    x = layers.BatchNormalization(
+    x = BatchNormalization(
         momentum=BATCH_NORM_MOMENTUM, gamma_initializer=scale, name=f"{name}_bn"
     )(x)
     return layers.ReLU(name=f"{name}_relu")(x) if activate else x
@@ -107,7 +113,13 @@ def _seed_features(x):
 def _seed_conv(x, channels, name, norm=True):
     x = layers.Conv2D(channels, 3, padding="same", name=name)(x)
     x = layers.LeakyReLU(0.2, name=f"{name}_relu")(x)
-    return layers.BatchNormalization(name=f"{name}_bn")(x) if norm else x
+    return BatchNormalization(name=f"{name}_bn")(x) if norm else x
 
 
-VARIANTS = {"default": _default_features, "seed": _seed_features}
+VARIANTS = {
+    "default": _features,
+    "narrow": partial(_features, encoder=(16, 32, 64, 128, 128), decoder=(64, 32, 16, 12)),
+    "shallow": partial(_features, encoder=(32, 64, 128, 256), decoder=(64, 32, 24)),
+    "full_size": partial(_features, full_size=16),
+    "seed": _seed_features,
+}

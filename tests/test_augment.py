@@ -4,64 +4,64 @@ import pytest
 from depthlib.augment import Augmentation
 
 ONE = (1.0, 1.0)
-NOTHING = {"flip": 0.0, "jitter": 0.0, "crop": ONE}
+NOTHING = {"flip": 0.0, "jitter": 0.0, "crop": 0.0}
 
 
 def make_batch(count=5):
     rng = np.random.default_rng(3)
     rgb = rng.integers(0, 256, (count, 32, 48, 3), dtype=np.uint8)
-    return rgb, rng.random((count, 32, 48, 1), dtype=np.float32)
+    return rgb, rng.integers(1, 65536, (count, 32, 48), dtype=np.uint16)
 
 
-def apply(augmentation, rgb, depth, epoch=0):
-    rgb, depth = rgb.copy(), depth.copy()
-    augmentation.apply(rgb, depth, augmentation.draw(0, epoch, len(rgb)))
-    return rgb, depth
+def apply(augmentation, rgb, counts, epoch=0):
+    rgb, counts = rgb.copy(), counts.copy()
+    augmentation.apply(rgb, counts, augmentation.draw(0, epoch, len(rgb)))
+    return rgb, counts
 
 
 def test_photo_and_depth_are_mirrored_together_and_only_where_drawn():
-    rgb, depth = make_batch(40)
-    new_rgb, new_depth = apply(Augmentation(jitter=0.0, crop=ONE), rgb, depth)
+    rgb, counts = make_batch(40)
+    new_rgb, new_counts = apply(Augmentation(jitter=0.0, crop=0), rgb, counts)
     mirrored = 0
     for index in range(40):
         turn = -1 if (new_rgb[index] == rgb[index, :, ::-1]).all() else 1
         assert (new_rgb[index] == rgb[index, :, ::turn]).all()
-        assert (new_depth[index] == depth[index, :, ::turn]).all()
+        assert (new_counts[index] == counts[index, :, ::turn]).all()
         mirrored += turn == -1
     assert 8 < mirrored < 32
 
 
 def test_colours_follow_gamma_and_gain_by_hand():
-    rgb, depth = np.zeros((1, 32, 48, 3), np.uint8), np.ones((1, 32, 48, 1), np.float32)
+    rgb, counts = np.zeros((1, 32, 48, 3), np.uint8), np.ones((1, 32, 48), np.uint16)
     rgb[:, :, 1:] = 51  # 0.2
     rgb[:, :, 2:] = 204  # 0.8
-    half = Augmentation(flip=0, jitter=1, gamma=(2, 2), brightness=(0.5, 0.5), colour=ONE, crop=ONE)
-    new, new_depth = apply(half, rgb, depth)
+    half = Augmentation(flip=0, jitter=1, gamma=(2, 2), brightness=(0.5, 0.5), colour=ONE, crop=0)
+    new, new_counts = apply(half, rgb, counts)
     # 255 * 0.5 * 0.2² = 5.1 and 255 * 0.5 * 0.8² = 81.6
     assert [new[0, 0, column, 0] for column in range(3)] == [0, 5, 82]
-    assert (new_depth == depth).all()
-    bright = Augmentation(flip=0, jitter=1, gamma=ONE, brightness=(2, 2), colour=ONE, crop=ONE)
-    assert [apply(bright, rgb, depth)[0][0, 0, column, 1] for column in range(3)] == [0, 102, 255]
+    assert (new_counts == counts).all()
+    bright = Augmentation(flip=0, jitter=1, gamma=ONE, brightness=(2, 2), colour=ONE, crop=0)
+    assert [apply(bright, rgb, counts)[0][0, 0, column, 1] for column in range(3)] == [0, 102, 255]
 
 
 def test_each_channel_has_its_own_gain_within_the_range():
     rgb = np.full((200, 32, 48, 3), 100, np.uint8)
-    colours = Augmentation(flip=0, jitter=1, gamma=ONE, brightness=ONE)
-    new = apply(colours, rgb, np.ones((200, 32, 48, 1), np.float32))[0][:, 0, 0].astype(int)
+    colours = Augmentation(flip=0, jitter=1, crop=0, gamma=ONE, brightness=ONE)
+    new = apply(colours, rgb, np.ones((200, 32, 48), np.uint16))[0][:, 0, 0].astype(int)
     assert new.min() >= 90 and new.max() <= 110
     assert new.min() <= 91 and new.max() >= 109
     assert (new[:, 0] != new[:, 1]).any() and (new[:, 1] != new[:, 2]).any()
 
 
 def test_an_enlarged_part_is_nearer_by_what_it_was_enlarged():
-    rgb, depth = make_batch(8)
-    depth[:, ::4] = 0  # holes stay holes
-    half = Augmentation(flip=0, jitter=0, crop=(0.5, 0.5))
-    new_rgb, new_depth = apply(half, rgb, depth)
-    for index, (_, top, left) in enumerate(half.draw(0, 0, 8)[:, 7:]):
+    rgb, counts = make_batch(8)
+    counts[:, ::4] = 0  # holes stay holes
+    half = Augmentation(flip=0, jitter=0, crop=1, share=(0.5, 0.5))
+    new_rgb, new_counts = apply(half, rgb, counts)
+    for index, (_, top, left) in enumerate(half.draw(0, 0, 8)[:, 8:]):
         part = np.s_[round(top * 16) :, round(left * 24) :]
-        expected = depth[index][part][:16, :24].repeat(2, axis=0).repeat(2, axis=1) / 2
-        np.testing.assert_array_equal(new_depth[index], expected)
+        expected = counts[index][part][:16, :24].repeat(2, axis=0).repeat(2, axis=1) // 2
+        np.testing.assert_array_equal(new_counts[index], expected)
         # Bilinear: a photo's middle is a mean of the pixels that the part has there.
         around = rgb[index][part][7:9, 11:13].reshape(4, 3)
         assert (new_rgb[index, 15:17, 23:25].reshape(4, 3) >= around.min(axis=0)).all()
@@ -69,9 +69,9 @@ def test_an_enlarged_part_is_nearer_by_what_it_was_enlarged():
 
 
 def test_no_chance_changes_nothing():
-    rgb, depth = make_batch()
-    new_rgb, new_depth = apply(Augmentation(**NOTHING), rgb, depth)
-    assert (new_rgb == rgb).all() and (new_depth == depth).all()
+    rgb, counts = make_batch()
+    new_rgb, new_counts = apply(Augmentation(**NOTHING), rgb, counts)
+    assert (new_rgb == rgb).all() and (new_counts == counts).all()
 
 
 def test_draws_depend_on_seed_epoch_and_index_alone():
@@ -82,12 +82,12 @@ def test_draws_depend_on_seed_epoch_and_index_alone():
 
 
 def test_a_pair_comes_out_the_same_in_any_batch():
-    rgb, depth = make_batch(6)
+    rgb, counts = make_batch(6)
     augmentation = Augmentation()
     draws = augmentation.draw(0, 0, 6)
-    together = apply(augmentation, rgb, depth)
+    together = apply(augmentation, rgb, counts)
     for index in range(6):
-        one = rgb[index : index + 1].copy(), depth[index : index + 1].copy()
+        one = rgb[index : index + 1].copy(), counts[index : index + 1].copy()
         augmentation.apply(*one, draws[index : index + 1])
         assert (one[0][0] == together[0][index]).all()
         assert (one[1][0] == together[1][index]).all()
@@ -96,7 +96,8 @@ def test_a_pair_comes_out_the_same_in_any_batch():
 @pytest.mark.parametrize(
     "setting",
     [
-        {"crop": (0.5, 1.2)},
+        {"share": (0.5, 1.2)},
+        {"crop": 1.5},
         {"flip": 1.5},
         {"jitter": -0.1},
         {"gamma": (0, 1)},

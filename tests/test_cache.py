@@ -118,8 +118,8 @@ def test_the_cache_gives_what_the_files_give_bit_for_bit(pairs, tmp_path, crop_b
     fresh = everything(FilePairs(pairs, *SIZE, crop_border))
     for one, other in zip(held, fresh, strict=True):
         assert one.dtype == other.dtype and (one == other).all()
-    assert held[0].shape == (12, *SIZE, 3) and held[1].shape == (12, *SIZE, 1)
-    assert type(held[0]) is np.ndarray and held[1].dtype == np.float32
+    assert held[0].shape == (12, *SIZE, 3) and held[1].shape == (12, *SIZE)
+    assert type(held[0]) is np.ndarray and held[1].dtype == np.uint16
 
 
 def test_the_second_use_decodes_nothing(pairs, tmp_path, decoded):

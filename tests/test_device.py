@@ -51,6 +51,26 @@ def test_a_gpu_in_use_needs_nothing(monkeypatch):
     assert "computes on NVIDIA A100" in device.gpu_advice()
 
 
+@pytest.mark.parametrize(
+    "gpus, capabilities, flags, expected",
+    [
+        ([], [], "fpu avx2 avx512f", "float32"),
+        ([], [], "fpu avx512_bf16", "mixed_bfloat16"),
+        (["A100", "T4"], ["8.0", "7.5"], "fpu avx512_bf16", "float32"),
+        (["H100"], ["9.0"], "fpu", "mixed_bfloat16"),
+        (["Apple GPU"], [], "", "float32"),
+    ],
+)
+def test_bfloat16_is_chosen_where_the_hardware_has_it(
+    monkeypatch, gpus, capabilities, flags, expected
+):
+    monkeypatch.setattr(device, "BACKEND", "tensorflow")
+    monkeypatch.setattr(device, "list_gpus", lambda: gpus)
+    monkeypatch.setattr(device, "_ask_driver", lambda field: capabilities)
+    monkeypatch.setattr(device, "_read_cpuinfo", lambda: f"model name : any\nflags : {flags}\n")
+    assert device.choose_precision() == expected
+
+
 def test_the_driver_is_asked_by_its_own_program(monkeypatch, tmp_path):
     program = tmp_path / "nvidia-smi"
     program.write_text('#!/bin/sh\necho "$1" >&2\necho "143771 MiB"\n')

@@ -53,7 +53,14 @@ def test_without_shuffling_and_augmentation_no_epoch_differs(pairs):
     first = read_all(generator)
     generator.on_epoch_end()
     assert same(first, read_all(generator))
-    assert (first[1][3] == generator.source.gather(np.array([3]))[1][0]).all()
+    counts = generator.source.gather(np.array([3]))[1][0]
+    assert (first[1][3, ..., 0] == counts * np.float32(generator.unit)).all()
+
+
+def test_counts_are_the_same_depth_as_the_cache_holds_it(pairs):
+    counts, depth = make_training(pairs, counts=True), make_training(pairs)
+    assert counts[1][1].dtype == np.uint16
+    assert (counts[1][1] * np.float32(counts.unit) == depth[1][1]).all()
 
 
 def test_an_epoch_shows_each_pair_once_in_its_own_order(pairs):

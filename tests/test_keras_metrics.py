@@ -46,6 +46,16 @@ def test_the_range_is_that_of_the_numpy_metrics():
 
 
 @pytest.mark.parametrize("kind", FORMULAS)
+def test_counts_are_judged_as_the_depth_that_they_stand_for(kind):
+    truth = np.full((1, 2, 2, 1), 2.0, np.float32)
+    prediction = truth * np.array([1.1, 1.3, 1.6, 2.1], np.float32).reshape(truth.shape)
+    depth, counts = DepthMetric(kind), DepthMetric(kind, truth_unit=1e-3)
+    depth.update_state(truth, prediction)
+    counts.update_state((truth * 1000).astype(np.uint16), prediction)
+    assert float(counts.result()) == pytest.approx(float(depth.result()), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", FORMULAS)
 def test_nan_in_a_hole_and_a_perfect_map_give_numbers(kind):
     truth, _ = random_maps()
     metric = DepthMetric(kind)

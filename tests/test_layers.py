@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from depthlib.layers import DepthHead, add_depth_head, check_size
+from depthlib.layers import DepthHead, add_depth_head, as_float32, check_size
 
 
 @pytest.fixture
@@ -65,3 +65,16 @@ def test_a_size_between_the_strides_is_refused_with_the_nearest_ones():
     )
     with pytest.raises(ValueError, match="`width` .* Received: width=0. Use 32."):
         check_size(128, 0, 32)
+
+
+def test_a_network_of_mixed_precision_becomes_one_of_float32(mixed_precision):
+    images = keras.Input((32, 48, 3))
+    features = keras.layers.Conv2D(4, 3, padding="same")(images)
+    mixed = keras.Model(images, add_depth_head(features, min_depth=0.1, max_depth=10))
+    mixed.layers[-2].kernel.assign(np.ones(mixed.layers[-2].kernel.shape))
+    network = as_float32(mixed)
+    assert mixed.layers[1].compute_dtype == "bfloat16"
+    assert {layer.compute_dtype for layer in network.layers[1:]} == {"float32"}
+    photos = np.random.default_rng(0).random((2, 32, 48, 3), np.float32)
+    depth, rounded = (model.predict(photos, verbose=0) for model in (network, mixed))
+    assert 0 < np.abs(depth - rounded).max() < 0.1

@@ -160,7 +160,15 @@ def test_what_is_predicted_in_a_hole_changes_nothing(loss):
         assert value(loss, truth, filled) == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+@pytest.mark.parametrize("kind", [DepthLoss, ScaleInvariantLoss])
+def test_counts_are_judged_as_the_depth_that_they_stand_for(kind):
+    truth, prediction = random_batch()
+    counts = np.rint(truth / 2e-4).astype(np.uint16)
+    expected = value(kind(), truth, prediction)
+    assert value(kind(truth_unit=2e-4), counts, prediction) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 def test_images_count_alike_and_by_their_sample_weight(loss):
     truth, prediction = random_batch()
     truth[0, 8:] = 0  # one image with a quarter of the pixels of the other

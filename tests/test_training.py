@@ -22,7 +22,7 @@ KILLED = """
 import os, signal, sys
 from depthlib import datasets, pairs, training
 from tests.test_training import RECIPE, build_tiny
-training.build_network = build_tiny
+training._build = build_tiny
 def die(self, batch, logs=None):
     if len(self.log) == 1 and batch == 1:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -45,7 +45,7 @@ def build_tiny(recipe, spec):
 
 @pytest.fixture(autouse=True)
 def tiny_network(monkeypatch):
-    monkeypatch.setattr(training, "build_network", build_tiny)
+    monkeypatch.setattr(training, "_build", build_tiny)
 
 
 @pytest.fixture
@@ -96,7 +96,20 @@ def test_a_loss_that_is_no_number_stops_the_run_and_writes_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_recipe_names_the_network_that_is_built_with_the_datasets_range():
+def test_a_run_in_mixed_precision_leaves_a_network_that_predicts_in_float32(pairs, tmp_path):
+    recipe = RECIPE.change(precision="mixed_bfloat16", epochs=1)
+    train(recipe, pairs, tmp_path, verbose=0)
+    best, last = (keras.models.load_model(tmp_path / f"{name}.keras") for name in ("best", "last"))
+    assert [layer.compute_dtype for layer in last.layers].count("bfloat16") > 2
+    assert {layer.compute_dtype for layer in best.layers} == {"float32"}
+    assert {layer.compute_dtype for layer in load_model(tmp_path / "last.keras").layers} == {
+        "float32"
+    }
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_recipe_names_the_network_that_is_built_with_the_datasets_range(monkeypatch):
+    monkeypatch.undo()
     model = build_network(RECIPE.change(network="unet_seed"), NYU_TRAIN)
     assert model.count_params() == 8_638_433
     head = model.layers[-1]

@@ -1,0 +1,30 @@
+"""Batch norm that takes one kernel a layer instead of a dozen."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable("depthlib")
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras' batch norm, trained on TensorFlow by its fused kernel.
+
+    Keras writes it out as sums, differences and products that each read and write the whole map,
+    in float32 even where the network computes in bfloat16; docs/performance.md has what that
+    costs. Weights, arguments and outputs are those of `keras.layers.BatchNormalization`; the moving
+    variance is the unbiased one, n / (n - 1) of Keras', as in Keras 2.
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        if not (training and self.trainable) or keras.backend.backend() != "tensorflow":
+            return super().call(inputs, training=training, mask=mask)
+        import tensorflow as tf
+
+        channels = (inputs.shape[-1],)
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs,
+            keras.ops.convert_to_tensor(self.gamma) if self.scale else tf.ones(channels),
+            keras.ops.convert_to_tensor(self.beta) if self.center else tf.zeros(channels),
+            epsilon=self.epsilon,
+        )
+        for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            average.assign(average * self.momentum + value * (1.0 - self.momentum))
+        return outputs
