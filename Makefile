@@ -3,15 +3,16 @@
 # A variable on the command line becomes a parameter of the notebook that is run:
 #     make train-resnet EPOCHS=2 DATA=datasets/data/nyu2_train.csv
 # Other variables: PYTHON (which interpreter sets up), SEED (of `make sample`), TORCH (what pip
-# installs for `make test-backends`; torch==2.13.0, say).
+# installs for `make test-backends`; torch==2.13.0, say), NAME (of `make study`).
 
 TORCH ?= torch
 SEED ?= 0
 
 PY := .venv/bin/python
+NAME := unet_structure
 NOTEBOOKS := train-resnet train-unet predict-resnet predict-unet predict-resnet-real-images \
     predict-unet-real-images make-dataset gpu-test
-PARAMETERS = $(foreach name,$(filter-out PYTHON TORCH,$(.VARIABLES)),\
+PARAMETERS = $(foreach name,$(filter-out PYTHON TORCH NAME,$(.VARIABLES)),\
     $(if $(filter command,$(origin $(name))),'$(name)=$($(name))'))
 
 # The demo: all notebooks on the sample, with what differs from their defaults. The schedule ends at
@@ -31,7 +32,7 @@ DEMO := \
     compare_two_models.ipynb MODEL_1=runs/demo/resnet/last.keras \
         MODEL_2=runs/demo/unet/last.keras FOLDER=runs/demo
 
-.PHONY: help setup demo $(NOTEBOOKS) compare lab sample figures \
+.PHONY: help setup demo $(NOTEBOOKS) compare study bench lab sample figures \
     test lint test-backends test-jax test-torch clean-cache clean
 
 help: ## this list
@@ -59,6 +60,12 @@ $(NOTEBOOKS): setup
 
 compare: setup ## two models side by side, with the floors; MODEL_1=, MODEL_2=
 	@$(PY) -m depthlib.notebooks compare_two_models.ipynb $(PARAMETERS)
+
+study: setup ## an experiment: NAME= of a notebook in experiments/, and its parameters
+	@$(PY) -m depthlib.notebooks experiments/$(NAME).ipynb $(PARAMETERS)
+
+bench: setup ## how fast everything is on this machine, as ratios: 10 minutes, runs/bench/bench.json
+	@$(PY) -m benchmarks
 
 lab: setup ## JupyterLab with these notebooks
 	$(PY) -m jupyterlab

@@ -29,7 +29,7 @@ from depthlib.datasets import DatasetSpec
 from depthlib.files import write_bytes
 from depthlib.pairs import Pairs
 
-_FORMAT = 1  # raise it when the pixels or the files change
+_FORMAT = 2  # raise it when the pixels or the files change
 _MANIFEST = "manifest.json"
 _JOURNAL = "done"  # how many pairs of a partial cache are on the disk
 _CHUNK = 32  # pairs a task; what an interrupt loses is a few of them
@@ -54,7 +54,9 @@ def decode_pair(
     Counts are in `depth_unit(spec)`. `crop_border` cuts off the spec's border first. Errors: those
     of `images.read_pair`, which name the file.
     """
-    rgb, depth = images.read_pair(rgb_path, depth_path, spec)
+    top, bottom, left, right = spec.border if crop_border else (0, 1, 0, 1)
+    least = height / (bottom - top), width / (right - left)
+    rgb, depth = images.read_pair(rgb_path, depth_path, spec, least)
     if crop_border:
         rgb, depth = (images.crop_border(image, spec.border) for image in (rgb, depth))
     rgb = images.resize_rgb(rgb, height, width)

@@ -57,11 +57,11 @@ def list_gpus() -> list[str]:
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
 
 
-def time_matmul(size: int = 2048, repeats: int = 10) -> dict[str, float]:
-    """GFLOP/s of a float32 product of two (size, size) matrices, on the CPU and on each GPU."""
+def time_matmul(size: int = 2048, repeats: int = 10, dtype: str = "float32") -> dict[str, float]:
+    """GFLOP/s of the product of two (size, size) matrices, on the CPU and on each GPU."""
     gpus = list_gpus()
     names = ["mps"] if gpus == ["Apple GPU"] else [f"gpu:{index}" for index in range(len(gpus))]
-    return {name: _time_matmul(name, size, repeats) for name in ["cpu:0", *names]}
+    return {name: _time_matmul(name, size, repeats, dtype) for name in ["cpu:0", *names]}
 
 
 def choose_precision() -> str:
@@ -96,16 +96,22 @@ def gpu_advice() -> str:
     )
 
 
-def _time_matmul(name: str, size: int, repeats: int) -> float:
+def _time_matmul(name: str, size: int, repeats: int, dtype: str) -> float:
     with keras.device(name):
         matrix = keras.random.normal((size, size), seed=0) / size**0.5  # products stay finite
-        ops.convert_to_numpy(ops.matmul(matrix, matrix))  # the first one is slower
+        matrix = ops.cast(matrix, dtype)
+        _finish(ops.matmul(matrix, matrix))  # the first one is slower
         start = time.perf_counter()
         product = matrix
         for _ in range(repeats):
             product = ops.matmul(product, matrix)
-        ops.convert_to_numpy(product[0, 0])  # waits until the device has finished
+        _finish(product)
         return 2 * size**3 * repeats / (time.perf_counter() - start) / 1e9
+
+
+def _finish(product) -> None:
+    """Waits until the device has computed `product`."""
+    ops.convert_to_numpy(ops.cast(product[:1, :1], "float32"))
 
 
 def _ask_driver(field: str) -> list[str]:

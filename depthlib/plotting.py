@@ -88,6 +88,22 @@ def show_history(log: pd.DataFrame) -> Figure:
     return figure
 
 
+def show_study(summary: pd.DataFrame, cost: str, metric: str) -> Figure:
+    """The median over seeds against a cost, each variant with its lowest and highest seed.
+
+    `summary` is of `experiments.summarise_study`, `cost` one of its columns, `metric` the name of
+    the vertical axis.
+    """
+    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+    for row in summary.itertuples():
+        reach = [[row.median - row.lowest], [row.highest - row.median]]
+        axis.errorbar(getattr(row, cost), row.median, reach, fmt="o", capsize=4, label=row.variant)
+    axis.set(xscale="log", xlabel=cost, ylabel=metric)
+    axis.grid(alpha=0.3)
+    axis.legend()
+    return figure
+
+
 def save_figure(figure: Figure, path: Path | str, dpi: int = 90) -> Path:
     """Writes a figure atomically and gives its path; the format is the path's suffix."""
     with replace_file(path) as temporary:

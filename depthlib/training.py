@@ -97,8 +97,13 @@ def _build(recipe: Recipe, spec: DatasetSpec) -> keras.Model:
     return build_unet(*size, variant=variant or "default", **head)
 
 
-def compile_network(model: keras.Model, recipe: Recipe, spec: DatasetSpec, steps: int) -> None:
+def compile_network(
+    model: keras.Model, recipe: Recipe, spec: DatasetSpec, steps: int, jit: bool | str = "auto"
+) -> None:
     """Compiles with the recipe's loss, optimizer and schedule over `steps` batches of counts.
+
+    `jit`: whether XLA compiles the step; "auto" leaves it to Keras, which says no on TensorFlow's
+    CPU, where XLA was slower for every network, and yes on a GPU and on JAX.
 
     Errors: ValueError where depth is relative and the loss judges its scale.
     """
@@ -117,7 +122,7 @@ def compile_network(model: keras.Model, recipe: Recipe, spec: DatasetSpec, steps
         optimizer=_make_optimizer(recipe, steps),
         loss=loss,
         metrics=[DepthMetric(kind, spec.min_depth, spec.max_depth, unit) for kind in kinds],
-        jit_compile="auto",
+        jit_compile=jit,
     )
     # Else the first step makes its slots, for which TensorFlow traces that step twice.
     model.optimizer.build(model.trainable_variables)

@@ -143,3 +143,28 @@ def test_depth_that_the_encoding_cannot_hold_is_not_written(tmp_path, bad):
     with pytest.raises(ValueError, match="must be finite and from 0 to 10"):
         images.write_depth(tmp_path / "map.png", depth, NYU_TRAIN)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_photo_that_shrinks_anyway_comes_at_half_its_size_as_means_of_its_pixels(
+    tmp_path, suffix
+):
+    grey = np.random.default_rng(0).integers(60, 200, (4, 6, 1), dtype=np.uint8)
+    coarse = grey.repeat(3, axis=2)
+    photo, depth = tmp_path / f"photo{suffix}", tmp_path / "depth.png"
+    images.write_rgb(photo, cv2.resize(coarse, (48, 32), interpolation=cv2.INTER_CUBIC))
+    images.write_depth(depth, RAMP, NYU_TRAIN)
+    whole, depth_m = images.read_pair(photo, depth, NYU_TRAIN, least=(17, 20))
+    half, same_depth_m = images.read_pair(photo, depth, NYU_TRAIN, least=(16, 24))
+    assert whole.shape == (32, 48, 3) and half.shape == (16, 24, 3)
+    assert (depth_m == same_depth_m).all() and depth_m.shape == (32, 48)
+    means = whole.reshape(16, 2, 24, 2, 3).astype(float).mean((1, 3))
+    assert np.abs(half - means).mean() < 2
+
+
+def test_a_photo_of_half_the_maps_size_is_no_pair_at_any_size(tmp_path):
+    images.write_rgb(tmp_path / "a.png", np.zeros((16, 24, 3), np.uint8))
+    images.write_depth(tmp_path / "b.png", RAMP, NYU_TRAIN)
+    for least in (None, (8, 12)):
+        with pytest.raises(ValueError, match="one size. Received: 16x24 in .* and 32x48 in"):
+            images.read_pair(tmp_path / "a.png", tmp_path / "b.png", NYU_TRAIN, least)

@@ -1,4 +1,4 @@
-"""The nine notebooks, run from top to bottom on a dataset of a few small pairs."""
+"""Every notebook, run from top to bottom on a dataset of a few small pairs."""
 
 import nbformat
 import pandas as pd
@@ -29,11 +29,15 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     compared = {"MODEL_1": models["resnet"], "MODEL_2": models["unet"], "FOLDER": str(out)}
     compared |= {"TRAIN_DATA": train["DATA"], "PHOTOS": f"{root}/photos.csv"}
     runs += [("compare_two_models", {**data, **compared}), ("gpu_test", {"SIZE": 256})]
+    study = {"SEEDS": (0,), "FOLDER": f"{out}/study", **train}
+    study |= {"TABLE": f"{out}/study.csv", "FIGURE": f"{out}/study.png"}
+    study.pop("VERBOSE")
+    runs.append(("experiments/unet_structure", study))
     texts = [
         (project / f"{name}.ipynb", {key: str(value) for key, value in parameters.items()})
         for name, parameters in runs
     ]
-    assert len(texts) == 9
+    assert len(texts) == 10
     run_notebooks([(path.relative_to(project), values) for path, values in texts], out)
     for name in ("make_dataset", "resnet", "resnet_photos", "unet", "unet_photos", "comparison"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
@@ -42,6 +46,9 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     assert table.index.tolist() == ["resnet34", "unet", "mean_map", "constant"]
     assert table.columns[:3].tolist() == ["delta1", "delta2", "delta3"]
     assert table["delta1"].between(0, 1).all()
+    variants = pd.read_csv(out / "study.csv").set_index("variant")
+    assert variants.index.tolist() == ["default", "seed", "narrow", "shallow", "full size"]
+    assert variants.at["seed", "parameters"] == 8_638_433
     executed = nbformat.read(out / "gpu_test.ipynb", as_version=4)
     assert "cpu:0" in str(executed.cells[-2].outputs)
 

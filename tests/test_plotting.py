@@ -49,3 +49,20 @@ def test_the_history_shows_training_beside_validation(tmp_path):
     assert [line.get_label() for line in axis.lines] == ["training", "validation"]
     path = plotting.save_figure(figure, tmp_path / "new" / "history.png")
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_study_shows_each_variant_from_its_lowest_to_its_highest_seed():
+    summary = pd.DataFrame(
+        {
+            "variant": ["a", "b"],
+            "gmacs": [0.5, 3.0],
+            "median": [0.4, 0.5],
+            "lowest": [0.3, 0.45],
+            "highest": [0.6, 0.5],
+        }
+    )
+    (axis,) = plotting.show_study(summary, cost="gmacs", metric="δ1").axes
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("gmacs", "δ1")
+    assert axis.get_legend_handles_labels()[1] == ["a", "b"]
+    reach = [bars.get_segments()[0][:, 1].tolist() for bars in axis.collections]
+    assert reach == [[0.3, 0.6], [0.45, 0.5]]

@@ -1,0 +1,62 @@
+"""XLA or not, float32 or bfloat16: python -m benchmarks.compilation, any Keras backend.
+
+Prints, for each network, images a second of the train step on a fixed batch, and the seconds until
+the first two steps are done.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import time
+
+import keras
+import numpy as np
+
+from benchmarks.rounds import time_rate
+from depthlib.datasets import NYU_TRAIN
+from depthlib.recipes import SEED_RESNET34, SEED_UNET, UNET, Recipe
+from depthlib.training import build_network, compile_network
+
+RECIPES = {
+    "resnet34": SEED_RESNET34.change(weights=None),
+    "unet": UNET.change(height=240, width=320, batch_size=4),
+    "seed_unet": SEED_UNET,
+}
+
+
+def main() -> None:
+    for name, recipe in RECIPES.items():
+        for precision in ("float32", "mixed_bfloat16"):
+            for jit in (False, True):
+                rate, ready = time_training(recipe.change(precision=precision), jit)
+                print(
+                    f"{keras.backend.backend():10} {name:10} {precision:15} "
+                    f"{'XLA' if jit else 'graph':6} {rate:6.1f} images/s, ready in {ready:5.1f} s",
+                    flush=True,
+                )
+
+
+def time_training(recipe: Recipe, jit: bool) -> tuple[float, float]:
+    """Images a second, and the seconds of the first two steps."""
+    rng = np.random.default_rng(0)
+    size = (recipe.batch_size, recipe.height, recipe.width)
+    rgb = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    counts = rng.integers(1000, 65536, (*size, 1), dtype=np.uint16)
+    keras.backend.clear_session()
+    model = build_network(recipe, NYU_TRAIN)
+    compile_network(model, recipe, NYU_TRAIN, steps=1000, jit=jit)
+
+    def step() -> int:
+        model.train_on_batch(rgb, counts)
+        return len(rgb)
+
+    start = time.perf_counter()
+    step()
+    step()
+    ready = time.perf_counter() - start
+    return time_rate(step, 5.0), ready
+
+
+if __name__ == "__main__":
+    main()

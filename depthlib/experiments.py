@@ -1,0 +1,83 @@
+"""Studies: one recipe with some fields changed, over several seeds, compared run by run."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+from scipy import stats
+
+from depthlib.arithmetic import count_macs
+from depthlib.files import write_bytes
+from depthlib.pairs import Pairs
+from depthlib.recipes import Recipe
+from depthlib.training import build_network, train
+
+
+def run_study(
+    base: Recipe,
+    variants: Mapping[str, Mapping],
+    seeds: Sequence[int],
+    pairs: Pairs,
+    folder: Path | str,
+    *,
+    cache_folder: Path | str | None = None,
+    verbose: int | str = 2,
+) -> pd.DataFrame:
+    """Trains `base` with each variant's fields and each seed; gives a row a run.
+
+    `variants` maps a name to the fields that it changes. A seed decides split, first weights and
+    augmentation, so the variants of a seed differ in nothing but their fields. Runs land in
+    `folder/<variant>/<seed>`; what is finished is read back, what was stopped goes on, and
+    `folder/runs.csv` holds the rows so far. Columns: variant, seed, gmacs (of a forward pass),
+    parameters, seconds (an epoch, median), then the last epoch's metrics.
+    """
+    folder, rows = Path(folder), []
+    for seed in seeds:
+        for name, fields in variants.items():
+            recipe = base.change(**{**fields, "seed": seed})
+            print(f"{name}, seed {seed}", flush=True)
+            run = folder / name.replace(" ", "_") / str(seed)
+            log = train(recipe, pairs, run, cache_folder=cache_folder, verbose=verbose)
+            rows.append({"variant": name, "seed": seed, **_weigh(recipe, pairs), **_end(log)})
+            write_bytes(folder / "runs.csv", pd.DataFrame(rows).to_csv(index=False).encode())
+    return pd.DataFrame(rows)
+
+
+def summarise_study(runs: pd.DataFrame, metric: str = "val_delta1") -> pd.DataFrame:
+    """A row a variant, in their order: cost, the metric over seeds, the gain on the first variant.
+
+    The gain is the mean of the differences to the first variant's run of the same seed, with the
+    95 % interval of Student's t in `low` and `high` (NaN for a single seed).
+    """
+    by_seed = runs.pivot(index="seed", columns="variant", values=metric)
+    order = runs["variant"].unique()
+    rows = []
+    for name in order:
+        gain = by_seed[name] - by_seed[order[0]]
+        middle, error = gain.mean(), stats.sem(gain) if len(gain) > 1 else float("nan")
+        low, high = stats.t.interval(0.95, max(len(gain) - 1, 1), middle, error)
+        own = runs[runs["variant"] == name]
+        rows.append(
+            {
+                "variant": name,
+                **own[["gmacs", "parameters", "seconds"]].median(),
+                "median": own[metric].median(),
+                "lowest": own[metric].min(),
+                "highest": own[metric].max(),
+                "gain": middle,
+                "low": low,
+                "high": high,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _weigh(recipe: Recipe, pairs: Pairs) -> dict:
+    network = build_network(recipe, pairs.spec)
+    return {"gmacs": count_macs(network) / 1e9, "parameters": network.count_params()}
+
+
+def _end(log: pd.DataFrame) -> dict:
+    """The last epoch's metrics: a schedule that ends at a rate of zero settles there."""
+    metrics = log.iloc[-1].drop(["epoch", "learning_rate", "seconds"])
+    return {"seconds": log["seconds"].median(), **metrics}

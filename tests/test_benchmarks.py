@@ -1,0 +1,68 @@
+"""That the benchmarks run and count right; what they measure is never asserted."""
+
+import time
+
+import numpy as np
+import pytest
+
+from benchmarks import gpu
+from benchmarks.made_up import PlainLoader
+from benchmarks.rounds import median_ratio, run_rounds, time_rate
+from depthlib.datasets import NYU_TRAIN
+from depthlib.pairs import read_csv
+from depthlib.recipes import SEED_RESNET34, SEED_UNET
+
+
+def test_rounds_are_interleaved_after_a_first_one_that_does_not_count():
+    calls = []
+    jobs = {name: lambda name=name: calls.append(name) or len(calls) for name in "ab"}
+    results = run_rounds(jobs, rounds=3)
+    assert calls == list("abababab")
+    assert results == {"a": [3, 5, 7], "b": [4, 6, 8]}
+    assert median_ratio(results, "b", "a") == pytest.approx(6 / 5)
+
+
+def test_a_rate_is_what_was_done_over_the_time_that_it_took():
+    def work():
+        time.sleep(0.01)
+        return 5
+
+    assert 200 < time_rate(work, 0.1) <= 500
+
+
+def test_the_plain_loader_gives_min_max_images_in_float64(tiny_nyu):
+    pairs = read_csv(tiny_nyu() / "nyu2_train.csv", NYU_TRAIN)
+    rgb, depth = PlainLoader(pairs, 16, 24, 4)[0]
+    assert (rgb.shape, depth.shape) == ((4, 16, 24, 3), (4, 16, 24, 1))
+    assert rgb.dtype == depth.dtype == np.float64
+    for image in (*rgb, *depth):
+        assert (image.min(), image.max()) == (0, 1)
+
+
+def test_the_gpu_benchmark_runs_on_any_device_and_prints_each_figure(capsys, monkeypatch):
+    monkeypatch.setattr(gpu, "PRECISIONS", ("bfloat16",))
+    recipes = tuple(r.change(height=32, width=64) for r in (SEED_RESNET34, SEED_UNET))
+    steps = []
+    monkeypatch.setattr(gpu, "time_steps", lambda model, *_, **__: steps.append(model.name) or 10.0)
+    monkeypatch.setattr(gpu, "time_epoch", lambda *_: 4.0)
+    monkeypatch.setattr(gpu, "time_nyu", lambda *_: 5.0)
+    gpu.main(recipes=recipes, batches=(2, 4), matrix=64, pairs=8)
+    out = capsys.readouterr().out
+    assert steps == ["resnet34", "resnet34", "unet", "unet"]
+    assert "resnet34   bfloat16     2      10.0 images/s" in out
+    assert "unet_seed  bfloat16  epoch of 20,000 + 5,000 images: 4.0 s" in out
+    assert "resnet34   bfloat16  epoch of 8 cached pairs: 5.0 s" in out
+
+
+def test_the_gpu_benchmark_ends_in_time(capsys):
+    gpu.main(minutes=0, batches=(2, 4), matrix=64)
+    assert capsys.readouterr().out.count("left out: no time") == 12
+
+
+def test_the_gpu_benchmark_times_real_steps_and_cached_epochs(tmp_path):
+    recipe = SEED_UNET.change(height=32, width=48)
+    model = gpu.build(recipe, "bfloat16")
+    assert {layer.compute_dtype for layer in model.layers} >= {"bfloat16", "float32"}
+    assert gpu.time_steps(model, 2, seconds=0.1) > 0
+    assert gpu.time_epoch(recipe, 100.0, model, 2) > 200
+    assert gpu.time_nyu(recipe, model, 2, count=5) > 0

@@ -1,0 +1,71 @@
+import pandas as pd
+import pytest
+
+from depthlib import experiments, training
+from depthlib.datasets import NYU_TRAIN
+from depthlib.experiments import run_study, summarise_study
+from depthlib.pairs import read_csv
+from tests.test_training import RECIPE, build_tiny
+
+
+@pytest.fixture
+def pairs(tiny_nyu, monkeypatch):
+    monkeypatch.setattr(training, "_build", build_tiny)
+    return read_csv(tiny_nyu(scenes=6, frames=3) / "nyu2_train.csv", NYU_TRAIN)
+
+
+def test_every_variant_runs_with_every_seed_and_finished_runs_are_read_back(
+    pairs, tmp_path, monkeypatch
+):
+    variants = {"base": {}, "small batch": {"batch_size": 2}}
+    settings = {"cache_folder": tmp_path / "cache", "verbose": 0}
+    runs = run_study(RECIPE.change(epochs=1), variants, (0, 1), pairs, tmp_path, **settings)
+    assert list(zip(runs["variant"], runs["seed"], strict=True)) == [
+        ("base", 0),
+        ("small batch", 0),
+        ("base", 1),
+        ("small batch", 1),
+    ]
+    assert runs["val_delta1"].between(0, 1).all()
+    assert (runs["gmacs"] == runs["gmacs"][0]).all() and runs["gmacs"][0] > 0
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "runs.csv"), runs, rtol=1e-6)
+    assert (tmp_path / "small_batch/1/best.keras").exists()
+    # A second call trains nothing.
+    monkeypatch.setattr(training, "compile_network", None)
+    again = run_study(RECIPE.change(epochs=1), variants, (0, 1), pairs, tmp_path, **settings)
+    pd.testing.assert_frame_equal(again, runs, check_exact=False, rtol=1e-6)
+
+
+def test_the_gain_is_over_pairs_of_runs_of_one_seed():
+    runs = pd.DataFrame(
+        {
+            "variant": ["a", "b"] * 3,
+            "seed": [0, 0, 1, 1, 2, 2],
+            "gmacs": [1.0, 2.0] * 3,
+            "parameters": [10, 20] * 3,
+            "seconds": [3.0, 4.0] * 3,
+            "val_delta1": [0.1, 0.2, 0.5, 0.7, 0.3, 0.6],
+        }
+    )
+    summary = experiments.summarise_study(runs).set_index("variant")
+    assert summary.loc["a", ["median", "lowest", "highest", "gain"]].tolist() == [0.3, 0.1, 0.5, 0]
+    assert summary.at["b", "gain"] == pytest.approx(0.2)
+    # Gains of .1, .2 and .3: standard error .1 / sqrt(3); t of 2 degrees of freedom is 4.3027.
+    assert summary.at["b", "high"] - summary.at["b", "gain"] == pytest.approx(0.24841, abs=1e-4)
+    assert summary.at["b", "seconds"] == 4.0
+
+
+def test_a_single_seed_has_no_interval():
+    runs = pd.DataFrame(
+        {
+            "variant": ["a", "b"],
+            "seed": [0, 0],
+            "gmacs": [1.0, 2.0],
+            "parameters": [1, 2],
+            "seconds": [1.0, 2.0],
+            "val_delta1": [0.1, 0.4],
+        }
+    )
+    summary = summarise_study(runs).set_index("variant")
+    assert summary.at["b", "gain"] == pytest.approx(0.3)
+    assert summary[["low", "high"]].isna().all().all()
