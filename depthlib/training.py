@@ -50,11 +50,10 @@ def train(
     _claim(run_folder, _describe(recipe, *sides))
     batches, validation_batches = _open_batches(recipe, *sides, cache_folder)
     keras.utils.set_random_seed(recipe.seed)
+    model = build_network(recipe, pairs.spec)
+    compile_network(model, recipe, pairs.spec, steps=recipe.epochs * len(batches))
     if (run_folder / "last.keras").exists():
-        model = keras.models.load_model(run_folder / "last.keras")
-    else:
-        model = build_network(recipe, pairs.spec)
-        compile_network(model, recipe, pairs.spec, steps=recipe.epochs * len(batches))
+        _restore(model, run_folder / "last.keras")
     steps = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
     done = steps // len(batches)
     record = RunRecord(run_folder, done, "silog" if pairs.spec.unit == "relative" else "delta1")
@@ -131,14 +130,17 @@ def compile_network(
 class RunRecord(keras.callbacks.Callback):
     """Writes log.csv, best.keras and last.keras after each epoch, each file whole or not at all.
 
-    `done` epochs of an earlier start are read back from log.csv; `metric` picks the best epoch by
-    its validation value.
+    Where epochs are short last.keras waits, so that it takes at most a tenth of the time; a run
+    that is killed then repeats a few of them. The last epoch is always written. `done` epochs of
+    an earlier start are read back from log.csv; `metric` picks the best epoch by its validation
+    value.
     """
 
     def __init__(self, folder: Path, done: int, metric: str):
         super().__init__()
         self.folder = folder
         self.portable = None
+        self.saved, self.save_seconds = -math.inf, 0.0
         self.column = f"val_{metric}"
         self.sign = -1 if metric == "silog" else 1
         path = folder / "log.csv"
@@ -165,7 +167,11 @@ class RunRecord(keras.callbacks.Callback):
             save_model(self.portable, self.folder / "best.keras")
         write_bytes(self.folder / "log.csv", self.log.to_csv(index=False).encode())
         # Last: its step count is what says how many epochs are done.
-        save_model(self.model, self.folder / "last.keras")
+        start = time.perf_counter()
+        if epoch + 1 == self.params["epochs"] or start > self.saved + 9 * self.save_seconds:
+            save_model(self.model, self.folder / "last.keras")
+            self.saved = time.perf_counter()
+            self.save_seconds = self.saved - start
 
 
 def save_model(model: keras.Model, path: Path) -> None:
@@ -220,6 +226,17 @@ def _make_optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
     optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
+
+
+def _restore(model: keras.Model, path: Path) -> None:
+    """Takes over weights and the optimizer's state; its settings come from the recipe.
+
+    A saved optimizer forgets which weights do not decay.
+    """
+    held = keras.models.load_model(path)
+    model.set_weights(held.get_weights())
+    for own, value in zip(model.optimizer.variables, held.optimizer.variables, strict=True):
+        own.assign(value)
 
 
 def _describe(recipe: Recipe, training: Pairs, validation: Pairs) -> dict:

@@ -16,7 +16,15 @@ from depthlib.prediction import Predictor, load_model
 from depthlib.recipes import UNET
 from depthlib.training import build_network, compile_network, save_model, train
 
-RECIPE = UNET.change(height=32, width=48, batch_size=4, epochs=3, validation=0.34)
+RECIPE = UNET.change(
+    height=32,
+    width=48,
+    batch_size=4,
+    epochs=3,
+    validation=0.34,
+    learning_rate=0.01,
+    precision="float32",  # what is compared are losses to the third digit
+)
 # Trains like the test, but dies in the middle of the second epoch, as when the power fails.
 KILLED = """
 import os, signal, sys
@@ -87,6 +95,28 @@ def test_a_bad_file_stops_training_with_its_name_before_the_first_epoch(pairs, t
     with pytest.raises(ValueError, match="0 bytes in .*room_0006_out/3.png"):
         train(RECIPE, pairs, tmp_path / "run", cache_folder=tmp_path / "cache", verbose=0)
     assert not (tmp_path / "run" / "log.csv").exists()
+
+
+def test_what_a_run_goes_on_from_takes_a_tenth_of_the_time_at_most(tmp_path, monkeypatch):
+    now, epochs, saves = [0.0], [], []
+    monkeypatch.setattr(training.time, "perf_counter", lambda: now[0])
+
+    def save(model, path):
+        now[0] += 2.0
+        saves.append(epochs[-1])
+
+    monkeypatch.setattr(training, "save_model", save)
+    record = training.RunRecord(tmp_path, 0, "delta1")
+    record.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
+    record.model.compile("sgd", "mse")
+    record.set_params({"epochs": 30})
+    for epoch in range(30):
+        epochs.append(epoch)
+        record.on_epoch_begin(epoch)
+        now[0] += 5.0
+        # The first is the best, so that no best.keras comes between.
+        record.on_epoch_end(epoch, {"loss": 1.0, "val_delta1": float(epoch == 0)})
+    assert saves == [0, 0, 4, 8, 12, 16, 20, 24, 28, 29]  # 20 s apart, 2 s each
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_writes_nothing(tmp_path):
