@@ -1,4 +1,4 @@
-"""Time and memory of caching and training, in a process of its own: python -m benchmarks.memory N
+"""Time and memory of caching and training, on Linux: python -m benchmarks.memory N
 
 Prints JSON: resident memory (MB) of the trained network alone and its high-water mark while N pairs
 are decoded and trained on, and the seconds that took. The pairs are the sample's first, over and
@@ -6,10 +6,11 @@ over, at 32x48, so that what grows with their number stands out.
 """
 
 import json
-import resource
+import re
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -26,7 +27,7 @@ HEIGHT, WIDTH, BATCH = 32, 48, 64
 
 
 def measure(count: int) -> dict[str, float]:
-    """Caches and trains on `count` pairs for two epochs; megabytes and seconds."""
+    """Caches and trains on `count` pairs for an epoch; megabytes and seconds."""
     sample = read_csv(ROOT / "datasets/sample/nyu2_train.csv", SPEC)
     pairs = sample.select(np.arange(count) % len(sample))
     model = _build()
@@ -49,7 +50,6 @@ def measure(count: int) -> dict[str, float]:
         cached = time.perf_counter()
         model.fit(
             batches,
-            epochs=2,
             shuffle=False,
             callbacks=[EpochFollower(batches)],
             verbose=0,
@@ -74,9 +74,9 @@ def _build() -> keras.Model:
 
 
 def _peak() -> float:
-    """The process' high-water mark, MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+    """The process' high-water mark, MB; `getrusage` would give the parent's, where it is higher."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1e3
 
 
 if __name__ == "__main__":

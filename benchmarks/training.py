@@ -115,7 +115,7 @@ def bench_seed_loop(pairs: Pairs, cache_folder) -> dict[str, list[float]]:
     ours.warm_up()
     return run_rounds(
         {
-            "seed_loop": lambda: time_fit(port, loader, RESNET34.batch_size, epochs=3, steps=4),
-            "run": lambda: ours.fit(epochs=3, steps=4),
+            "seed_loop": lambda: time_fit(port, loader, RESNET34.batch_size, epochs=3, steps=3),
+            "run": lambda: ours.fit(epochs=3, steps=3),
         }
     )

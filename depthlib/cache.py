@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +33,8 @@ from depthlib.pairs import Pairs
 _FORMAT = 2  # raise it when the pixels or the files change
 _MANIFEST = "manifest.json"
 _JOURNAL = "done"  # how many pairs of a partial cache are on the disk
-_CHUNK = 32  # pairs a task; what an interrupt loses is a few of them
+_CHUNK = 16  # pairs a task
+_SYNC = 1.0  # seconds between two notes of what is on the disk; a kill loses as much
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
@@ -231,13 +233,26 @@ def _decode_all(source: FilePairs, partial: Path, workers: int, progress: bool) 
         tqdm(total=total, initial=done, desc="decode", disable=not progress) as bar,
         closing(_map_in_order(source.gather, chunks, workers)) as results,
     ):
-        for chunk, arrays in zip(chunks, results, strict=True):
-            for file, array in zip((rgb_file, counts_file), arrays, strict=True):
-                file.write(array)
-                file.flush()
-                os.fsync(file.fileno())
-            write_bytes(journal, str(chunk.stop).encode())  # after the data is on the disk
-            bar.update(len(chunk))
+        files, noted = (rgb_file, counts_file), time.monotonic()
+        try:
+            for chunk, arrays in zip(chunks, results, strict=True):
+                for file, array in zip(files, arrays, strict=True):
+                    file.write(array)
+                done = chunk.stop
+                bar.update(len(chunk))
+                if time.monotonic() > noted + _SYNC:
+                    _note(journal, files, done)
+                    noted = time.monotonic()
+        finally:  # a bad file, too, leaves what came before it
+            _note(journal, files, done)
+
+
+def _note(journal: Path, files: Iterable[BinaryIO], done: int) -> None:
+    """Writes how many pairs are done, after they are on the disk."""
+    for file in files:
+        file.flush()
+        os.fsync(file.fileno())
+    write_bytes(journal, str(done).encode())
 
 
 def _open_array(path: Path, dtype: type, shape: tuple[int, ...], rows: int) -> BinaryIO:

@@ -145,13 +145,13 @@ def _depth_of_counts(spec: DatasetSpec) -> np.ndarray:
 
 def _check_counts(counts: np.ndarray, path: Path, spec: DatasetSpec) -> None:
     depth = _depth_of_counts(spec)
-    histogram = np.bincount(counts.ravel(), minlength=depth.size)
+    histogram = cv2.calcHist([counts], [0], None, [depth.size], [0, depth.size]).ravel()
     if np.count_nonzero(histogram) == 1:
         raise ValueError(
             f"A depth map must vary. Received: {int(counts.flat[0])} everywhere in {path}. "
             "Leave the pair out."
         )
-    ranks = np.cumsum(histogram * (depth > 0))  # of the valid pixels, by depth
+    ranks = np.cumsum(histogram * (depth > 0), dtype=np.float64)  # of the valid pixels, by depth
     low, high = spec.coverage_range
     coverage = ranks[-1] / counts.size
     if not low <= coverage <= high:

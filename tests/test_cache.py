@@ -33,7 +33,7 @@ def decode_slowly(rgb_path, *rest):
     with log.open("a") as file:
         file.write(f"{rgb_path}\\n")
     return decode(rgb_path, *rest)
-cache.decode_pair, cache._CHUNK = decode_slowly, 1
+cache.decode_pair, cache._CHUNK, cache._SYNC = decode_slowly, 1, 0
 pairs = read_csv(Path(sys.argv[1]), NYU_TRAIN)
 print("started", flush=True)
 cache.open_cache(pairs, 32, 48, sys.argv[2], workers=2, progress=False)
