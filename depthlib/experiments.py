@@ -54,8 +54,8 @@ def summarise_study(runs: pd.DataFrame, metric: str = "val_delta1") -> pd.DataFr
     rows = []
     for name in order:
         gain = by_seed[name] - by_seed[order[0]]
-        middle, error = gain.mean(), stats.sem(gain) if len(gain) > 1 else float("nan")
-        low, high = stats.t.interval(0.95, max(len(gain) - 1, 1), middle, error)
+        # Of a single seed both are NaN, and so is the interval.
+        reach = stats.t.ppf(0.975, len(gain) - 1) * stats.sem(gain)
         own = runs[runs["variant"] == name]
         rows.append(
             {
@@ -64,9 +64,9 @@ def summarise_study(runs: pd.DataFrame, metric: str = "val_delta1") -> pd.DataFr
                 "median": own[metric].median(),
                 "lowest": own[metric].min(),
                 "highest": own[metric].max(),
-                "gain": middle,
-                "low": low,
-                "high": high,
+                "gain": gain.mean(),
+                "low": gain.mean() - reach,
+                "high": gain.mean() + reach,
             }
         )
     return pd.DataFrame(rows)
