@@ -55,7 +55,7 @@ def summarise_study(runs: pd.DataFrame, metric: str = "val_delta1") -> pd.DataFr
     for name in order:
         gain = by_seed[name] - by_seed[order[0]]
         # Of a single seed both are NaN, and so is the interval.
-        reach = stats.t.ppf(0.975, len(gain) - 1) * stats.sem(gain)
+        reach = stats.t.ppf(0.975, len(gain) - 1) * gain.sem()
         own = runs[runs["variant"] == name]
         rows.append(
             {

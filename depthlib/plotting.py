@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from depthlib.files import replace_file
 
@@ -99,8 +100,11 @@ def show_study(summary: pd.DataFrame, cost: str, metric: str) -> Figure:
         reach = [[row.median - row.lowest], [row.highest - row.median]]
         axis.errorbar(getattr(row, cost), row.median, reach, fmt="o", capsize=4, label=row.variant)
     axis.set(xscale="log", xlabel=cost, ylabel=metric)
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter("")
     axis.grid(alpha=0.3)
-    axis.legend()
+    figure.legend(loc="outside right upper")
     return figure
 
 

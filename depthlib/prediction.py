@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 # Registers what saved networks are made of.
-from depthlib import keras_metrics, losses  # noqa: F401
+from depthlib import batch_norm, keras_metrics, losses  # noqa: F401
 from depthlib.images import resize_rgb
 from depthlib.layers import DepthHead, as_float32
 

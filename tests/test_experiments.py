@@ -31,7 +31,7 @@ def test_every_variant_runs_with_every_seed_and_finished_runs_are_read_back(
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "runs.csv"), runs, rtol=1e-6)
     assert (tmp_path / "small_batch/1/best.keras").exists()
     # A second call trains nothing.
-    monkeypatch.setattr(training, "compile_network", None)
+    monkeypatch.setattr(training, "EpochFollower", None)
     again = run_study(RECIPE.change(epochs=1), variants, (0, 1), pairs, tmp_path, **settings)
     pd.testing.assert_frame_equal(again, runs, check_exact=False, rtol=1e-6)
 

@@ -1,9 +1,13 @@
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 
 from depthlib.layers import DepthHead
 from depthlib.prediction import Predictor, load_model
+from depthlib.unet import build_unet
 
 HEAD = {"min_depth": 0.1, "max_depth": 10.0, "unit": "metre", "dataset": "nyu_train"}
 
@@ -84,3 +88,11 @@ def test_a_network_without_a_depth_head_is_refused(tmp_path):
     keras.Model(photos, keras.layers.Conv2D(1, 3)(photos)).save(tmp_path / "other.keras")
     with pytest.raises(ValueError, match="must end in a `DepthHead`.*Conv2D"):
         load_model(tmp_path / "other.keras")
+
+
+def test_a_new_process_needs_nothing_but_this_module_to_load_a_unet(project, tmp_path):
+    build_unet(32, 48, variant="narrow", min_depth=0.1, max_depth=10.0).save(tmp_path / "a.keras")
+    code = "import sys; from depthlib.prediction import load_model; load_model(sys.argv[1])"
+    command = [sys.executable, "-c", code, str(tmp_path / "a.keras")]
+    answer = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
