@@ -69,7 +69,7 @@ def summarise_study(runs: pd.DataFrame, metric: str = "val_delta1") -> pd.DataFr
                 "high": gain.mean() + reach,
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).astype({"parameters": int})
 
 
 def _weigh(recipe: Recipe, pairs: Pairs) -> dict:
