@@ -16,11 +16,11 @@ BATCH = 16
 def bench_loading(pairs: Pairs, folder: Path, height: int, width: int) -> dict[str, list[float]]:
     """Pairs a second of each round, as training has them: shuffled, augmented, uint16 depth."""
     plain = PlainLoader(pairs, height, width, BATCH)
-    warm, turn = _open(pairs, folder / "warm", height, width), count()
+    warm, turn = open_batches(pairs, folder / "warm", height, width, BATCH), count()
 
     def load_cold() -> int:
         shutil.rmtree(folder / "cold", ignore_errors=True)
-        return _read_epoch(_open(pairs, folder / "cold", height, width))
+        return _read_epoch(open_batches(pairs, folder / "cold", height, width, BATCH))
 
     return run_rounds(
         {
@@ -31,12 +31,15 @@ def bench_loading(pairs: Pairs, folder: Path, height: int, width: int) -> dict[s
     )
 
 
-def _open(pairs: Pairs, cache: Path, height: int, width: int) -> DepthGenerator:
+def open_batches(
+    pairs: Pairs, cache: Path | str, height: int, width: int, batch_size: int
+) -> DepthGenerator:
+    """Batches as `train` has them: shuffled, augmented, from the cache, depth as counts."""
     return DepthGenerator(
         pairs,
         height,
         width,
-        BATCH,
+        batch_size,
         shuffle=True,
         augmentation=Augmentation(),
         cache_folder=cache,

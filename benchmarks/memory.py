@@ -15,10 +15,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from benchmarks.loading import open_batches
 from benchmarks.made_up import ROOT, SPEC
-from depthlib.augment import Augmentation
 from depthlib.cache import depth_unit
-from depthlib.generator import DepthGenerator, EpochFollower
+from depthlib.generator import EpochFollower
 from depthlib.layers import add_depth_head
 from depthlib.losses import ScaleInvariantLoss
 from depthlib.pairs import read_csv
@@ -37,16 +37,7 @@ def measure(count: int) -> dict[str, float]:
     before = _peak()
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        batches = DepthGenerator(
-            pairs,
-            HEIGHT,
-            WIDTH,
-            BATCH,
-            shuffle=True,
-            augmentation=Augmentation(),
-            cache_folder=folder,
-            counts=True,
-        )
+        batches = open_batches(pairs, folder, HEIGHT, WIDTH, BATCH)
         cached = time.perf_counter()
         model.fit(
             batches,
