@@ -15,8 +15,9 @@ import numpy as np
 
 from benchmarks.rounds import time_rate
 from depthlib.datasets import NYU_TRAIN
+from depthlib.networks import build_network
 from depthlib.recipes import SEED_RESNET34, SEED_UNET, UNET, Recipe
-from depthlib.training import build_network, compile_network
+from depthlib.training import compile_network
 
 RECIPES = {
     "resnet34": SEED_RESNET34.change(weights=None),

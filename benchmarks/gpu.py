@@ -18,17 +18,16 @@ import keras
 import numpy as np
 
 from depthlib.arithmetic import count_macs
+from depthlib.datasets import NYU_TRAIN
 from depthlib.device import BACKEND, describe_device, time_matmul
 from depthlib.losses import DepthLoss
+from depthlib.networks import build_network
 from depthlib.recipes import SEED_RESNET34, SEED_UNET, Recipe
-from depthlib.resnet import build_resnet34
-from depthlib.unet import build_unet
 
-HEAD = {"min_depth": 0.1, "max_depth": 10.0, "scale": "linear"}
 PRECISIONS = ("bfloat16", "tf32", "float32")
 BATCHES = (256, 512, 128, 64, 32, 16)  # what matters most comes first, should time run out
 NYU_PAIRS = 50_688
-UNIT = HEAD["max_depth"] / 65535
+UNIT = NYU_TRAIN.max_depth / 65535
 
 
 class FixedBatch(keras.utils.PyDataset):
@@ -73,13 +72,8 @@ class CachedArrays(keras.utils.PyDataset):
 def build(recipe: Recipe, precision: str) -> keras.Model:
     """The recipe's network, compiled with its loss in a precision of PRECISIONS."""
     set_tf32(precision != "float32")
-    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
-    size = (recipe.height, recipe.width)
-    if recipe.network == "resnet34":
-        model = build_resnet34(*size, **HEAD)
-    else:
-        model = build_unet(*size, variant=recipe.network.partition("_")[2] or "default", **HEAD)
-    keras.config.set_dtype_policy("float32")
+    policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
+    model = build_network(recipe.change(weights=None, precision=policy), NYU_TRAIN)
     model.compile(
         keras.optimizers.Adam(1e-4, amsgrad=True),
         DepthLoss(*recipe.loss_weights, truth_unit=UNIT),

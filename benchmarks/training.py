@@ -5,15 +5,15 @@ import time
 import keras
 import numpy as np
 
+from benchmarks.loading import open_batches
 from benchmarks.made_up import SPEC, PlainLoader, seed_loss
 from benchmarks.rounds import run_rounds, time_rate
 from depthlib.arithmetic import count_macs
-from depthlib.augment import Augmentation
 from depthlib.device import time_matmul
-from depthlib.generator import DepthGenerator
+from depthlib.networks import build_network
 from depthlib.pairs import Pairs
 from depthlib.recipes import SEED_RESNET34, SEED_UNET, UNET, Recipe
-from depthlib.training import build_network, compile_network
+from depthlib.training import compile_network
 
 RESNET34 = SEED_RESNET34.change(weights=None)
 NETWORKS = {
@@ -41,17 +41,11 @@ class Contestant:
     """A compiled network with one fixed batch and endless batches of real pairs."""
 
     def __init__(self, recipe: Recipe, pairs: Pairs, cache_folder):
-        size = (recipe.height, recipe.width, recipe.batch_size)
         self.recipe = recipe
         self.model = build_network(recipe, SPEC)
         compile_network(self.model, recipe, SPEC, steps=1000)
-        self.batches = DepthGenerator(
-            pairs,
-            *size,
-            shuffle=True,
-            augmentation=Augmentation(),
-            cache_folder=cache_folder,
-            counts=True,
+        self.batches = open_batches(
+            pairs, cache_folder, recipe.height, recipe.width, recipe.batch_size
         )
         self.fixed = self.batches[0]
         self.flops = 6 * count_macs(self.model)  # an image: forward, and twice that back

@@ -22,6 +22,9 @@ def _layer_macs(layer):
         positions = math.prod(layer.input.shape[1:-1])
     elif isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D | layers.Dense):
         positions = math.prod(layer.output.shape[1:-1])
+    elif isinstance(layer, layers.SeparableConv2D):
+        kernels = (layer.depthwise_kernel, layer.pointwise_kernel)
+        return math.prod(layer.output.shape[1:-1]) * sum(math.prod(k.shape) for k in kernels)
     else:
         return 0
     return positions * math.prod(layer.kernel.shape)

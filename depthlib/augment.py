@@ -1,5 +1,6 @@
 """Augmentation of a batch, photo and depth together, that its seed alone decides."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -10,22 +11,26 @@ import numpy as np
 class Augmentation:
     """What may happen to a training pair. Colours and flips are those of BTS and AdaBins for NYU.
 
-    `flip`, `jitter` and `crop` are the chances that a pair is mirrored, that its colours change and
-    that a part of it is enlarged to full size. Gamma, brightness, a gain of each channel and the
-    part's share of height and width are drawn evenly from their ranges. What is enlarged looks
-    nearer through the same lens, so depth shrinks by that share: the crop stays a metric pair.
+    `flip`, `jitter`, `crop` and `cut_depth` are the chances that a pair is mirrored, that its
+    colours change, that a part of it is enlarged to full size and that a band of its photo becomes
+    its depth (Vertical CutDepth, arXiv 2201.07436). Gamma, brightness, a gain of each channel and
+    the part's share of height and width are drawn evenly from their ranges, an angle from plus or
+    minus `rotation` degrees; a turned pair is enlarged until it has no empty corner. What is
+    enlarged looks nearer through the same lens, so depth shrinks by as much: it stays metric.
     """
 
     flip: float = 0.5
     jitter: float = 0.5
     crop: float = 0.5
+    cut_depth: float = 0.0
+    rotation: float = 0.0
     gamma: tuple[float, float] = (0.9, 1.1)
     brightness: tuple[float, float] = (0.75, 1.25)
     colour: tuple[float, float] = (0.9, 1.1)
     share: tuple[float, float] = (0.75, 1.0)
 
     def __post_init__(self):
-        for name in ("flip", "jitter", "crop"):
+        for name in ("flip", "jitter", "crop", "cut_depth"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"`{name}` must be 0 to 1. Received: {name}={getattr(self, name)}")
         for name in ("gamma", "brightness", "colour", "share"):
@@ -35,30 +40,44 @@ class Augmentation:
                     f"`{name}` must be two positive numbers, the lower first. "
                     f"Received: {name}={(low, high)}."
                 )
+        if not 0 <= self.rotation <= 45:
+            raise ValueError(f"`rotation` must be 0 to 45. Received: rotation={self.rotation}.")
         if self.share[1] > 1:
             raise ValueError(f"`share` must be shares up to 1. Received: share={self.share}.")
 
     def draw(self, seed: int, epoch: int, count: int) -> np.ndarray:
-        """Random numbers 0 to 1 for `count` pairs in an epoch, float32 (count, 11), a row each.
+        """Random numbers 0 to 1 for `count` pairs in an epoch, float32 (count, 15), a row each.
 
         A row depends on seed, epoch and its index alone: no batch or thread changes it. All at
         once, because a random generator for each pair would cost more than the augmentation.
         """
         rng = np.random.default_rng([seed, epoch, 1])
-        return rng.random((count, 11), dtype=np.float32)
+        return rng.random((count, 15), dtype=np.float32)
 
     def apply(self, rgb: np.ndarray, counts: np.ndarray, draws: np.ndarray) -> None:
         """Changes RGB uint8 (batch, h, w, 3) and depth uint16 (batch, h, w) in place by `draws`."""
-        flips, jitters, crops = (
+        flips, jitters, crops, cuts = (
             np.flatnonzero(draws[:, column] < chance)
-            for column, chance in enumerate((self.flip, self.jitter, self.crop))
+            for column, chance in (
+                (0, self.flip),
+                (1, self.jitter),
+                (2, self.crop),
+                (11, self.cut_depth),
+            )
         )
         shares = _scale(draws[crops, 8], self.share).tolist()
-        for index, share, (top, left) in zip(crops, shares, draws[crops, 9:].tolist(), strict=True):
+        for index, share, (top, left) in zip(
+            crops, shares, draws[crops, 9:11].tolist(), strict=True
+        ):
             _enlarge(rgb[index], counts[index], share, top, left)
+        if self.rotation:
+            for index, draw in enumerate(draws[:, 12].tolist()):
+                _turn(rgb[index], counts[index], (2 * draw - 1) * self.rotation)
         tables = self._make_tables(draws[jitters, 3:8])
         for index, table in zip(jitters, tables, strict=True):
             cv2.LUT(rgb[index], table, dst=rgb[index])
+        for index in cuts:
+            _cut_depth(rgb[index], counts[index], *draws[index, 13:15].tolist())
         for index in flips:
             for image in (rgb[index], counts[index]):
                 cv2.flip(image, 1, dst=image)
@@ -82,6 +101,28 @@ def _enlarge(rgb: np.ndarray, counts: np.ndarray, share: float, top: float, left
     # Nearest: a mean over an edge, or over an invalid pixel, would be a depth that nothing has.
     near = cv2.resize(counts[part], (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     np.multiply(near, np.float32(share), out=counts, casting="unsafe")
+
+
+def _turn(rgb: np.ndarray, counts: np.ndarray, degrees: float) -> None:
+    """Turns a pair about its centre, in place, enlarged so that it fills its corners."""
+    height, width = counts.shape
+    slope = abs(math.tan(math.radians(degrees)))
+    growth = math.cos(math.radians(degrees)) * (1 + slope * max(height / width, width / height))
+    centre = ((width - 1) / 2, (height - 1) / 2)
+    turn = cv2.getRotationMatrix2D(centre, degrees, growth)
+    size, edge = (width, height), {"borderMode": cv2.BORDER_REPLICATE}
+    cv2.warpAffine(rgb.copy(), turn, size, dst=rgb, **edge)
+    near = cv2.warpAffine(counts, turn, size, flags=cv2.INTER_NEAREST, **edge)
+    np.divide(near, np.float32(growth), out=counts, casting="unsafe")
+
+
+def _cut_depth(rgb: np.ndarray, counts: np.ndarray, left: float, share: float) -> None:
+    """Puts depth, as grey of the map's own range, into a band of the photo, in place."""
+    width = rgb.shape[1]
+    start = int(left * width)
+    band = np.s_[:, start : start + max(1, int(0.75 * share * (width - start)))]
+    grey = counts[band] * np.float32(255 / max(1, counts.max()))
+    rgb[band] = grey.astype(np.uint8)[..., None]
 
 
 def _scale(draws: np.ndarray, limits: tuple[float, float]) -> np.ndarray:

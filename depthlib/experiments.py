@@ -8,9 +8,10 @@ from scipy import stats
 
 from depthlib.arithmetic import count_macs
 from depthlib.files import write_bytes
+from depthlib.networks import build_network
 from depthlib.pairs import Pairs
 from depthlib.recipes import Recipe
-from depthlib.training import build_network, train
+from depthlib.training import train
 
 
 def run_study(

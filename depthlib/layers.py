@@ -3,14 +3,12 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
-SCALES = ("linear", "log")
+SCALES = ("linear", "log", "bins")
+BINS = 64  # of the scale "bins"; AdaBins found little beyond as many, where they do not adapt
 UNITS = ("metre", "relative")
-
-# A tenth of each batch, not Keras' hundredth: the averages follow within tens of steps, and so
-# a short run's predictions do not fall behind what it has learned.
-BATCH_NORM_MOMENTUM = 0.9
 
 
 @keras.saving.register_keras_serializable("depthlib")
@@ -20,6 +18,9 @@ class DepthHead(keras.layers.Layer):
     scale "linear": `max_depth * sigmoid(logit)`, the seed's head in metres.
     scale "log": sigmoid between the logarithms of `min_depth` and `max_depth`, so that a step of
     the logit is the same share of the depth near and far.
+    scale "bins": BINS logits a pixel weigh the centres of as many bins, evenly spaced in log depth
+    (the fixed bins of AdaBins, arXiv 2011.14141, and its soft assignment, equation 3).
+    `enlarge` resizes depth (batch, height, width, 1) bilinearly by this whole number.
     Always float32, under mixed precision too: bfloat16 would put steps of 0.4 % into the depth.
     Errors: ValueError on an unknown scale or unit, or a range that is none.
     """
@@ -31,6 +32,7 @@ class DepthHead(keras.layers.Layer):
         scale="log",
         unit="metre",
         dataset="",
+        enlarge=1,
         name="depth",
         dtype="float32",
         **kwargs,
@@ -51,26 +53,47 @@ class DepthHead(keras.layers.Layer):
         self.scale = scale
         self.unit = unit
         self.dataset = dataset
+        self.enlarge = enlarge
+        self.range = math.log(self.max_depth / self.min_depth)
 
     def call(self, logits):
+        depth = self._to_depth(logits)
+        if self.enlarge == 1:
+            return depth
+        height, width = (size * self.enlarge for size in logits.shape[1:3])
+        return ops.image.resize(depth, (height, width), "bilinear")
+
+    def _to_depth(self, logits):
+        if self.scale == "bins":
+            shares = (np.arange(BINS, dtype="float32") + 0.5) / BINS
+            centres = self.min_depth * np.exp(shares * self.range)
+            return ops.sum(ops.softmax(logits) * centres, axis=-1, keepdims=True)
         share = ops.sigmoid(logits)
         if self.scale == "linear":
             return self.max_depth * share
-        return self.min_depth * ops.exp(share * math.log(self.max_depth / self.min_depth))
+        return self.min_depth * ops.exp(share * self.range)
 
     def logit(self, depth):
-        """The logit that gives `depth`; where a network's last bias puts its first predictions."""
+        """The logit that gives `depth`; where a network's last bias puts its first predictions.
+
+        0 for bins, whose mean is a fifth of the range when all weigh the same.
+        """
+        if self.scale == "bins":
+            return 0.0
         if self.scale == "linear":
             share = depth / self.max_depth
         else:
-            share = math.log(depth / self.min_depth) / math.log(self.max_depth / self.min_depth)
+            share = math.log(depth / self.min_depth) / self.range
         return math.log(share / (1 - share))
 
     def compute_output_shape(self, input_shape):
-        return input_shape
+        if self.enlarge == 1 and self.scale != "bins":
+            return input_shape
+        batch, height, width, _ = input_shape
+        return batch, height * self.enlarge, width * self.enlarge, 1
 
     def get_config(self):
-        own = ("min_depth", "max_depth", "scale", "unit", "dataset")
+        own = ("min_depth", "max_depth", "scale", "unit", "dataset", "enlarge")
         return {**super().get_config(), **{key: getattr(self, key) for key in own}}
 
 
@@ -82,9 +105,10 @@ def add_depth_head(features, **head):
     are 2.5 m deep in the median, of NYU's 10 m.
     """
     depth = DepthHead(**head)
+    channels = BINS if depth.scale == "bins" else 1
     start = depth.min_depth + 0.25 * (depth.max_depth - depth.min_depth)
     logits = keras.layers.Conv2D(
-        1,
+        channels,
         3,
         padding="same",
         kernel_initializer="zeros",

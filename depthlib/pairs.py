@@ -149,18 +149,20 @@ def split_by_scene(
 ) -> tuple[Pairs, Pairs]:
     """Training and validation pairs with no base scene on both sides.
 
-    `validation` is the share of scenes that validate. `counts` (training, validation) then draws
-    so many pairs of each side, as the seed's (20000, 5000). Errors: ValueError for fewer than two
-    scenes, a share outside 0..1, or counts that a side does not hold.
+    `validation` is the share of scenes that validate; 0: none. `counts` (training, validation) then
+    draws so many pairs of each side, as the seed's (20000, 5000). Errors: ValueError for fewer than
+    two scenes, a share that is not below 1, or counts that a side does not hold.
     """
     scenes = pairs.table["scene"].to_numpy()
-    if len(set(scenes)) < 2 or not 0 < validation < 1:
+    if len(set(scenes)) < 2 or not 0 <= validation < 1:
         raise ValueError(
-            "A split needs two scenes and a validation share between 0 and 1. Received: "
+            "A split needs two scenes and a validation share from 0 to below 1. Received: "
             f"{len(set(scenes))} scenes, validation={validation}."
         )
-    splitter = GroupShuffleSplit(n_splits=1, test_size=validation, random_state=seed)
-    sides = [np.sort(side) for side in next(splitter.split(scenes, groups=scenes))]
+    sides = [np.arange(len(pairs)), np.arange(0)]
+    if validation:
+        splitter = GroupShuffleSplit(n_splits=1, test_size=validation, random_state=seed)
+        sides = [np.sort(side) for side in next(splitter.split(scenes, groups=scenes))]
     if counts is not None:
         held = tuple(len(side) for side in sides)
         if any(count > size for count, size in zip(counts, held, strict=True)):

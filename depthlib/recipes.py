@@ -1,11 +1,17 @@
-"""What a training run is, as data: the seed's two runs and the two that we recommend."""
+"""What a training run is, as data: the seed's two runs and those that we recommend."""
 
-from dataclasses import asdict, dataclass, replace
+import ast
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
 
-NETWORKS = ("resnet34", "unet", "unet_narrow", "unet_shallow", "unet_full_size", "unet_seed")
+NETWORKS = (
+    "resnet18", "resnet34", "resnet50", "mobilenet_v2",
+    "unet", "unet_narrow", "unet_shallow", "unet_full_size", "unet_seed",
+)  # fmt: skip
 LOSSES = ("depth", "scale_invariant")
 OPTIMIZERS = ("adam_amsgrad", "adamw")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
+SCALES = ("linear", "log", "bins")
 SCHEDULES = ("constant", "linear", "one_cycle")
 
 
@@ -13,10 +19,14 @@ SCHEDULES = ("constant", "linear", "one_cycle")
 class Recipe:
     """Everything that decides a training run besides the data itself.
 
-    Sizes are in pixels, `learning_rate` is the schedule's highest. `loss_weights` (SSIM, gradient,
-    L1) belong to the loss "depth". `augment` turns `Augmentation` on, `crop` is its chance of one.
-    `counts` draws so many (training, validation) pairs, None takes
-    all; `validation` is the share of scenes that validate. `weights`: see `build_resnet34`.
+    Sizes are in pixels, `learning_rate` is the schedule's highest; an encoder moves at
+    `encoder_rate` times it. `clip_norm` is the largest norm of all gradients together, `average`
+    the momentum of an exponential average of the weights (0: none), which is then validated and
+    kept. `loss_weights` (SSIM, gradient, L1) belong to the loss "depth". `depth_scale`: see
+    `DepthHead`. `weights`: see `build_encoder_decoder`, or the .keras file of the same network, to
+    go on from all of its weights. `augment` turns `Augmentation` on; `crop`, `rotation` and
+    `cut_depth` are its. `counts` draws so many (training, validation) pairs, None takes all;
+    `validation` is the share of scenes that validate: 0 trains on all and keeps the last epoch.
     `precision` "auto" takes what `device.choose_precision` finds fast.
     Errors: ValueError for a choice or a number that makes no sense.
     """
@@ -30,12 +40,17 @@ class Recipe:
     schedule: str = "one_cycle"
     optimizer: str = "adamw"
     weight_decay: float = 1e-2
+    encoder_rate: float = 1.0
+    clip_norm: float | None = None
+    average: float = 0.0
     loss: str = "scale_invariant"
     loss_weights: tuple[float, float, float] = (1.0, 3.0, 0.1)
     depth_scale: str = "log"
     weights: str | None = None
     augment: bool = True
     crop: float = 0.5
+    rotation: float = 0.0
+    cut_depth: float = 0.0
     validation: float = 0.2
     counts: tuple[int, int] | None = None
     crop_border: bool = False
@@ -47,6 +62,7 @@ class Recipe:
             "network": NETWORKS,
             "loss": LOSSES,
             "optimizer": OPTIMIZERS,
+            "depth_scale": SCALES,
             "schedule": SCHEDULES,
             "precision": PRECISIONS,
         }
@@ -100,9 +116,16 @@ SEED_UNET = SEED_RESNET34.change(
 )
 RESNET34 = Recipe(network="resnet34")
 UNET = Recipe(network="unet", learning_rate=1e-3)
+# From ImageNet's weights, the encoder at a tenth of the rate, as BTS and AdaBins have it.
+LIGHT = Recipe(
+    network="mobilenet_v2", weights="imagenet", batch_size=8, epochs=40, encoder_rate=0.1
+)
+RESNET50 = LIGHT.change(network="resnet50", epochs=25)
 RECIPES = {
     "resnet34": RESNET34,
     "unet": UNET,
+    "light": LIGHT,
+    "resnet50": RESNET50,
     "seed_resnet34": SEED_RESNET34,
     "seed_unet": SEED_UNET,
 }
@@ -116,3 +139,23 @@ def get_recipe(name: str, **fields) -> Recipe:
     if name not in RECIPES:
         raise ValueError(f"`recipe` must be one of {', '.join(RECIPES)}. Received: {name!r}.")
     return RECIPES[name].change(**{k: v for k, v in fields.items() if v is not None})
+
+
+def read_changes(words: Sequence[str]) -> dict:
+    """Changed fields from words like "epochs=2" and "weights=imagenet".
+
+    Errors: ValueError for a word of another form or a field that a recipe lacks.
+    """
+    known = [field.name for field in fields(Recipe)]
+    changes = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals or name not in known:
+            raise ValueError(
+                f"A change must be field=value. Received: {word!r}. Fields: {', '.join(known)}."
+            )
+        try:
+            changes[name] = ast.literal_eval(text)
+        except (SyntaxError, ValueError):
+            changes[name] = text
+    return changes

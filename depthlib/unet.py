@@ -5,8 +5,8 @@ from functools import partial
 import keras
 from keras import layers
 
-from depthlib.batch_norm import BatchNormalization
-from depthlib.layers import BATCH_NORM_MOMENTUM, add_depth_head, check_size
+from depthlib.batch_norm import BATCH_NORM_MOMENTUM, BatchNormalization
+from depthlib.layers import add_depth_head, check_size
 
 STRIDE = 16
 ENCODER_CHANNELS = (32, 64, 128, 256, 256)  # of the default, at strides 2, 4, 8, 16, 32

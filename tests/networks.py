@@ -11,6 +11,12 @@ def photos(height, width):
     return np.random.default_rng(0).integers(0, 256, (2, height, width, 3), dtype=np.uint8)
 
 
+def logits_of(model, images):
+    """What goes into the depth head."""
+    logits = keras.Model(model.input, model.get_layer("final_conv").output)
+    return logits.predict_on_batch(images)
+
+
 def assert_trains_and_reloads(model, folder):
     """Fails unless a trained step changes the depth and the saved file predicts the same."""
     images = photos(*model.input_shape[1:3])

@@ -58,7 +58,7 @@ def test_an_enlarged_part_is_nearer_by_what_it_was_enlarged():
     counts[:, ::4] = 0  # holes stay holes
     half = Augmentation(flip=0, jitter=0, crop=1, share=(0.5, 0.5))
     new_rgb, new_counts = apply(half, rgb, counts)
-    for index, (_, top, left) in enumerate(half.draw(0, 0, 8)[:, 8:]):
+    for index, (_, top, left) in enumerate(half.draw(0, 0, 8)[:, 8:11]):
         part = np.s_[round(top * 16) :, round(left * 24) :]
         expected = counts[index][part][:16, :24].repeat(2, axis=0).repeat(2, axis=1) // 2
         np.testing.assert_array_equal(new_counts[index], expected)
@@ -66,6 +66,39 @@ def test_an_enlarged_part_is_nearer_by_what_it_was_enlarged():
         around = rgb[index][part][7:9, 11:13].reshape(4, 3)
         assert (new_rgb[index, 15:17, 23:25].reshape(4, 3) >= around.min(axis=0)).all()
         assert (new_rgb[index, 15:17, 23:25].reshape(4, 3) <= around.max(axis=0)).all()
+
+
+def test_a_turned_pair_fills_its_corners_and_is_nearer_by_what_it_was_enlarged():
+    rgb = np.zeros((1, 64, 96, 3), np.uint8)
+    rgb[0, :, 48:] = 200  # an upright edge in the middle
+    counts = np.full((1, 64, 96), 30_000, np.uint16)
+    turning = Augmentation(**NOTHING, rotation=10.0)
+    new_rgb, new_counts = apply(turning, rgb, counts)
+    radians = np.deg2rad(20 * turning.draw(0, 0, 1)[0, 12] - 10)
+    top, bottom = ((new_rgb[0, row, :, 0] < 100).sum() for row in (0, 63))
+    assert (top - bottom) / 63 == pytest.approx(-np.tan(radians), abs=0.03)
+    # An upright rectangle of the same shape within the turned frame, by elementary geometry.
+    growth = np.cos(radians) + abs(np.sin(radians)) * 96 / 64
+    np.testing.assert_allclose(new_counts, 30_000 / growth, rtol=1e-3)
+    counts[0, ::2] = 0
+    holes = apply(turning, rgb, counts)[1]
+    assert set(np.unique(holes)) == {0, new_counts.max()}, "no mean of a hole and a depth"
+
+
+def test_a_band_of_the_photo_becomes_its_depth():
+    rgb, counts = make_batch(30)
+    new_rgb, new_counts = apply(Augmentation(**NOTHING, cut_depth=0.5), rgb, counts)
+    assert (new_counts == counts).all()
+    cut = 0
+    for index in range(30):
+        changed = (new_rgb[index] != rgb[index]).any(axis=(0, 2))
+        band = np.flatnonzero(changed)
+        cut += bool(len(band))
+        if len(band):
+            assert changed[band[0] : band[-1] + 1].all() and len(band) <= 36
+            grey = counts[index][:, changed] / counts[index].max() * 255
+            assert (np.abs(new_rgb[index][:, changed] - grey[..., None]) < 1.01).all()
+    assert 8 < cut < 22
 
 
 def test_no_chance_changes_nothing():
@@ -98,6 +131,8 @@ def test_a_pair_comes_out_the_same_in_any_batch():
     [
         {"share": (0.5, 1.2)},
         {"crop": 1.5},
+        {"cut_depth": 1.5},
+        {"rotation": 90.0},
         {"flip": 1.5},
         {"jitter": -0.1},
         {"gamma": (0, 1)},

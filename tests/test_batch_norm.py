@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from depthlib.batch_norm import BatchNormalization
+from depthlib.batch_norm import BatchNormalization, fuse_batch_norm
 
 RNG = np.random.default_rng(0)
 MAPS = RNG.normal(3.0, 2.0, (4, 6, 5, 3)).astype("float32")
@@ -61,6 +61,19 @@ def test_in_mixed_precision_statistics_and_weights_stay_float32():
     answer = ops.convert_to_numpy(ops.cast(answer, "float32"))
     expected = (MAPS - MAPS.mean((0, 1, 2))) / MAPS.std((0, 1, 2))
     np.testing.assert_allclose(answer, expected, atol=0.03)
+
+
+def test_it_takes_the_place_of_keras_own_with_its_weights_shapes_and_names():
+    photos = keras.Input((8, 12, 3), name="photos")
+    x = keras.layers.Conv2D(4, 3, name="conv")(photos)
+    x = keras.layers.BatchNormalization(momentum=0.999, epsilon=1e-5, name="bn")(x)
+    model = keras.Model(photos, [x, keras.layers.ReLU(name="relu")(x)], name="network")
+    fused = fuse_batch_norm(model)
+    assert [layer.name for layer in fused.layers] == [layer.name for layer in model.layers]
+    norm = fused.get_layer("bn")
+    assert type(norm) is BatchNormalization
+    assert (norm.momentum, norm.epsilon) == (0.9, 1e-5)
+    assert fused.output_shape == model.output_shape and fused.name == "network"
 
 
 def test_it_is_saved_as_a_layer_of_this_package(tmp_path):

@@ -26,6 +26,29 @@ def test_the_log_head_runs_from_minimum_to_maximum_through_the_geometric_middle(
     np.testing.assert_allclose(depth_of(head, [-100.0, 0.0, 100.0]), [0.1, 1.0, 10.0], rtol=1e-5)
 
 
+def test_bins_give_the_mean_of_the_log_spaced_centres_that_the_logits_weigh():
+    head = DepthHead(0.1, 10.0, scale="bins")
+    logits = np.zeros((2, 64))
+    logits[1, 63] = 100.0
+    # Evenly weighed: the mean of 64 midpoints of exp over the log range. One alone: its centre.
+    middle = np.mean(0.1 * 100 ** ((np.arange(64) + 0.5) / 64))
+    expected = [[middle], [0.1 * 100 ** (63.5 / 64)]]
+    np.testing.assert_allclose(depth_of(head, logits), expected, rtol=1e-5)
+    features = keras.Input((4, 6, 8))
+    model = keras.Model(
+        features, add_depth_head(features, min_depth=0.1, max_depth=10.0, scale="bins")
+    )
+    assert model.output_shape == (None, 4, 6, 1)
+    np.testing.assert_allclose(model.predict_on_batch(np.ones((1, 4, 6, 8))), middle, rtol=1e-5)
+
+
+def test_depth_is_enlarged_bilinearly():
+    logits = np.array([0.0, np.log(3)]).reshape(1, 1, 2, 1)
+    depth = depth_of(DepthHead(0.1, 8.0, scale="linear", enlarge=2), logits)
+    # Half of 8 m and three quarters of it; between them a quarter and three quarters of the way.
+    np.testing.assert_allclose(depth[0, :, :, 0], [[4.0, 4.5, 5.5, 6.0]] * 2, rtol=1e-6)
+
+
 @pytest.mark.parametrize("scale", ["linear", "log"])
 def test_logit_is_the_inverse_of_the_head(scale):
     head = DepthHead(0.1, 10.0, scale=scale)

@@ -150,6 +150,12 @@ def test_a_split_depends_on_its_seed_alone_and_draws_the_counts_asked_for(tiny_n
         split_by_scene(pairs, 1, 0.4, counts=(19, 5))
 
 
+def test_a_split_may_keep_everything_for_training(tiny_nyu):
+    pairs = read_csv(tiny_nyu(scenes=3, frames=2) / "nyu2_train.csv", NYU_TRAIN)
+    training, validation = split_by_scene(pairs, 0, 0)
+    assert training.digest() == pairs.digest() and len(validation) == 0
+
+
 def test_a_split_of_one_scene_is_refused(tiny_nyu):
     pairs, _ = find_pairs(tiny_nyu(scenes=1), NYU_TRAIN)
     with pytest.raises(ValueError, match="two scenes"):

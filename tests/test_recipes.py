@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from depthlib.recipes import RECIPES, SEED_RESNET34, SEED_UNET, get_recipe
+from depthlib.recipes import RECIPES, SEED_RESNET34, SEED_UNET, get_recipe, read_changes
 
 
 def test_the_seeds_two_runs_are_as_published():
@@ -30,8 +30,9 @@ def test_every_recipe_survives_json():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"network": "vgg"}, "`network` must be one of resnet34.*Received: network='vgg'"),
+        ({"network": "vgg"}, "`network` must be one of resnet18.*Received: network='vgg'"),
         ({"loss": "mse"}, "`loss` must be one of"),
+        ({"depth_scale": "cubic"}, "`depth_scale` must be one of linear, log, bins"),
         ({"epochs": 0}, "`epochs` must be positive. Received: epochs=0"),
         ({"learning_rate": -1.0}, "`learning_rate` must be positive"),
     ],
@@ -41,3 +42,13 @@ def test_a_choice_that_makes_no_sense_is_refused(fields, message):
         get_recipe("resnet34", **fields)
     with pytest.raises(ValueError, match="`recipe` must be one of resnet34, unet"):
         get_recipe("resnet18")
+
+
+def test_changes_are_read_from_words_as_numbers_where_they_are():
+    words = ["epochs=2", "weights=imagenet", "counts=(8, 2)", "clip_norm=None"]
+    assert read_changes(words) == {
+        "epochs": 2, "weights": "imagenet", "counts": (8, 2), "clip_norm": None
+    }  # fmt: skip
+    for word in ("epochs", "steps=3"):
+        with pytest.raises(ValueError, match=f"field=value. Received: '{word}'. Fields: network, "):
+            read_changes([word])

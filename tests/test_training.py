@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from depthlib import training
+from depthlib import networks
 from depthlib.datasets import NYU_RELATIVE, NYU_TRAIN
 from depthlib.images import read_rgb
 from depthlib.layers import DepthHead
 from depthlib.pairs import Pairs, read_csv
 from depthlib.prediction import Predictor, load_model
 from depthlib.recipes import UNET
-from depthlib.training import build_network, compile_network, save_model, train
+from depthlib.training import UNFINISHED, compile_network, main, train
 
 RECIPE = UNET.change(
     height=32,
@@ -28,13 +28,13 @@ RECIPE = UNET.change(
 # Trains like the test, but dies in the middle of the second epoch, as when the power fails.
 KILLED = """
 import os, signal, sys
-from depthlib import datasets, pairs, training
+from depthlib import datasets, networks, pairs, run_folder, training
 from tests.test_training import RECIPE, build_tiny
-training._build = build_tiny
+networks._build = build_tiny
 def die(self, batch, logs=None):
     if len(self.log) == 1 and batch == 1:
         os.kill(os.getpid(), signal.SIGKILL)
-training.RunRecord.on_train_batch_begin = die
+run_folder.RunRecord.on_train_batch_begin = die
 root, run = sys.argv[1:]
 pairs = pairs.read_csv(root + "/nyu2_train.csv", datasets.NYU_TRAIN)
 training.train(RECIPE, pairs, run, verbose=0)
@@ -45,7 +45,7 @@ def build_tiny(recipe, spec):
     """Two convolutions with batch norm: TensorFlow traces them in a second, a U-Net in many."""
     photos = keras.Input((recipe.height, recipe.width, 3), dtype="uint8")
     x = keras.layers.Rescaling(1 / 255)(photos)
-    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3, padding="same")(x))
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3, padding="same", name="conv")(x))
     logits = keras.layers.Conv2D(1, 3, padding="same")(x)
     depth = DepthHead(spec.min_depth, spec.max_depth, dataset=spec.name)(logits)
     return keras.Model(photos, depth, name="tiny")
@@ -53,7 +53,7 @@ def build_tiny(recipe, spec):
 
 @pytest.fixture(autouse=True)
 def tiny_network(monkeypatch):
-    monkeypatch.setattr(training, "_build", build_tiny)
+    monkeypatch.setattr(networks, "_build", build_tiny)
 
 
 @pytest.fixture
@@ -97,35 +97,6 @@ def test_a_bad_file_stops_training_with_its_name_before_the_first_epoch(pairs, t
     assert not (tmp_path / "run" / "log.csv").exists()
 
 
-def test_what_a_run_goes_on_from_takes_a_tenth_of_the_time_at_most(tmp_path, monkeypatch):
-    now, epochs, saves = [0.0], [], []
-    monkeypatch.setattr(training.time, "perf_counter", lambda: now[0])
-
-    def save(model, path):
-        now[0] += 2.0
-        saves.append(epochs[-1])
-
-    monkeypatch.setattr(training, "save_model", save)
-    record = training.RunRecord(tmp_path, 0, "delta1")
-    record.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
-    record.model.compile("sgd", "mse")
-    record.set_params({"epochs": 30})
-    for epoch in range(30):
-        epochs.append(epoch)
-        record.on_epoch_begin(epoch)
-        now[0] += 5.0
-        # The first is the best, so that no best.keras comes between.
-        record.on_epoch_end(epoch, {"loss": 1.0, "val_delta1": float(epoch == 0)})
-    assert saves == [0, 0, 4, 8, 12, 16, 20, 24, 28, 29]  # 20 s apart, 2 s each
-
-
-def test_a_loss_that_is_no_number_stops_the_run_and_writes_nothing(tmp_path):
-    record = training.RunRecord(tmp_path, 0, "delta1")
-    with pytest.raises(FloatingPointError, match="nan in epoch 3. Lower `learning_rate`"):
-        record.on_epoch_end(2, {"loss": float("nan"), "val_delta1": 0.5})
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_run_in_mixed_precision_leaves_a_network_that_predicts_in_float32(pairs, tmp_path):
     recipe = RECIPE.change(precision="mixed_bfloat16", epochs=1)
     train(recipe, pairs, tmp_path, verbose=0)
@@ -138,29 +109,48 @@ def test_a_run_in_mixed_precision_leaves_a_network_that_predicts_in_float32(pair
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_a_recipe_names_the_network_that_is_built_with_the_datasets_range(monkeypatch):
-    monkeypatch.undo()
-    model = build_network(RECIPE.change(network="unet_seed"), NYU_TRAIN)
-    assert model.count_params() == 8_638_433
-    head = model.layers[-1]
-    assert (head.max_depth, head.unit, head.dataset) == (10.0, "metre", "nyu_train")
-
-
 def test_relative_depth_is_not_trained_with_a_loss_that_judges_scale(pairs):
     relative = Pairs(pairs.root, pairs.table, NYU_RELATIVE)
     with pytest.raises(ValueError, match="blind to scale. Received: loss='depth'"):
         compile_network(None, RECIPE.change(loss="depth"), relative.spec, steps=1)
 
 
-def test_a_model_that_cannot_be_written_whole_leaves_the_old_one(tmp_path):
-    class Model:
-        def save(self, path):
-            path.write_bytes(b"half")
-            raise OSError(28, "No space left on device")
+def test_a_run_stops_before_its_time_is_over_and_the_same_command_ends_it(pairs, tmp_path, capsys):
+    changes = [f"{name}={value}" for name, value in RECIPE.to_dict().items() if name != "weights"]
+    command = ["unet", *changes, "--data", str(pairs.root / "nyu2_train.csv"), "--verbose", "0"]
+    command += ["--run", str(tmp_path / "run"), "--cache", str(tmp_path / "cache")]
+    assert main([*command, "--minutes", "0"]) == UNFINISHED
+    assert "1 of 3 epochs" in capsys.readouterr().out
+    assert main([*command, "--export", str(tmp_path / "half.keras")]) == 0
+    whole = train(RECIPE, pairs, tmp_path / "whole", verbose=0)
+    log = pd.read_csv(tmp_path / "run" / "log.csv")
+    pd.testing.assert_frame_equal(log[["epoch", "loss"]], whole[["epoch", "loss"]], rtol=1e-3)
+    half, best = (load_model(tmp_path / name) for name in ("half.keras", "run/best.keras"))
+    for ours, theirs in zip(half.get_weights(), best.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3)
+    with pytest.raises(SystemExit, match="hold one run"):
+        main([*command, "epochs=4"])
+    with pytest.raises(SystemExit, match="field=value. Received: 'epoch=4'"):
+        main([*command, "epoch=4"])
 
-    path = tmp_path / "last.keras"
-    path.write_bytes(b"old")
-    with pytest.raises(OSError, match="last.keras.*No space left.*untouched"):
-        save_model(Model(), path)
-    assert path.read_bytes() == b"old"
-    assert [file.name for file in tmp_path.iterdir()] == ["last.keras"]
+
+def test_the_average_of_the_weights_is_what_is_validated_and_kept(pairs, tmp_path):
+    """With a momentum of 1 it stays where the first step, at a 25th of the rate, has led."""
+    recipe = RECIPE.change(average=0.999999, epochs=2)
+    log = train(recipe, pairs, tmp_path / "run", verbose=0)
+    assert log["loss"].iloc[1] < log["loss"].iloc[0]
+    keras.utils.set_random_seed(recipe.seed)
+    first = networks.build_network(recipe, pairs.spec).get_layer("conv").get_weights()[0]
+    best, last = (load_model(tmp_path / f"run/{name}.keras") for name in ("best", "last"))
+    best, last = (np.abs(m.get_layer("conv").get_weights()[0] - first).max() for m in (best, last))
+    assert best < 1e-3 < last
+
+
+def test_without_validation_all_pairs_train_and_the_last_epoch_is_kept(pairs, tmp_path):
+    log = train(RECIPE.change(validation=0.0), pairs, tmp_path, verbose=0)
+    assert "val_loss" not in log
+    counts = json.loads((tmp_path / "run.json").read_text())["counts"]
+    assert counts == {"training": 18, "validation": 0}
+    best, last = (keras.models.load_model(tmp_path / f"{n}.keras") for n in ("best", "last"))
+    for kept, ended in zip(best.get_weights(), last.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, ended)

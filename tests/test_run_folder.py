@@ -1,0 +1,49 @@
+import keras
+import pytest
+
+from depthlib import run_folder
+from depthlib.run_folder import save_model
+
+
+def test_what_a_run_goes_on_from_takes_a_tenth_of_the_time_at_most(tmp_path, monkeypatch):
+    now, epochs, saves = [0.0], [], []
+    monkeypatch.setattr(run_folder.time, "perf_counter", lambda: now[0])
+
+    def save(model, path):
+        now[0] += 2.0
+        saves.append(epochs[-1])
+
+    monkeypatch.setattr(run_folder, "save_model", save)
+    record = run_folder.RunRecord(tmp_path, 0, "delta1")
+    record.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
+    record.model.compile("sgd", "mse")
+    record.set_params({"epochs": 30})
+    for epoch in range(30):
+        epochs.append(epoch)
+        record.on_epoch_begin(epoch)
+        now[0] += 5.0
+        record.on_test_end()
+        # The first is the best, so that no best.keras comes between.
+        record.on_epoch_end(epoch, {"loss": 1.0, "val_delta1": float(epoch == 0)})
+    assert saves == [0, 0, 4, 8, 12, 16, 20, 24, 28, 29]  # 20 s apart, 2 s each
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_writes_nothing(tmp_path):
+    record = run_folder.RunRecord(tmp_path, 0, "delta1")
+    with pytest.raises(FloatingPointError, match="nan in epoch 3. Lower `learning_rate`"):
+        record.on_epoch_end(2, {"loss": float("nan"), "val_delta1": 0.5})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_cannot_be_written_whole_leaves_the_old_one(tmp_path):
+    class Model:
+        def save(self, path):
+            path.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+
+    path = tmp_path / "last.keras"
+    path.write_bytes(b"old")
+    with pytest.raises(OSError, match="last.keras.*No space left.*untouched"):
+        save_model(Model(), path)
+    assert path.read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == ["last.keras"]
