@@ -3,7 +3,8 @@
 # A variable on the command line becomes a parameter of the notebook that is run:
 #     make train-resnet EPOCHS=2 DATA=datasets/data/nyu2_train.csv
 # Other variables: PYTHON (which interpreter sets up), SEED (of `make sample`), TORCH (what pip
-# installs for `make test-backends`; torch==2.13.0, say), NAME (of `make study`).
+# installs for `make test-backends`; torch==2.13.0, say), NAME (of `make study`), CHANGES (of `make
+# nyu`: fields of its recipe, "epochs=2 batch_size=32", say).
 
 TORCH ?= torch
 SEED ?= 0
@@ -32,7 +33,7 @@ DEMO := \
     compare_two_models.ipynb MODEL_1=runs/demo/resnet/last.keras \
         MODEL_2=runs/demo/unet/last.keras FOLDER=runs/demo
 
-.PHONY: help setup demo $(NOTEBOOKS) compare study bench lab sample figures \
+.PHONY: help setup demo $(NOTEBOOKS) compare study nyu bench lab sample figures \
     test lint test-backends test-jax test-torch clean-cache clean
 
 help: ## this list
@@ -63,6 +64,16 @@ compare: setup ## two models side by side, with the floors; MODEL_1=, MODEL_2=
 
 study: setup ## an experiment: NAME= of a notebook in experiments/, and its parameters
 	@$(PY) -m depthlib.notebooks experiments/$(NAME).ipynb $(PARAMETERS)
+
+nyu: FOLDER = datasets/data
+nyu: RUN = runs/nyu
+nyu: setup ## all of NYU: the ResNet34 from ImageNet's weights, scored by three protocols; CHANGES=
+	@$(PY) -m depthlib.notebooks make_dataset.ipynb 'FOLDER=$(FOLDER)'
+	@$(PY) -m depthlib.training resnet34 weights=imagenet $(CHANGES) --verbose 1 \
+	    --data '$(FOLDER)/nyu2_train.csv' --run '$(RUN)'
+	@$(PY) -m depthlib.notebooks experiments/peers.ipynb 'DATA=$(FOLDER)/nyu2_test.csv' \
+	    'MODELS={"resnet34": "$(RUN)/best.keras"}' 'FOLDER=$(RUN)' 'TABLE=$(RUN)/scores.csv' \
+	    'LATENCY=$(RUN)/latency.csv' 'FIGURE=$(RUN)/comparison.png'
 
 bench: setup ## how fast everything is on this machine, as ratios: 10 minutes, runs/bench/bench.json
 	@$(PY) -m benchmarks

@@ -1,6 +1,7 @@
 """How good predictions are: a row an image, means with intervals, and the floors to beat."""
 
 from collections.abc import Callable, Sequence
+from itertools import product
 
 import cv2
 import numpy as np
@@ -26,20 +27,41 @@ def evaluate(
 
     Errors: ValueError for relative depth that is not aligned; what `images` raises for bad files.
     """
+    tables = evaluate_all(predict, pairs, [protocol], [alignment], batch_size)
+    return tables[protocol.name, alignment]
+
+
+def evaluate_all(
+    predict: Predict,
+    pairs: Pairs,
+    protocols: Sequence[EvaluationProtocol],
+    alignments: Sequence[str],
+    batch_size: int = 8,
+) -> dict[tuple[str, str], pd.DataFrame]:
+    """`evaluate` by each protocol with each alignment: a table for each (protocol, alignment).
+
+    A photo is read once and predicted once, and once more where a protocol averages over flips.
+    """
     relative = pairs.spec.unit == "relative"
-    rows = []
+    ways = list(product(protocols, alignments))
+    rows = {(protocol.name, alignment): [] for protocol, alignment in ways}
     for start in tqdm(range(0, len(pairs), batch_size), "evaluate"):
         indices = range(start, min(start + batch_size, len(pairs)))
         loaded = [
             read_pair(pairs.rgb_path(index), pairs.depth_path(index), pairs.spec)
             for index in indices
         ]
-        predictions = predict([rgb for rgb, _ in loaded], protocol.flip_average)
-        rows += [
-            score(truth, prediction, protocol, alignment, relative)
-            for (_, truth), prediction in zip(loaded, predictions, strict=True)
-        ]
-    return pd.concat([pairs.table[["rgb", "scene"]], pd.DataFrame(rows)], axis=1)
+        photos, truths = zip(*loaded, strict=True)
+        flips = {protocol.flip_average for protocol in protocols}
+        predictions = {flip: predict(photos, flip) for flip in flips}
+        for protocol, alignment in ways:
+            predicted = predictions[protocol.flip_average]
+            rows[protocol.name, alignment] += [
+                score(truth, prediction, protocol, alignment, relative)
+                for truth, prediction in zip(truths, predicted, strict=True)
+            ]
+    images = pairs.table[["rgb", "scene"]]
+    return {way: pd.concat([images, pd.DataFrame(table)], axis=1) for way, table in rows.items()}
 
 
 def summarise(scores: dict[str, pd.DataFrame], seed: int = 0) -> pd.DataFrame:
@@ -60,6 +82,20 @@ def summarise(scores: dict[str, pd.DataFrame], seed: int = 0) -> pd.DataFrame:
             row["rmse_pooled"] = pooled_rmse(table["rmse"], table["pixels"])
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def summarise_all(
+    scores: dict[str, dict[tuple[str, str], pd.DataFrame]], seed: int = 0
+) -> pd.DataFrame:
+    """`summarise` of what `evaluate_all` gave: a row a model, protocol and alignment."""
+    summaries = []
+    for model, tables in scores.items():
+        for (protocol, alignment), table in tables.items():
+            summary = summarise({model: table}, seed)
+            summary.insert(1, "protocol", protocol)
+            summary.insert(2, "alignment", alignment)
+            summaries.append(summary)
+    return pd.concat(summaries, ignore_index=True)
 
 
 def fit_floors(training: Pairs, most: int = 2000) -> dict[str, Predict]:

@@ -22,6 +22,15 @@ def read_rgb(path: Path | str) -> np.ndarray:
     return _decode(Path(path), cv2.IMREAD_COLOR_RGB)
 
 
+def check_rgb(rgb: np.ndarray) -> None:
+    """Accepts a photo as `read_rgb` gives it; else ValueError."""
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        raise ValueError(
+            "A photo must be uint8 RGB (height, width, 3). Received: "
+            f"{rgb.dtype} {rgb.shape}. Use `images.read_rgb`."
+        )
+
+
 def read_depth(path: Path | str, spec: DatasetSpec) -> np.ndarray:
     """A depth map as float32 (height, width), metres or (relative) 0..1, 0 where invalid.
 
@@ -100,7 +109,9 @@ def crop_border(image: np.ndarray, border: tuple[float, float, float, float]) ->
 
 def write_rgb(path: Path | str, rgb: np.ndarray, quality: int = 92) -> None:
     """Writes uint8 RGB (height, width, 3) atomically, as JPEG or PNG by the suffix of `path`."""
-    _encode(Path(path), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    path = Path(path)
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if path.suffix in (".jpg", ".jpeg") else []
+    _encode(path, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
 
 
 def write_depth(path: Path | str, depth: np.ndarray, spec: DatasetSpec) -> None:

@@ -108,6 +108,22 @@ def show_study(summary: pd.DataFrame, cost: str, metric: str) -> Figure:
     return figure
 
 
+def show_gains(summary: pd.DataFrame, title: str) -> Figure:
+    """What each variant gains on the first one, with its interval where there is one.
+
+    `summary` is of `experiments.summarise_study`.
+    """
+    rows = summary.iloc[1:].sort_values("gain")
+    size = (7, 1 + 0.28 * len(rows))
+    figure, axis = plt.subplots(figsize=size, layout="constrained")
+    reach = (rows["high"] - rows["gain"]).fillna(0)
+    axis.barh(rows["variant"], rows["gain"], xerr=reach, capsize=3, color="tab:blue", alpha=0.7)
+    axis.axvline(0, color="black", linewidth=0.8)
+    axis.set(xlabel=title)
+    axis.grid(axis="x", alpha=0.3)
+    return figure
+
+
 def save_figure(figure: Figure, path: Path | str, dpi: int = 90) -> Path:
     """Writes a figure atomically and gives its path; the format is the path's suffix."""
     with replace_file(path) as temporary:

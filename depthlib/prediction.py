@@ -10,7 +10,7 @@ import numpy as np
 
 # Registers what saved networks are made of.
 from depthlib import batch_norm, keras_metrics, losses  # noqa: F401
-from depthlib.images import resize_rgb
+from depthlib.images import check_rgb, resize_rgb
 from depthlib.layers import DepthHead, as_float32
 
 
@@ -65,11 +65,7 @@ class Predictor:
         an array that is no such photo.
         """
         for photo in photos:
-            if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
-                raise ValueError(
-                    "A photo must be uint8 RGB (height, width, 3). Received: "
-                    f"{photo.dtype} {photo.shape}. Use `images.read_rgb`."
-                )
+            check_rgb(photo)
         batch = np.stack([resize_rgb(photo, self.height, self.width) for photo in photos])
         depths = self._predict(batch)
         if flip_average:

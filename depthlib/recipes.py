@@ -116,11 +116,26 @@ SEED_UNET = SEED_RESNET34.change(
 )
 RESNET34 = Recipe(network="resnet34")
 UNET = Recipe(network="unet", learning_rate=1e-3)
-# From ImageNet's weights, the encoder at a tenth of the rate, as BTS and AdaBins have it.
-LIGHT = Recipe(
-    network="mobilenet_v2", weights="imagenet", batch_size=8, epochs=40, encoder_rate=0.1
-)
+# From ImageNet's weights. On few images it pays to move the encoder as fast as the rest.
+LIGHT = Recipe(network="mobilenet_v2", weights="imagenet", batch_size=8, epochs=40)
 RESNET50 = LIGHT.change(network="resnet50", epochs=25)
+# What experiments/recipe_levers.ipynb changes in LIGHT, one at a time.
+LEVERS = {
+    "encoder at a tenth of the rate": {"encoder_rate": 0.1},
+    "random encoder": {"weights": None},
+    "rate 1e-3": {"learning_rate": 1e-3},
+    "log-spaced bins": {"depth_scale": "bins"},
+    "linear depth": {"depth_scale": "linear"},
+    "the seed's loss": {"loss": "depth"},
+    "crop always": {"crop": 1.0},
+    "no crop": {"crop": 0.0},
+    "rotation by 2.5 degrees": {"rotation": 2.5},
+    "CutDepth": {"cut_depth": 0.5},
+    "average of weights": {"average": 0.99},
+    "gradients clipped at 0.1": {"clip_norm": 0.1},
+    "batch of 16": {"batch_size": 16},
+    "bfloat16": {"precision": "mixed_bfloat16"},
+}
 RECIPES = {
     "resnet34": RESNET34,
     "unet": UNET,

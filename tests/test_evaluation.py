@@ -1,10 +1,11 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from depthlib import images
 from depthlib.datasets import NYU_RELATIVE, NYU_TEST, NYU_TRAIN
-from depthlib.evaluation import evaluate, fit_floors, summarise
-from depthlib.metrics import FULL, NYU_DENSEDEPTH, depth_metrics
+from depthlib.evaluation import evaluate, evaluate_all, fit_floors, summarise, summarise_all
+from depthlib.metrics import FULL, NYU_BTS, NYU_DENSEDEPTH, depth_metrics
 from depthlib.pairs import Pairs, find_pairs, read_csv
 
 
@@ -37,6 +38,29 @@ def test_flips_are_averaged_where_the_protocol_says_so(test_pairs):
     evaluate(predict, test_pairs, NYU_DENSEDEPTH, batch_size=5)
     evaluate(predict, test_pairs, FULL, batch_size=5)
     assert asked == [True, False]
+
+
+def test_several_protocols_and_alignments_share_each_prediction(test_pairs):
+    asked = []
+
+    def predict(photos, flip_average):
+        asked.append((len(photos), flip_average))
+        return [photo[..., 0] / np.float32(64) + 1 + flip_average for photo in photos]
+
+    protocols = [FULL, NYU_BTS, NYU_DENSEDEPTH]
+    tables = evaluate_all(predict, test_pairs, protocols, ["none", "median"], batch_size=5)
+    assert sorted(asked) == [(5, False), (5, True)]
+    for protocol in protocols:
+        for alignment in ("none", "median"):
+            alone = evaluate(predict, test_pairs, protocol, alignment)
+            pd.testing.assert_frame_equal(tables[protocol.name, alignment], alone)
+    assert not tables["full", "none"].equals(tables["nyu_bts", "none"])
+
+    summary = summarise_all({"ours": tables, "theirs": {("full", "none"): alone}})
+    ways = summary[["model", "protocol", "alignment"]].to_numpy().tolist()
+    assert ways[:2] == [["ours", "full", "none"], ["ours", "full", "median"]]
+    assert len(ways) == 7 and ways[6] == ["theirs", "full", "none"]
+    assert summary["abs_rel"].iat[6] == pytest.approx(alone["abs_rel"].mean())
 
 
 def test_relative_depth_is_compared_only_after_alignment(tiny_nyu):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from depthlib.notebooks import run_notebooks
+from tests.onnx_files import write_onnx
 
 
 def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_path, monkeypatch):
@@ -33,13 +34,24 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     study |= {"TABLE": f"{out}/study.csv", "FIGURE": f"{out}/study.png"}
     study.pop("VERBOSE")
     runs.append(("experiments/unet_structure", study))
+    levers = {"ONLY": ["linear depth"], "WEIGHTS": None, "FOLDER": f"{out}/levers", **train}
+    levers |= {"TABLE": f"{out}/levers.csv", "FIGURE": f"{out}/levers.png"}
+    for name in ("VERBOSE", "BATCH_SIZE"):
+        levers.pop(name)
+    runs.append(("experiments/recipe_levers", levers))
+    onnx = {"tiny": str(write_onnx(root / "tiny.onnx")), "absent": "absent.onnx"}
+    peers = {"MODELS": models, "PEERS": onnx, "SPECS": {"tiny": {"output": "disparity"}}, **data}
+    peers |= {"ROUNDS": 2, "FOLDER": f"{out}/onnx", "FIGURE": f"{out}/peers.png"}
+    peers |= {"TABLE": f"{out}/peers.csv", "LATENCY": f"{out}/latency.csv"}
+    runs.append(("experiments/peers", peers))
     texts = [
         (project / f"{name}.ipynb", {key: str(value) for key, value in parameters.items()})
         for name, parameters in runs
     ]
-    assert len(texts) == 10
+    assert len(texts) == 12
     run_notebooks([(path.relative_to(project), values) for path, values in texts], out)
-    for name in ("make_dataset", "resnet", "resnet_photos", "unet", "unet_photos", "comparison"):
+    figures = ("make_dataset", "resnet", "resnet_photos", "unet", "unet_photos", "comparison")
+    for name in (*figures, "peers", "levers"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
     assert len(pd.read_csv(out / "unet.csv")) == 3
     table = pd.read_csv(out / "metrics.csv").set_index("model")
@@ -49,6 +61,15 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     variants = pd.read_csv(out / "study.csv").set_index("variant")
     assert variants.index.tolist() == ["default", "seed", "narrow", "shallow", "full size"]
     assert variants.at["seed", "parameters"] == 8_638_433
+    assert pd.read_csv(out / "levers.csv")["variant"].tolist() == ["recipe", "linear depth"]
+    scores = pd.read_csv(out / "peers.csv")
+    assert len(scores) == 2 * 3 * 3 + 3 * 2  # ours by metres too
+    disparity = scores[scores["model"] == "tiny"]
+    assert set(disparity["alignment"]) == {"disparity", "median"}
+    assert set(disparity["protocol"]) == {"nyu_densedepth", "nyu_bts", "nyu_fastdepth"}
+    latency = pd.read_csv(out / "latency.csv")
+    assert latency["model"].tolist() == ["resnet", "unet", "tiny"]
+    assert latency["parameters"].tolist() == [24_456_154, 6_124_089, 4]
     executed = nbformat.read(out / "gpu_test.ipynb", as_version=4)
     assert "cpu:0" in str(executed.cells[-2].outputs)
 

@@ -66,3 +66,18 @@ def test_a_study_shows_each_variant_from_its_lowest_to_its_highest_seed():
     assert axis.get_legend_handles_labels()[1] == ["a", "b"]
     reach = [bars.get_segments()[0][:, 1].tolist() for bars in axis.collections]
     assert reach == [[0.3, 0.6], [0.45, 0.5]]
+
+
+def test_gains_are_bars_in_their_order_with_the_intervals_that_there_are():
+    summary = pd.DataFrame(
+        {
+            "variant": ["recipe", "worse", "better"],
+            "gain": [0.0, -0.02, 0.03],
+            "high": [0.0, -0.01, float("nan")],
+        }
+    )
+    (axis,) = plotting.show_gains(summary, "gain in δ1").axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["worse", "better"]
+    assert [bar.get_width() for bar in axis.patches] == [-0.02, 0.03]
+    whiskers = axis.collections[0].get_segments()
+    np.testing.assert_allclose([np.ptp(line[:, 0]) for line in whiskers], [0.02, 0.0], atol=1e-9)
