@@ -117,17 +117,25 @@ SEED_UNET = SEED_RESNET34.change(
 RESNET34 = Recipe(network="resnet34")
 UNET = Recipe(network="unet", learning_rate=1e-3)
 # From ImageNet's weights. On few images it pays to move the encoder as fast as the rest.
-LIGHT = Recipe(network="mobilenet_v2", weights="imagenet", batch_size=8, epochs=40)
-RESNET50 = LIGHT.change(network="resnet50", epochs=25)
+LIGHT = Recipe(
+    network="mobilenet_v2",
+    weights="imagenet",
+    batch_size=8,
+    epochs=50,
+    learning_rate=1e-3,
+    crop=1.0,
+)
+RESNET50 = LIGHT.change(network="resnet50", epochs=25, learning_rate=5e-4)
 # What experiments/recipe_levers.ipynb changes in LIGHT, one at a time.
 LEVERS = {
     "encoder at a tenth of the rate": {"encoder_rate": 0.1},
     "random encoder": {"weights": None},
-    "rate 1e-3": {"learning_rate": 1e-3},
+    "rate 5e-4": {"learning_rate": 5e-4},
+    "rate 2e-3": {"learning_rate": 2e-3},
     "log-spaced bins": {"depth_scale": "bins"},
     "linear depth": {"depth_scale": "linear"},
     "the seed's loss": {"loss": "depth"},
-    "crop always": {"crop": 1.0},
+    "every second cropped": {"crop": 0.5},
     "no crop": {"crop": 0.0},
     "rotation by 2.5 degrees": {"rotation": 2.5},
     "CutDepth": {"cut_depth": 0.5},
