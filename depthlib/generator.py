@@ -4,6 +4,7 @@ import errno
 import os
 import threading
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ import numpy as np
 
 from depthlib.augment import Augmentation
 from depthlib.cache import DecodedPairs, FilePairs, open_cache
+from depthlib.mixture import MixedPairs
 from depthlib.pairs import Pairs
 
 
@@ -23,6 +25,9 @@ class DepthGenerator(keras.utils.PyDataset):
     Depth is in metres (relative datasets: 0..1), 0 where invalid; the last batch may be smaller.
     With `counts` it stays as the cache has it, uint16 counts of `unit`, half as much to move to the
     device; losses and metrics take the unit as `truth_unit`.
+    Several `pairs` are one dataset. Where some are metric and some relative, depth is int32 counts
+    or float32, and that of relative ones negative: `ScaleInvariantLoss` takes it as known only up
+    to a scale, and the metrics do not count it.
     Order (`shuffle`) and `augmentation` depend on `seed`, `epoch` and the pair alone, so they are
     the same for any number of `workers` (threads that each prepare a batch ahead; None: one a core,
     at most 4) and after a resume.
@@ -37,7 +42,7 @@ class DepthGenerator(keras.utils.PyDataset):
 
     def __init__(
         self,
-        pairs: Pairs,
+        pairs: Pairs | Sequence[Pairs],
         height: int,
         width: int,
         batch_size: int,
@@ -58,9 +63,10 @@ class DepthGenerator(keras.utils.PyDataset):
         for name, size in sizes.items():
             if size < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received: {name}={size}.")
-        if not len(pairs):
+        members = [pairs] if isinstance(pairs, Pairs) else pairs
+        if not members or not all(map(len, members)):
             raise ValueError("`pairs` must hold a pair. Received: 0. Use make_dataset.ipynb.")
-        self.source = _open_source(pairs, height, width, cache_folder, crop_border)
+        self.source = _open_sources(members, height, width, cache_folder, crop_border)
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.augmentation = augmentation
@@ -122,6 +128,9 @@ class DepthGenerator(keras.utils.PyDataset):
         rgb, counts = self.source.gather(rows)
         if self.augmentation is not None:
             self.augmentation.apply(rgb, counts, plan.draws[rows])
+        if isinstance(self.source, MixedPairs) and self.source.mixes_units:
+            signs = np.where(self.source.is_relative(rows), -1, 1)
+            counts = counts * signs.astype(np.int32)[:, None, None]
         if not self.counts:
             counts = np.multiply(counts, np.float32(self.unit), dtype=np.float32)
         return rgb, counts[..., None]
@@ -147,6 +156,13 @@ class _Plan(NamedTuple):
     epoch: int
     order: np.ndarray
     draws: np.ndarray | None
+
+
+def _open_sources(members: Sequence[Pairs], *settings) -> DecodedPairs | FilePairs | MixedPairs:
+    sources = [_open_source(member, *settings) for member in members]
+    if len(sources) == 1:
+        return sources[0]
+    return MixedPairs(sources, [member.spec.unit == "relative" for member in members])
 
 
 def _open_source(

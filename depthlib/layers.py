@@ -67,7 +67,10 @@ class DepthHead(keras.layers.Layer):
         if self.scale == "bins":
             shares = (np.arange(BINS, dtype="float32") + 0.5) / BINS
             centres = self.min_depth * np.exp(shares * self.range)
-            return ops.sum(ops.softmax(logits) * centres, axis=-1, keepdims=True)
+            # A softmax's mean as two sums: ONNX Runtime takes ten times as long for the softmax.
+            weights = ops.exp(logits - ops.max(logits, axis=-1, keepdims=True))
+            sums = ops.matmul(weights, np.stack([centres, np.ones_like(centres)], axis=-1))
+            return sums[..., :1] / sums[..., 1:]
         share = ops.sigmoid(logits)
         if self.scale == "linear":
             return self.max_depth * share

@@ -86,6 +86,7 @@ class ScaleInvariantLoss(keras.losses.Loss):
     summed over `gradient_scales` scales, each half the size of the one before (MiDaS, arXiv
     1907.01341). Predictions below `min_depth` count as `min_depth`.
 
+    A truth that is negative is known only up to a scale: its image counts with a focus of 1.
     `variance_focus=1` makes it blind to the scale of the whole map (`scale_invariant` is then
     true), which is what depth known only up to a scale needs.
     """
@@ -125,22 +126,24 @@ class ScaleInvariantLoss(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         check_shapes(y_true, y_pred)
-        y_true = y_true * self.truth_unit
+        relative = ops.any(y_true < 0, axis=IMAGE_AXES)
+        y_true = ops.abs(y_true * self.truth_unit)
         measured = y_true > 0
         valid = ops.cast(measured, "float32")
         prediction = ops.maximum(ops.where(measured, y_pred, 1.0), self.min_depth)
         error = ops.log(prediction) - ops.log(ops.where(measured, y_true, 1.0))
-        loss = self.scale * self._spread(error, valid)
+        focus = ops.where(relative, 1.0, self.variance_focus)
+        loss = self.scale * self._spread(error, valid, focus)
         for step in (2**k for k in range(self.gradient_scales)):
             coarse, coarse_valid = error[:, ::step, ::step], valid[:, ::step, ::step]
             loss += self.gradient_weight * mean_gradient(coarse, coarse_valid)
         return loss
 
-    def _spread(self, error, valid):
+    def _spread(self, error, valid, focus):
         mean = mean_over_valid(error, valid)
         centred = error - ops.reshape(mean, (-1, 1, 1, 1))
         variance = mean_over_valid(ops.square(centred), valid)
-        squared = variance + (1.0 - self.variance_focus) * ops.square(mean)
+        squared = variance + (1.0 - focus) * ops.square(mean)
         # A perfect map has squared = 0, where the slope of a bare root is infinite.
         return ops.sqrt(squared + 1e-12) - 1e-6
 

@@ -9,6 +9,7 @@ import math
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -21,13 +22,16 @@ from depthlib.pairs import Pairs
 from depthlib.recipes import Recipe
 
 
-def describe_run(recipe: Recipe, training: Pairs, validation: Pairs) -> dict:
+def describe_run(recipe: Recipe, training: Sequence[Pairs], validation: Pairs) -> dict:
     """What decides the run's result, and what it was made with."""
     return {
         "recipe": recipe.to_dict(),
-        "dataset": training.spec.name,
-        "split": {"training": training.digest(), "validation": validation.digest()},
-        "counts": {"training": len(training), "validation": len(validation)},
+        "dataset": "+".join(pairs.spec.name for pairs in training),
+        "split": {
+            "training": "+".join(pairs.digest() for pairs in training),
+            "validation": validation.digest(),
+        },
+        "counts": {"training": sum(map(len, training)), "validation": len(validation)},
         "versions": {
             "depthlib": __version__,
             "commit": _git_commit(),
@@ -73,7 +77,8 @@ class RunRecord(keras.callbacks.Callback):
         self.log = pd.read_csv(path).head(done) if done else pd.DataFrame()
 
     def on_test_end(self, logs=None):
-        self.validated = self.model.get_weights()  # an average of the weights, where one is kept
+        # Where an average is kept, that: SwapEMAWeights comes later and has not swapped it back.
+        self.validated = self.model.get_weights()
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.perf_counter()

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 import pandas as pd
 
 from depthlib.augment import Augmentation
 from depthlib.cache import depth_unit
-from depthlib.datasets import SPECS, DatasetSpec
+from depthlib.datasets import SPECS, DatasetSpec, get_spec
 from depthlib.export import export_half
 from depthlib.generator import DepthGenerator, EpochFollower
 from depthlib.keras_metrics import DepthMetric
@@ -34,6 +35,7 @@ def train(
     pairs: Pairs,
     run_folder: Path | str,
     *,
+    extra: Sequence[Pairs] = (),
     cache_folder: Path | str | None = None,
     minutes: float = math.inf,
     verbose: int | str = "auto",
@@ -41,17 +43,17 @@ def train(
     """Trains as `recipe` says and gives the log, a row an epoch; the networks are in `run_folder`.
 
     A run that was stopped, even killed, goes on after its last whole epoch; one that is finished
-    gives its log at once. `cache_folder` keeps decoded images for later runs. It ends early where
-    another epoch would go past `minutes`, after one at least. `verbose` as in Keras: 1 a bar, 2 a
-    line an epoch. Errors: ValueError where the folder holds another run or the loss does not fit
-    relative depth; what `cache` and `pairs` raise for bad files, before training.
+    gives its log at once. `extra` pairs train too, but for scenes that validate; relative ones
+    with their own loss. `cache_folder` keeps decoded images. It ends early where another epoch
+    would go past `minutes`. `verbose` as in Keras: 1 a bar, 2 a line an epoch.
+    Errors: ValueError where the folder holds another run or the loss does not fit relative depth;
+    what `cache` and `pairs` raise for bad files, before training.
     """
     start, run_folder = time.monotonic(), Path(run_folder)
-    sides = split_by_scene(pairs, recipe.seed, recipe.validation, recipe.counts)
-    claim_folder(run_folder, describe_run(recipe, *sides))
-    batches, validation_batches = _open_batches(recipe, *sides, cache_folder)
-    last = run_folder / "last.keras"
-    model = keras.models.load_model(last) if last.exists() else None
+    training, validation = _split(recipe, pairs, extra)
+    claim_folder(run_folder, describe_run(recipe, training, validation))
+    batches, validation_batches = _open_batches(recipe, training, validation, cache_folder)
+    model = _resume(run_folder / "last.keras")
     done = _count_steps(model) // len(batches) if model else 0
     record = RunRecord(run_folder, done, "silog" if pairs.spec.unit == "relative" else "delta1")
     if done < recipe.epochs:
@@ -63,7 +65,6 @@ def train(
             initial_epoch=done,
             epochs=recipe.epochs,
             shuffle=False,  # the generator shuffles, by seed and epoch
-            # The record looks at the weights that were validated before they are swapped back.
             callbacks=[EpochFollower(batches), TimeLimit(start, minutes), record, *averaging],
             verbose=verbose,
         )
@@ -86,6 +87,30 @@ class TimeLimit(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
+def _check_loss(recipe: Recipe, spec: DatasetSpec) -> None:
+    if spec.unit == "relative" and recipe.loss == "depth":
+        raise ValueError(
+            "Relative depth needs a loss that is blind to scale. Received: "
+            f"loss={recipe.loss!r} for {spec.name!r}. Use loss='scale_invariant'."
+        )
+
+
+def _split(recipe: Recipe, pairs: Pairs, extra: Sequence[Pairs]) -> tuple[list[Pairs], Pairs]:
+    """What trains, and what validates: no scene of it trains."""
+    training, validation = split_by_scene(pairs, recipe.seed, recipe.validation, recipe.counts)
+    sources = [training]
+    for more in extra:
+        others = ~more.table["scene"].isin(validation.table["scene"])
+        sources.append(more.select(np.flatnonzero(others)))
+    for source in sources:
+        _check_loss(recipe, source.spec)
+    return sources, validation
+
+
+def _resume(path: Path) -> keras.Model | None:
+    return keras.models.load_model(path) if path.exists() else None
+
+
 def _begin(recipe: Recipe, spec: DatasetSpec, steps: int) -> keras.Model:
     keras.utils.set_random_seed(recipe.seed)
     model = build_network(recipe, spec)
@@ -104,19 +129,12 @@ def compile_network(
 
     `jit`: whether XLA compiles the step; "auto" leaves it to Keras, which says no on TensorFlow's
     CPU, where XLA was slower for both networks, and yes on a GPU and on JAX.
-
-    Errors: ValueError where depth is relative and the loss judges its scale.
     """
     relative, unit = spec.unit == "relative", depth_unit(spec)
     if recipe.loss == "depth":
         loss = DepthLoss(*recipe.loss_weights, max_depth=spec.max_depth, truth_unit=unit)
     else:
         loss = ScaleInvariantLoss(variance_focus=1.0 if relative else 0.85, truth_unit=unit)
-    if relative and not loss.scale_invariant:
-        raise ValueError(
-            "Relative depth needs a loss that is blind to scale. Received: "
-            f"loss={recipe.loss!r} for {spec.name!r}. Use loss='scale_invariant'."
-        )
     kinds = ("silog",) if relative else ("delta1", "abs_rel")
     model.compile(
         optimizer=make_optimizer(recipe, steps),
@@ -129,7 +147,7 @@ def compile_network(
 
 
 def _open_batches(
-    recipe: Recipe, training: Pairs, validation: Pairs, cache_folder: Path | str | None
+    recipe: Recipe, training: list[Pairs], validation: Pairs, cache_folder: Path | str | None
 ) -> tuple[DepthGenerator, DepthGenerator | None]:
     """Training's batches, shuffled and augmented, and validation's, as they are, if any."""
     size = (recipe.height, recipe.width, recipe.batch_size)
@@ -167,6 +185,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("changes", nargs="*", metavar="field=value", help="of depthlib's Recipe")
     parser.add_argument("--data", required=True, help="CSV of photos and depth maps")
     parser.add_argument("--spec", choices=SPECS, default="nyu_train", help="DATA's encoding")
+    parser.add_argument(
+        "--extra", nargs=2, action="append", default=[], metavar=("CSV", "SPEC"), help="trains too"
+    )
     parser.add_argument("--run", required=True, type=Path, help="the run's folder")
     parser.add_argument("--cache", default="runs/cache", help="folder of decoded images")
     parser.add_argument("--minutes", type=float, default=math.inf, help="ends before they are over")
@@ -175,11 +196,11 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = parser.parse_intermixed_args(words)
     try:
         recipe = get_recipe(arguments.recipe, **read_changes(arguments.changes))
-        pairs = read_csv(arguments.data, SPECS[arguments.spec])
         log = train(
             recipe,
-            pairs,
+            read_csv(arguments.data, get_spec(arguments.spec)),
             arguments.run,
+            extra=[read_csv(path, get_spec(spec)) for path, spec in arguments.extra],
             cache_folder=arguments.cache,
             minutes=arguments.minutes,
             verbose=arguments.verbose,

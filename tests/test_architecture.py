@@ -10,13 +10,13 @@ TOOLS = "files metrics geometry arithmetic photos device notebooks".split()
 # On the road a module imports tools and what comes before it. Any other module is a room that opens
 # onto the road: it may import all of this, and nothing of this imports it.
 ROAD = (
-    "datasets images pairs cache augment generator batch_norm layers encoders encoder_weights "
-    "resnet unet losses keras_metrics recipes networks optimizers export run_folder training "
-    "prediction evaluation plotting"
+    "datasets images pairs cache mixture augment generator batch_norm layers encoders "
+    "encoder_weights resnet unet losses keras_metrics recipes networks optimizers export "
+    "run_folder training prediction evaluation plotting"
 ).split()
 WITHOUT_KERAS = (
-    "files metrics geometry photos datasets images pairs cache augment recipes plotting".split()
-)
+    "files metrics geometry photos datasets images pairs cache mixture augment recipes plotting"
+).split()
 BACKENDS = {"tensorflow", "jax", "torch"}
 KNOW_BACKENDS = {"device.py", "batch_norm.py"}
 

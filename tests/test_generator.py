@@ -1,6 +1,7 @@
 import shutil
 import warnings
 from collections import namedtuple
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from depthlib.augment import Augmentation
 from depthlib.datasets import NYU_TRAIN
 from depthlib.generator import DepthGenerator, EpochFollower
-from depthlib.pairs import read_csv
+from depthlib.pairs import Pairs, read_csv
 
 SIZE = (32, 48)
 # Weights that tell any two batches apart, and a picture from its mirror image.
@@ -61,6 +62,20 @@ def test_counts_are_the_same_depth_as_the_cache_holds_it(pairs):
     counts, depth = make_training(pairs, counts=True), make_training(pairs)
     assert counts[1][1].dtype == np.uint16
     assert (counts[1][1] * np.float32(counts.unit) == depth[1][1]).all()
+
+
+def test_relative_depth_among_metric_is_negative_and_both_are_augmented(pairs):
+    spec = replace(NYU_TRAIN, metres_per_count=None, max_depth=1.0, median_range=(0.01, 1.0))
+    relative = Pairs(pairs.root, pairs.table, spec)
+    mixed = make_training([pairs, relative], counts=True)
+    counts = read_all(mixed)[1]
+    assert counts.dtype == np.int32 and len(counts) == 24
+    signs = np.sign(counts).reshape(24, -1)
+    assert (signs.min(axis=1) == signs.max(axis=1)).all() and signs[:, 0].sum() == 0
+    still = make_training([pairs, relative], shuffle=False, augmentation=None)
+    depth = read_all(still)[1]
+    # The same files: what is metres in one is shares of 10 m in the other.
+    np.testing.assert_allclose(depth[:12] / mixed.unit, -depth[12:] / mixed.unit, rtol=1e-3)
 
 
 def test_an_epoch_shows_each_pair_once_in_its_own_order(pairs):

@@ -145,6 +145,18 @@ def test_only_full_variance_focus_is_blind_to_scale_and_says_so():
     assert not seeing.scale_invariant and not DepthLoss().scale_invariant
 
 
+def test_a_negative_truth_is_known_only_up_to_a_scale():
+    truth = np.random.default_rng(0).uniform(1, 9, (2, 8, 12, 1)).astype("float32")
+    truth[:, 2] = 0
+    prediction = np.random.default_rng(1).uniform(1, 9, truth.shape).astype("float32")
+    signs = np.array([1, -1], "float32").reshape(2, 1, 1, 1)
+    mixed = ScaleInvariantLoss(reduction=None)(truth * signs, prediction)
+    metric, relative = (
+        ScaleInvariantLoss(focus, reduction=None)(truth, prediction) for focus in (0.85, 1.0)
+    )
+    np.testing.assert_allclose(mixed, [metric[0], relative[1]], rtol=1e-5)
+
+
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 def test_a_perfect_prediction_costs_nothing(loss):
     truth, _ = random_batch()

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -14,7 +15,7 @@ from depthlib.layers import DepthHead
 from depthlib.pairs import Pairs, read_csv
 from depthlib.prediction import Predictor, load_model
 from depthlib.recipes import UNET
-from depthlib.training import UNFINISHED, compile_network, main, train
+from depthlib.training import UNFINISHED, main, train
 
 RECIPE = UNET.change(
     height=32,
@@ -109,10 +110,20 @@ def test_a_run_in_mixed_precision_leaves_a_network_that_predicts_in_float32(pair
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_relative_depth_is_not_trained_with_a_loss_that_judges_scale(pairs):
+def test_relative_depth_is_not_trained_with_a_loss_that_judges_scale(pairs, tmp_path):
     relative = Pairs(pairs.root, pairs.table, NYU_RELATIVE)
     with pytest.raises(ValueError, match="blind to scale. Received: loss='depth'"):
-        compile_network(None, RECIPE.change(loss="depth"), relative.spec, steps=1)
+        train(RECIPE.change(loss="depth"), pairs, tmp_path, extra=[relative], verbose=0)
+
+
+def test_extra_pairs_train_too_but_for_the_scenes_that_validate(pairs, tmp_path):
+    """Three scenes validate; of the relative maps of all six, three more scenes train."""
+    spec = replace(NYU_TRAIN, metres_per_count=None, max_depth=1.0, median_range=(0.01, 1.0))
+    extra = Pairs(pairs.root, pairs.table, spec)
+    log = train(RECIPE.change(epochs=1), pairs, tmp_path, extra=[extra], verbose=0)
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert run["counts"] == {"training": 18, "validation": 9}
+    assert np.isfinite(log["loss"]).all()
 
 
 def test_a_run_stops_before_its_time_is_over_and_the_same_command_ends_it(pairs, tmp_path, capsys):
