@@ -115,6 +115,18 @@ def test_the_demo_runs_the_notebooks_in_order(workplace):
     assert re.findall(r"(\w+)\.ipynb", make(workplace, "-n", "demo").stdout) == ORDER
 
 
+def test_all_of_nyu_is_listed_trained_on_and_scored_with_the_changes_asked_for(workplace):
+    add_python(workplace, "python3", "3.11")
+    words = ("FOLDER=archive/data", "RUN=runs/a", "CHANGES=epochs=2 seed=1")
+    said = make(workplace, "-n", "nyu", *words)
+    commands = said.stdout.replace("\\\n", "").split(".venv/bin/python -m ")[-3:]
+    assert "make_dataset.ipynb 'FOLDER=archive/data'" in commands[0]
+    assert "training resnet34 weights=imagenet epochs=2 seed=1" in commands[1]
+    assert "--data 'archive/data/nyu2_train.csv' --run 'runs/a'" in commands[1]
+    assert "peers.ipynb 'DATA=archive/data/nyu2_test.csv'" in commands[2]
+    assert """'MODELS={"resnet34": "runs/a/best.keras"}'""" in commands[2]
+
+
 def test_variables_become_parameters_of_the_notebook(workplace):
     add_python(workplace, "python3", "3.11")
     words = ("train-unet", "EPOCHS=2", "DATA=my data/nyu.csv", "PYTHON=python3")
