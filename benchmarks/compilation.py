@@ -1,8 +1,8 @@
 """Compiled or not, float32 or bfloat16: python -m benchmarks.compilation [NETWORK ...]
 
-On any Keras backend; compiled by XLA, on PyTorch by torch.compile. JAX runs compiled alone: without
-it every operation is a call. Prints, for each network, images a second of the train step on a fixed
-batch, and the seconds until the first two steps are done.
+On any Keras backend. JAX runs compiled alone: without it every operation is a call. PyTorch 2.13
+runs uncompiled alone: torch.compile fails on these networks. Prints, for each network, images a
+second of the train step on a fixed batch, and the seconds until the first two steps are done.
 """
 
 import os
@@ -26,13 +26,14 @@ RECIPES = {
     "unet": UNET.change(height=240, width=320, batch_size=4),
     "seed_unet": SEED_UNET,
 }
+MODES = {"jax": (True,), "torch": (False,)}
 
 
 def main() -> None:
     backend = keras.backend.backend()
     for name in sys.argv[1:] or RECIPES:
         for precision in ("float32", "mixed_bfloat16"):
-            for jit in (True,) if backend == "jax" else (False, True):
+            for jit in MODES.get(backend, (False, True)):
                 rate, ready = time_training(RECIPES[name].change(precision=precision), jit)
                 print(
                     f"{backend:10} {name:10} {precision:15} {'compiled' if jit else 'not':8} "
