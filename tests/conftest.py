@@ -38,6 +38,24 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def golden():
+    """What segmentation_models' ResNet34 answers: arrays of tests/parity."""
+    from tests.parity.segmentation_models_parity import GOLDEN
+
+    with np.load(GOLDEN) as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(scope="session")
+def resnet34(golden):
+    """Our ResNet34 for the golden photos; tests set the weights that they need."""
+    from depthlib.resnet import build_resnet34
+    from tests.networks import HEAD
+
+    return build_resnet34(*golden["images"].shape[1:3], **HEAD)
+
+
 @pytest.fixture
 def tiny_nyu(tmp_path):
     """A function that writes a small dataset in the Kaggle archive's layout and gives its folder.

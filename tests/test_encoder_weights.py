@@ -9,22 +9,11 @@ import pytest
 from depthlib import encoder_weights
 from depthlib.encoder_weights import find_encoder_weights, load_encoder_weights
 from depthlib.encoders import ENCODERS
-from depthlib.resnet import build_encoder_decoder, build_resnet34
+from depthlib.resnet import build_encoder_decoder
 from tests.networks import HEAD, logits_of
-from tests.parity.segmentation_models_parity import GOLDEN, fill_weights, pseudo_weight
+from tests.parity.segmentation_models_parity import fill_weights, pseudo_weight
 
 MOBILENET = ENCODERS["mobilenet_v2"].file
-
-
-@pytest.fixture(scope="module")
-def golden():
-    with np.load(GOLDEN) as arrays:
-        return dict(arrays)
-
-
-@pytest.fixture(scope="module")
-def model(golden):
-    return build_resnet34(*golden["images"].shape[1:3], **HEAD)
 
 
 @pytest.fixture
@@ -45,25 +34,25 @@ def weights_file(golden, tmp_path):
     return path
 
 
-def test_the_encoder_loads_from_a_keras_2_file_by_name(model, golden, weights_file):
-    fill_weights(model)
-    for layer in model.layers:
+def test_the_encoder_loads_from_a_keras_2_file_by_name(resnet34, golden, weights_file):
+    fill_weights(resnet34)
+    for layer in resnet34.layers:
         if not layer.name.startswith(("decoder_", "final_")):
             layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
-    load_encoder_weights(model, "resnet34", weights_file)
+    load_encoder_weights(resnet34, "resnet34", weights_file)
     np.testing.assert_allclose(
-        logits_of(model, golden["images"]), golden["logits"], rtol=0, atol=1e-5
+        logits_of(resnet34, golden["images"]), golden["logits"], rtol=0, atol=1e-5
     )
 
 
-def test_a_weights_file_without_a_layer_of_the_encoder_is_refused(model, weights_file):
+def test_a_weights_file_without_a_layer_of_the_encoder_is_refused(resnet34, weights_file):
     with h5py.File(weights_file, "a") as file:
         del file["stage4_unit3_conv2"]
     with pytest.raises(ValueError, match="lacks stage4_unit3_conv2 .* Use resnet34_imagenet"):
-        load_encoder_weights(model, "resnet34", weights_file)
+        load_encoder_weights(resnet34, "resnet34", weights_file)
 
 
-def test_weights_are_found_by_path_or_in_a_folder_else_refused(model, tmp_path):
+def test_weights_are_found_by_path_or_in_a_folder_else_refused(resnet34, tmp_path):
     held = tmp_path / MOBILENET
     held.write_text("no weights")
     assert find_encoder_weights("mobilenet_v2", tmp_path) == held
@@ -71,7 +60,7 @@ def test_weights_are_found_by_path_or_in_a_folder_else_refused(model, tmp_path):
     with pytest.raises(FileNotFoundError, match="holds resnet34_imagenet.*which is not there"):
         find_encoder_weights("resnet34", tmp_path)
     with pytest.raises(ValueError, match="h5, which is none"):
-        load_encoder_weights(model, "resnet34", held)
+        load_encoder_weights(resnet34, "resnet34", held)
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)

@@ -7,30 +7,19 @@ from depthlib.batch_norm import BatchNormalization
 from depthlib.encoders import ENCODERS
 from depthlib.resnet import build_encoder_decoder, build_resnet34
 from tests.networks import HEAD, assert_trains_and_reloads, logits_of
-from tests.parity.segmentation_models_parity import GOLDEN, fill_weights
+from tests.parity.segmentation_models_parity import fill_weights
 
 
-@pytest.fixture(scope="module")
-def golden():
-    with np.load(GOLDEN) as arrays:
-        return dict(arrays)
-
-
-@pytest.fixture(scope="module")
-def model(golden):
-    return build_resnet34(*golden["images"].shape[1:3], **HEAD)
-
-
-def test_it_has_the_parameters_and_the_arithmetic_of_the_seed(model):
-    assert model.count_params() == 24_456_154
+def test_it_has_the_parameters_and_the_arithmetic_of_the_seed(resnet34):
+    assert resnet34.count_params() == 24_456_154
     share = 64 * 96 / 128**2
-    assert count_macs(model) / share == pytest.approx(1.95e9, rel=0.01)
+    assert count_macs(resnet34) / share == pytest.approx(1.95e9, rel=0.01)
 
 
-def test_it_answers_as_segmentation_models_does(model, golden):
-    fill_weights(model)
+def test_it_answers_as_segmentation_models_does(resnet34, golden):
+    fill_weights(resnet34)
     np.testing.assert_allclose(
-        logits_of(model, golden["images"]), golden["logits"], rtol=0, atol=1e-5
+        logits_of(resnet34, golden["images"]), golden["logits"], rtol=0, atol=1e-5
     )
 
 
@@ -39,9 +28,9 @@ def test_a_size_that_the_strides_do_not_divide_is_refused():
         build_resnet34(130, 128, **HEAD)
 
 
-def test_it_trains_a_step_and_comes_back_from_its_file(model, tmp_path):
-    fill_weights(model)
-    assert_trains_and_reloads(model, tmp_path)
+def test_it_trains_a_step_and_comes_back_from_its_file(resnet34, tmp_path):
+    fill_weights(resnet34)
+    assert_trains_and_reloads(resnet34, tmp_path)
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
