@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from depthlib import experiments, training
+from depthlib import experiments, networks, training
 from depthlib.datasets import NYU_TRAIN
 from depthlib.experiments import run_study, summarise_study
 from depthlib.pairs import read_csv
@@ -10,7 +10,7 @@ from tests.test_training import RECIPE, build_tiny
 
 @pytest.fixture
 def pairs(tiny_nyu, monkeypatch):
-    monkeypatch.setattr(training, "_build", build_tiny)
+    monkeypatch.setattr(networks, "_build", build_tiny)
     return read_csv(tiny_nyu(scenes=6, frames=3) / "nyu2_train.csv", NYU_TRAIN)
 
 
