@@ -1,11 +1,17 @@
+import re
+
 import numpy as np
 import pytest
 
+from depthlib.datasets import NYU_TEST
+from depthlib.evaluation import evaluate
 from depthlib.images import read_rgb
+from depthlib.metrics import NYU_DENSEDEPTH
+from depthlib.pairs import read_csv
 from depthlib.prediction import Predictor, load_model
 
 
-@pytest.mark.parametrize("name", ["resnet34", "unet"])
+@pytest.mark.parametrize("name", ["resnet34", "unet", "light"])
 def test_a_network_that_ships_has_its_card_and_tells_metres_from_its_path_alone(
     name, project, sample
 ):
@@ -22,3 +28,12 @@ def test_a_network_that_ships_has_its_card_and_tells_metres_from_its_path_alone(
     for depth in predict(photos):
         assert depth.shape == photos[0].shape[:2]
         assert 0.5 < np.median(depth) < 8, "rooms are metres deep, not millimetres"
+
+
+def test_the_light_network_has_the_metrics_of_its_original_to_the_third_decimal(project, sample):
+    card = " ".join((project / "models/light.md").read_text().split())
+    told = re.search(r"float32 original.*?δ1 ([\d.]+), AbsRel ([\d.]+), RMSE ([\d.]+) m", card)
+    pairs = read_csv(sample / "nyu2_test.csv", NYU_TEST)
+    predict = Predictor(load_model(project / "models/light.keras"))
+    means = evaluate(predict, pairs, NYU_DENSEDEPTH)[["delta1", "abs_rel", "rmse"]].mean()
+    assert means.tolist() == pytest.approx([float(number) for number in told.groups()], abs=6e-4)
