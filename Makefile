@@ -69,7 +69,7 @@ nyu: FOLDER = datasets/data
 nyu: RUN = runs/nyu
 nyu: setup ## all of NYU: the ResNet34 from ImageNet's weights, scored by three protocols; CHANGES=
 	@$(PY) -m depthlib.notebooks make_dataset.ipynb 'FOLDER=$(FOLDER)'
-	@$(PY) -m depthlib.training resnet34 weights=imagenet $(CHANGES) --verbose 1 \
+	@TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m depthlib.training resnet34 weights=imagenet $(CHANGES) --verbose 1 \
 	    --data '$(FOLDER)/nyu2_train.csv' --run '$(RUN)'
 	@$(PY) -m depthlib.notebooks experiments/peers.ipynb 'DATA=$(FOLDER)/nyu2_test.csv' \
 	    'MODELS={"resnet34": "$(RUN)/best.keras"}' 'FOLDER=$(RUN)' 'TABLE=$(RUN)/scores.csv' \
