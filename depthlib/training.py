@@ -24,7 +24,7 @@ from depthlib.losses import DepthLoss, ScaleInvariantLoss
 from depthlib.networks import build_network
 from depthlib.optimizers import make_optimizer
 from depthlib.pairs import Pairs, read_csv, split_by_scene
-from depthlib.recipes import RECIPES, Recipe, get_recipe, read_changes
+from depthlib.recipes import RECIPES, Recipe, read_changes
 from depthlib.run_folder import RunRecord, claim_folder, describe_run
 
 UNFINISHED = 75  # the exit status EX_TEMPFAIL of sysexits.h: try again
@@ -195,7 +195,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--verbose", type=int, default=2, help="1: a bar, 2: a line an epoch")
     arguments = parser.parse_intermixed_args(words)
     try:
-        recipe = get_recipe(arguments.recipe, **read_changes(arguments.changes))
+        recipe = RECIPES[arguments.recipe].change(**read_changes(arguments.changes))
         log = train(
             recipe,
             read_csv(arguments.data, get_spec(arguments.spec)),

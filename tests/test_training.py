@@ -127,8 +127,8 @@ def test_extra_pairs_train_too_but_for_the_scenes_that_validate(pairs, tmp_path)
 
 
 def test_a_run_stops_before_its_time_is_over_and_the_same_command_ends_it(pairs, tmp_path, capsys):
-    changes = [f"{name}={value}" for name, value in RECIPE.to_dict().items() if name != "weights"]
-    command = ["unet", *changes, "--data", str(pairs.root / "nyu2_train.csv"), "--verbose", "0"]
+    changes = [f"{name}={value}" for name, value in RECIPE.to_dict().items()]
+    command = ["light", *changes, "--data", str(pairs.root / "nyu2_train.csv"), "--verbose", "0"]
     command += ["--run", str(tmp_path / "run"), "--cache", str(tmp_path / "cache")]
     assert main([*command, "--minutes", "0"]) == UNFINISHED
     assert "1 of 3 epochs" in capsys.readouterr().out
