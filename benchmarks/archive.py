@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from benchmarks.made_up import HEIGHT, ROOT, WIDTH, make_pairs
+from benchmarks.made_up import ROOT, enlarge_pair, make_pairs
 from depthlib import images
 from depthlib.datasets import NYU_TEST
 from depthlib.pairs import Pairs, read_csv
@@ -37,8 +36,7 @@ def _make_test(folder: Path) -> Pairs:
     """The sample's 60 test pairs at 480x640."""
     sample = read_csv(ROOT / "datasets/sample/nyu2_test.csv", NYU_TEST)
     for row in range(len(sample)):
-        rgb, depth_m = images.read_pair(sample.rgb_path(row), sample.depth_path(row), NYU_TEST)
-        rgb, depth_m = (cv2.resize(image, (WIDTH, HEIGHT)) for image in (rgb, depth_m))
+        rgb, depth_m = enlarge_pair(sample, row)
         images.write_rgb(folder / sample.table["rgb"][row], rgb)
         images.write_depth(folder / sample.table["depth"][row], depth_m, NYU_TEST)
     return Pairs(folder, sample.table, NYU_TEST)

@@ -26,12 +26,17 @@ def make_pairs(folder: Path) -> Pairs:
         )
         if depth_path.exists():
             continue
-        rgb, depth_m = images.read_pair(sample.rgb_path(row), sample.depth_path(row), SPEC)
-        rgb, depth_m = (cv2.resize(image, (WIDTH, HEIGHT)) for image in (rgb, depth_m))
+        rgb, depth_m = enlarge_pair(sample, row)
         noisy = rgb + rng.normal(0, NOISE, rgb.shape)
         images.write_rgb(rgb_path, noisy.clip(0, 255).astype(np.uint8))
         images.write_depth(depth_path, depth_m, SPEC)
     return find_pairs(folder, SPEC)[0]
+
+
+def enlarge_pair(pairs: Pairs, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """A pair at 480x640: RGB uint8 and depth in metres."""
+    pair = images.read_pair(pairs.rgb_path(row), pairs.depth_path(row), pairs.spec)
+    return tuple(cv2.resize(image, (WIDTH, HEIGHT)) for image in pair)
 
 
 class PlainLoader(keras.utils.PyDataset):

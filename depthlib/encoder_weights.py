@@ -7,7 +7,7 @@ import h5py
 import keras
 import numpy as np
 
-from depthlib.encoders import ENCODERS, Encoder
+from depthlib.encoders import ENCODERS, FRESH, Encoder
 
 
 def find_encoder_weights(encoder: str, weights: Path | str) -> Path:
@@ -38,12 +38,9 @@ def load_encoder_weights(model: keras.Model, encoder: str, path: Path | str) -> 
     path = Path(path)
     if not h5py.is_hdf5(path):
         raise ValueError(f"`weights` must be a Keras .h5 file. Received: {path}, which is none.")
-    arrays = _read_application(encoder, path) if _is_application(encoder) else _read_layers(path)
-    wanted = [
-        layer
-        for layer in model.layers
-        if layer.weights and not layer.name.startswith(("decoder_", "final_", "subtract_mean"))
-    ]
+    application = ENCODERS[encoder].application
+    arrays = _read_application(encoder, path) if application else _read_layers(path)
+    wanted = [x for x in model.layers if x.weights and not x.name.startswith(FRESH)]
     if missing := sorted(layer.name for layer in wanted if layer.name not in arrays):
         raise ValueError(
             f"`weights` must hold every layer of the encoder. Received: {path}, which lacks "
@@ -52,10 +49,6 @@ def load_encoder_weights(model: keras.Model, encoder: str, path: Path | str) -> 
         )
     for layer in wanted:
         layer.set_weights(arrays[layer.name])
-
-
-def _is_application(encoder: str) -> bool:
-    return ENCODERS[encoder].application is not None
 
 
 def _read_layers(path: Path) -> dict[str, list[np.ndarray]]:

@@ -12,6 +12,7 @@ from keras import layers
 
 from depthlib.batch_norm import BATCH_NORM_MOMENTUM, BatchNormalization
 
+FRESH = ("decoder_", "final_")  # how the names of layers begin that no encoder's weights are for
 STRIDE = 32  # of the deepest features; a photo's sides are multiples of it
 # keras.applications.resnet.preprocess_input: the means of ImageNet's colours, here in RGB order.
 IMAGENET_MEAN = (123.68, 116.779, 103.939)

@@ -3,9 +3,8 @@
 import keras
 from keras.optimizers import schedules
 
+from depthlib.encoders import FRESH
 from depthlib.recipes import Recipe
-
-FRESH = ("decoder_", "final_")  # how the names of layers begin that no encoder's weights are for
 
 
 @keras.saving.register_keras_serializable("depthlib")

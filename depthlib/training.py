@@ -87,12 +87,18 @@ class TimeLimit(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def _check_loss(recipe: Recipe, spec: DatasetSpec) -> None:
-    if spec.unit == "relative" and recipe.loss == "depth":
+def _make_loss(recipe: Recipe, spec: DatasetSpec) -> keras.losses.Loss:
+    relative, unit = spec.unit == "relative", depth_unit(spec)
+    if recipe.loss == "depth":
+        loss = DepthLoss(*recipe.loss_weights, max_depth=spec.max_depth, truth_unit=unit)
+    else:
+        loss = ScaleInvariantLoss(variance_focus=1.0 if relative else 0.85, truth_unit=unit)
+    if relative and not loss.scale_invariant:
         raise ValueError(
             "Relative depth needs a loss that is blind to scale. Received: "
             f"loss={recipe.loss!r} for {spec.name!r}. Use loss='scale_invariant'."
         )
+    return loss
 
 
 def _split(recipe: Recipe, pairs: Pairs, extra: Sequence[Pairs]) -> tuple[list[Pairs], Pairs]:
@@ -103,7 +109,7 @@ def _split(recipe: Recipe, pairs: Pairs, extra: Sequence[Pairs]) -> tuple[list[P
         others = ~more.table["scene"].isin(validation.table["scene"])
         sources.append(more.select(np.flatnonzero(others)))
     for source in sources:
-        _check_loss(recipe, source.spec)
+        _make_loss(recipe, source.spec)  # refuses before anything is decoded
     return sources, validation
 
 
@@ -128,17 +134,15 @@ def compile_network(
     """Compiles with the recipe's loss, optimizer and schedule over `steps` batches of counts.
 
     `jit`: whether XLA compiles the step; "auto" leaves it to Keras, which says no on TensorFlow's
-    CPU, where XLA was slower for both networks, and yes on a GPU and on JAX.
+    CPU, where XLA was slower for every network measured, and yes on a GPU and on JAX.
+
+    Errors: ValueError where depth is relative and the loss judges its scale.
     """
-    relative, unit = spec.unit == "relative", depth_unit(spec)
-    if recipe.loss == "depth":
-        loss = DepthLoss(*recipe.loss_weights, max_depth=spec.max_depth, truth_unit=unit)
-    else:
-        loss = ScaleInvariantLoss(variance_focus=1.0 if relative else 0.85, truth_unit=unit)
-    kinds = ("silog",) if relative else ("delta1", "abs_rel")
+    unit = depth_unit(spec)
+    kinds = ("silog",) if spec.unit == "relative" else ("delta1", "abs_rel")
     model.compile(
         optimizer=make_optimizer(recipe, steps),
-        loss=loss,
+        loss=_make_loss(recipe, spec),
         metrics=[DepthMetric(kind, spec.min_depth, spec.max_depth, unit) for kind in kinds],
         jit_compile=jit,
     )

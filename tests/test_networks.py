@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from depthlib import layers, recipes
 from depthlib.datasets import KITTI, NYU_TRAIN
 from depthlib.networks import ENCODER_DECODERS, UNETS, build_network
 from depthlib.recipes import NETWORKS, UNET
@@ -10,6 +11,7 @@ TINY = UNET.change(network="unet_narrow", height=32, width=48, precision="float3
 
 def test_every_network_of_a_recipe_has_its_builder():
     assert {*ENCODER_DECODERS, *UNETS} == {*NETWORKS}
+    assert recipes.SCALES == layers.SCALES
 
 
 def test_a_recipe_names_the_network_that_is_built_with_the_datasets_range():
