@@ -146,23 +146,31 @@ def split_by_scene(
     seed: int,
     validation: float = 0.2,
     counts: tuple[int, int] | None = None,
+    scenes: int | None = None,
 ) -> tuple[Pairs, Pairs]:
     """Training and validation pairs with no base scene on both sides.
 
-    `validation` is the share of scenes that validate; 0: none. `counts` (training, validation) then
-    draws so many pairs of each side, as the seed's (20000, 5000). Errors: ValueError for fewer than
-    two scenes, a share that is not below 1, or counts that a side does not hold.
+    `validation` is the share of scenes that validate; 0: none. `scenes` then draws so many of those
+    that train, a lower number a part of a higher one's; `counts` (training, validation) draws so
+    many pairs of each side, as the seed's (20000, 5000). Errors: ValueError for fewer than two
+    scenes, a share that is not below 1, or more scenes or pairs than a side holds.
     """
-    scenes = pairs.table["scene"].to_numpy()
-    if len(set(scenes)) < 2 or not 0 <= validation < 1:
+    names = pairs.table["scene"].to_numpy()
+    if len(set(names)) < 2 or not 0 <= validation < 1:
         raise ValueError(
             "A split needs two scenes and a validation share from 0 to below 1. Received: "
-            f"{len(set(scenes))} scenes, validation={validation}."
+            f"{len(set(names))} scenes, validation={validation}."
         )
     sides = [np.arange(len(pairs)), np.arange(0)]
     if validation:
         splitter = GroupShuffleSplit(n_splits=1, test_size=validation, random_state=seed)
-        sides = [np.sort(side) for side in next(splitter.split(scenes, groups=scenes))]
+        sides = [np.sort(side) for side in next(splitter.split(names, groups=names))]
+    if scenes is not None:
+        held = np.unique(names[sides[0]])
+        if not 0 < scenes <= len(held):
+            raise ValueError(f"`scenes` must be 1 to {len(held)}. Received: scenes={scenes}.")
+        drawn = np.random.default_rng(seed).permutation(held)[:scenes]
+        sides[0] = sides[0][np.isin(names[sides[0]], drawn)]
     if counts is not None:
         held = tuple(len(side) for side in sides)
         if any(count > size for count, size in zip(counts, held, strict=True)):

@@ -1,6 +1,6 @@
 """Every figure: photos, depth and errors side by side, on colour scales that can be read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -105,6 +105,26 @@ def show_study(summary: pd.DataFrame, cost: str, metric: str) -> Figure:
     axis.xaxis.set_minor_formatter("")
     axis.grid(alpha=0.3)
     figure.legend(loc="outside right upper")
+    return figure
+
+
+def show_curves(summaries: Mapping[str, pd.DataFrame], metric: str) -> Figure:
+    """The median over seeds, with lowest and highest, against what the variants differ in.
+
+    `summaries` maps the name of what differs, a panel each, to a summary of
+    `experiments.summarise_study` whose index is that number; `metric` names the vertical axis.
+    """
+    figure, axes = plt.subplots(
+        1, len(summaries), figsize=(4.5 * len(summaries), 3.5), sharey=True, layout="constrained"
+    )
+    for axis, (name, summary) in zip(np.atleast_1d(axes), summaries.items(), strict=True):
+        reach = summary["median"] - summary["lowest"], summary["highest"] - summary["median"]
+        axis.errorbar(summary.index, summary["median"], reach, fmt="o-", capsize=4)
+        axis.set(xscale="log", xlabel=name, xticks=summary.index)
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter("")
+        axis.grid(alpha=0.3)
+    np.atleast_1d(axes)[0].set(ylabel=metric)
     return figure
 
 

@@ -25,8 +25,9 @@ class Recipe:
     kept. `loss_weights` (SSIM, gradient, L1) belong to the loss "depth". `depth_scale`: see
     `DepthHead`. `weights`: see `build_encoder_decoder`, or the .keras file of the same network, to
     go on from all of its weights. `augment` turns `Augmentation` on; `crop`, `rotation` and
-    `cut_depth` are its. `counts` draws so many (training, validation) pairs, None takes all;
-    `validation` is the share of scenes that validate: 0 trains on all and keeps the last epoch.
+    `cut_depth` are its. `counts` draws so many (training, validation) pairs, `scenes` so many of
+    the scenes that train; None takes all. `validation` is the share of scenes that validate: 0
+    trains on all and keeps the last epoch.
     `precision` "auto" takes what `device.choose_precision` finds fast.
     Errors: ValueError for a choice or a number that makes no sense.
     """
@@ -53,6 +54,7 @@ class Recipe:
     cut_depth: float = 0.0
     validation: float = 0.2
     counts: tuple[int, int] | None = None
+    scenes: int | None = None
     crop_border: bool = False
     precision: str = "auto"
     seed: int = 0

@@ -103,7 +103,9 @@ def _make_loss(recipe: Recipe, spec: DatasetSpec) -> keras.losses.Loss:
 
 def _split(recipe: Recipe, pairs: Pairs, extra: Sequence[Pairs]) -> tuple[list[Pairs], Pairs]:
     """What trains, and what validates: no scene of it trains."""
-    training, validation = split_by_scene(pairs, recipe.seed, recipe.validation, recipe.counts)
+    training, validation = split_by_scene(
+        pairs, recipe.seed, recipe.validation, recipe.counts, recipe.scenes
+    )
     sources = [training]
     for more in extra:
         others = ~more.table["scene"].isin(validation.table["scene"])

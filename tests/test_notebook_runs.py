@@ -39,6 +39,11 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     for name in ("VERBOSE", "BATCH_SIZE"):
         levers.pop(name)
     runs.append(("experiments/recipe_levers", levers))
+    curve = {"SCENES": (1, 2), "STEPS_OF": 1, "WEIGHTS": None, "FOLDER": f"{out}/curve", **train}
+    curve |= {"EPOCHS": (1,), "FIGURE": f"{out}/curve.png"}
+    for name in ("VERBOSE", "BATCH_SIZE"):
+        curve.pop(name)
+    runs.append(("experiments/learning_curve", curve))
     onnx = {"tiny": str(write_onnx(root / "tiny.onnx")), "absent": "absent.onnx"}
     peers = {"MODELS": models, "PEERS": onnx, "SPECS": {"tiny": {"output": "disparity"}}, **data}
     peers |= {"ROUNDS": 2, "FOLDER": f"{out}/onnx", "FIGURE": f"{out}/peers.png"}
@@ -48,10 +53,10 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
         (project / f"{name}.ipynb", {key: str(value) for key, value in parameters.items()})
         for name, parameters in runs
     ]
-    assert len(texts) == 12
+    assert len(texts) == 13
     run_notebooks([(path.relative_to(project), values) for path, values in texts], out)
     figures = ("make_dataset", "resnet", "resnet_photos", "unet", "unet_photos", "comparison")
-    for name in (*figures, "peers", "levers"):
+    for name in (*figures, "peers", "levers", "curve"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
     assert len(pd.read_csv(out / "unet.csv")) == 3
     table = pd.read_csv(out / "metrics.csv").set_index("model")
@@ -62,6 +67,11 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     assert variants.index.tolist() == ["default", "seed", "narrow", "shallow", "full size"]
     assert variants.at["seed", "parameters"] == 8_638_433
     assert pd.read_csv(out / "levers.csv")["variant"].tolist() == ["recipe", "linear depth"]
+    assert pd.read_csv(out / "curve.csv")["variant"].tolist() == [
+        "1 scenes",
+        "2 scenes",
+        "1 epochs",
+    ]
     scores = pd.read_csv(out / "peers.csv")
     assert len(scores) == 2 * 3 * 3 + 3 * 2  # ours by metres too
     disparity = scores[scores["model"] == "tiny"]

@@ -150,6 +150,17 @@ def test_a_split_depends_on_its_seed_alone_and_draws_the_counts_asked_for(tiny_n
         split_by_scene(pairs, 1, 0.4, counts=(19, 5))
 
 
+def test_fewer_scenes_are_a_part_of_more_and_leave_validation_as_it_is(tiny_nyu):
+    pairs, _ = find_pairs(tiny_nyu(scenes=10, frames=3), NYU_TRAIN)
+    few, more, every = (split_by_scene(pairs, 1, 0.4, scenes=n) for n in (2, 4, None))
+    drawn = [set(training.table["scene"]) for training, _ in (few, more, every)]
+    assert [len(scenes) for scenes in drawn] == [2, 4, 6] and drawn[0] < drawn[1] < drawn[2]
+    assert len(few[0]) == 6  # every frame of both scenes
+    assert few[1].digest() == more[1].digest() == every[1].digest()
+    with pytest.raises(ValueError, match="`scenes` must be 1 to 6. Received: scenes=7"):
+        split_by_scene(pairs, 1, 0.4, scenes=7)
+
+
 def test_a_split_may_keep_everything_for_training(tiny_nyu):
     pairs = read_csv(tiny_nyu(scenes=3, frames=2) / "nyu2_train.csv", NYU_TRAIN)
     training, validation = split_by_scene(pairs, 0, 0)

@@ -81,3 +81,15 @@ def test_gains_are_bars_in_their_order_with_the_intervals_that_there_are():
     assert [bar.get_width() for bar in axis.patches] == [-0.02, 0.03]
     whiskers = axis.collections[0].get_segments()
     np.testing.assert_allclose([np.ptp(line[:, 0]) for line in whiskers], [0.02, 0.0], atol=1e-9)
+
+
+def test_a_curve_joins_the_medians_between_the_lowest_and_the_highest_seed():
+    summary = pd.DataFrame(
+        {"median": [0.5, 0.6], "lowest": [0.4, 0.6], "highest": [0.55, 0.7]}, index=[24, 48]
+    )
+    figure = plotting.show_curves({"scenes": summary, "epochs": summary.iloc[:1]}, "δ1")
+    left, right = figure.axes
+    assert [left.get_xlabel(), right.get_xlabel(), left.get_ylabel()] == ["scenes", "epochs", "δ1"]
+    assert left.lines[0].get_xydata().tolist() == [[24, 0.5], [48, 0.6]]
+    reach = [line[:, 1].tolist() for line in left.collections[0].get_segments()]
+    np.testing.assert_allclose(reach, [[0.4, 0.55], [0.6, 0.7]])
