@@ -8,8 +8,16 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from depthlib.edges import edge_scores
 from depthlib.images import read_depth, read_pair, resize_depth
-from depthlib.metrics import METRICS, EvaluationProtocol, bootstrap_interval, pooled_rmse, score
+from depthlib.metrics import (
+    METRICS,
+    PROTOCOLS,
+    EvaluationProtocol,
+    bootstrap_interval,
+    pooled_rmse,
+    score,
+)
 from depthlib.pairs import Pairs
 
 # Photos and whether to average over flips in, depth maps of the photos' sizes out.
@@ -96,6 +104,19 @@ def summarise_all(
             summary.insert(2, "alignment", alignment)
             summaries.append(summary)
     return pd.concat(summaries, ignore_index=True)
+
+
+def measure_edges(predict: Predict, pairs: Pairs) -> dict[str, float]:
+    """Means over images of `edges.edge_scores` within the crop of the pairs' protocol, full size.
+
+    An image without edges in one of the maps does not count where its score is NaN.
+    """
+    rows = []
+    for index in range(len(pairs)):
+        rgb, truth = read_pair(pairs.rgb_path(index), pairs.depth_path(index), pairs.spec)
+        crop = PROTOCOLS[pairs.spec.protocol].crop(*truth.shape)
+        rows.append(edge_scores(truth[crop], predict([rgb], False)[0][crop]))
+    return pd.DataFrame(rows).mean().to_dict()
 
 
 def fit_floors(training: Pairs, most: int = 2000) -> dict[str, Predict]:

@@ -1,6 +1,7 @@
 """Studies: one recipe with some fields changed, over several seeds, compared run by run."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,8 @@ from scipy import stats
 from depthlib.arithmetic import count_macs
 from depthlib.files import write_bytes
 from depthlib.networks import build_network
-from depthlib.pairs import Pairs
+from depthlib.pairs import Pairs, split_by_scene
+from depthlib.prediction import Predictor, load_model
 from depthlib.recipes import Recipe
 from depthlib.training import train
 
@@ -22,6 +24,7 @@ def run_study(
     folder: Path | str,
     *,
     cache_folder: Path | str | None = None,
+    measure: Callable[[Predictor, Pairs], Mapping[str, float]] | None = None,
     verbose: int | str = 2,
 ) -> pd.DataFrame:
     """Trains `base` with each variant's fields and each seed; gives a row a run.
@@ -30,7 +33,8 @@ def run_study(
     augmentation, so the variants of a seed differ in nothing but their fields. Runs land in
     `folder/<variant>/<seed>`; what is finished is read back, what was stopped goes on, and
     `folder/runs.csv` holds the rows so far. Columns: variant, seed, gmacs (of a forward pass),
-    parameters, seconds (an epoch, median), then the last epoch's metrics.
+    parameters, seconds (an epoch, median), the last epoch's metrics, then what `measure` says of
+    the last network on the pairs that validate, once a run.
     """
     folder, rows = Path(folder), []
     for seed in seeds:
@@ -39,7 +43,8 @@ def run_study(
             print(f"{name}, seed {seed}", flush=True)
             run = folder / name.replace(" ", "_") / str(seed)
             log = train(recipe, pairs, run, cache_folder=cache_folder, verbose=verbose)
-            rows.append({"variant": name, "seed": seed, **_weigh(recipe, pairs), **_end(log)})
+            row = {"variant": name, "seed": seed, **_weigh(recipe, pairs), **_end(log)}
+            rows.append(row | (_measure(measure, recipe, pairs, run) if measure else {}))
             write_bytes(folder / "runs.csv", pd.DataFrame(rows).to_csv(index=False).encode())
     return pd.DataFrame(rows)
 
@@ -82,3 +87,12 @@ def _end(log: pd.DataFrame) -> dict:
     """The last epoch's metrics: a schedule that ends at a rate of zero settles there."""
     metrics = log.iloc[-1].drop(["epoch", "learning_rate", "seconds"])
     return {"seconds": log["seconds"].median(), **metrics}
+
+
+def _measure(measure: Callable, recipe: Recipe, pairs: Pairs, run: Path) -> dict:
+    path = run / f"{measure.__name__}.json"
+    if not path.exists():
+        _, validation = split_by_scene(pairs, recipe.seed, recipe.validation, recipe.counts)
+        values = measure(Predictor(load_model(run / "last.keras")), validation)
+        write_bytes(path, json.dumps(values).encode())
+    return json.loads(path.read_text())

@@ -6,7 +6,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.animation import PillowWriter
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.ticker import LogLocator
 
 from depthlib.files import replace_file
@@ -89,22 +91,28 @@ def show_history(log: pd.DataFrame) -> Figure:
     return figure
 
 
-def show_study(summary: pd.DataFrame, cost: str, metric: str) -> Figure:
-    """The median over seeds against a cost, each variant with its lowest and highest seed.
+def show_study(summary: pd.DataFrame, costs: Mapping[str, str], metric: str) -> Figure:
+    """The median over seeds against each cost, each variant with its lowest and highest seed.
 
-    `summary` is of `experiments.summarise_study`, `cost` one of its columns, `metric` the name of
-    the vertical axis.
+    `summary` is of `experiments.summarise_study`; `costs` maps a column of it to the name of its
+    axis, a panel each; `metric` names the vertical axis.
     """
-    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
-    for row in summary.itertuples():
-        reach = [[row.median - row.lowest], [row.highest - row.median]]
-        axis.errorbar(getattr(row, cost), row.median, reach, fmt="o", capsize=4, label=row.variant)
-    axis.set(xscale="log", xlabel=cost, ylabel=metric)
-    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.xaxis.set_major_formatter("{x:g}")
-    axis.xaxis.set_minor_formatter("")
-    axis.grid(alpha=0.3)
-    figure.legend(loc="outside right upper")
+    size = (2 + 4 * len(costs), 4)
+    figure, axes = plt.subplots(
+        1, len(costs), figsize=size, sharey=True, squeeze=False, layout="constrained"
+    )
+    for axis, (cost, title) in zip(axes[0], costs.items(), strict=True):
+        for row in summary.itertuples():
+            reach = [[row.median - row.lowest], [row.highest - row.median]]
+            at = getattr(row, cost)
+            axis.errorbar(at, row.median, reach, fmt="o", capsize=4, label=row.variant)
+        axis.set(xscale="log", xlabel=title)
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter("")
+        axis.grid(alpha=0.3)
+    axes[0, 0].set(ylabel=metric)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
     return figure
 
 
@@ -128,20 +136,49 @@ def show_curves(summaries: Mapping[str, pd.DataFrame], metric: str) -> Figure:
     return figure
 
 
-def show_gains(summary: pd.DataFrame, title: str) -> Figure:
+def show_gains(summaries: Mapping[str, pd.DataFrame]) -> Figure:
     """What each variant gains on the first one, with its interval where there is one.
 
-    `summary` is of `experiments.summarise_study`.
+    `summaries` maps the title of a panel to a summary of `experiments.summarise_study`; the
+    variants stand in the order of the first panel's gains.
     """
-    rows = summary.iloc[1:].sort_values("gain")
-    size = (7, 1 + 0.28 * len(rows))
-    figure, axis = plt.subplots(figsize=size, layout="constrained")
-    reach = (rows["high"] - rows["gain"]).fillna(0)
-    axis.barh(rows["variant"], rows["gain"], xerr=reach, capsize=3, color="tab:blue", alpha=0.7)
-    axis.axvline(0, color="black", linewidth=0.8)
-    axis.set(xlabel=title)
-    axis.grid(axis="x", alpha=0.3)
+    order = next(iter(summaries.values())).iloc[1:].sort_values("gain")["variant"]
+    size = (3 + 4 * len(summaries), 1 + 0.28 * len(order))
+    figure, axes = plt.subplots(
+        1, len(summaries), figsize=size, sharey=True, squeeze=False, layout="constrained"
+    )
+    for axis, (title, summary) in zip(axes[0], summaries.items(), strict=True):
+        rows = summary.set_index("variant").loc[order]
+        reach = (rows["high"] - rows["gain"]).fillna(0)
+        axis.barh(rows.index, rows["gain"], xerr=reach, capsize=3, color="tab:blue", alpha=0.7)
+        axis.axvline(0, color="black", linewidth=0.8)
+        axis.set(xlabel=title)
+        axis.grid(axis="x", alpha=0.3)
     return figure
+
+
+def save_animation(
+    photo: np.ndarray,
+    depths: Mapping[str, np.ndarray],
+    path: Path | str,
+    unit: str = "metre",
+    frames_per_second: float = 3,
+) -> Path:
+    """Writes a GIF of one photo beside one depth map after another; gives its path.
+
+    photo uint8 (height, width, 3), depths (height, width) by their titles, all on one colour scale.
+    """
+    figure, axes = _make_grid(1, 2)
+    axes[0, 0].imshow(photo)
+    limits = _limits(list(depths.values()))
+    picture = _show_depth(axes[0, 1], next(iter(depths.values())), limits, unit)
+    writer = PillowWriter(fps=frames_per_second)
+    with replace_file(path) as temporary, writer.saving(figure, temporary, dpi=90):
+        for title, depth in depths.items():
+            picture.set_data(np.ma.masked_less_equal(depth, 0))
+            axes[0, 1].set_title(title)
+            writer.grab_frame()
+    return Path(path)
 
 
 def save_figure(figure: Figure, path: Path | str, dpi: int = 90) -> Path:
@@ -166,12 +203,13 @@ def _limits(depths: Sequence[np.ndarray]) -> tuple[float, float]:
     return (low, high) if high > low else (low * 0.9, high * 1.1)
 
 
-def _show_depth(axis, depth: np.ndarray, limits: tuple[float, float], unit: str) -> None:
+def _show_depth(axis, depth: np.ndarray, limits: tuple[float, float], unit: str) -> AxesImage:
     picture = axis.imshow(
         np.ma.masked_less_equal(depth, 0), cmap=DEPTH_COLOURS, vmin=limits[0], vmax=limits[1]
     )
     bar = axis.figure.colorbar(picture, ax=axis, fraction=0.046, pad=0.02)
     bar.ax.set_title({"metre": "m"}.get(unit, unit), fontsize="small")
+    return picture
 
 
 def _show_error(axis, depth: np.ndarray, truth: np.ndarray) -> None:

@@ -1,7 +1,8 @@
 """A run's folder: what it was made with, its log, and the networks so far.
 
 It holds run.json (recipe, versions, split), log.csv (a row an epoch), last.keras (with the
-optimizer: what a run that was stopped goes on from) and best.keras (for prediction).
+optimizer: what a run that was stopped goes on from), best.keras (for prediction) and, where asked
+for, each epoch's network.
 """
 
 import json
@@ -16,6 +17,7 @@ import keras
 import pandas as pd
 
 from depthlib import __version__
+from depthlib.export import export_half
 from depthlib.files import replace_file, write_bytes
 from depthlib.layers import as_float32
 from depthlib.pairs import Pairs
@@ -63,13 +65,16 @@ class RunRecord(keras.callbacks.Callback):
     Where epochs are short last.keras waits, so that it takes at most a tenth of the time; a run
     that is killed then repeats a few of them. The last epoch is always written. `done` epochs of
     an earlier start are read back from log.csv; `metric` picks the best epoch by its validation
-    value. Without validation the best is the last.
+    value. Without validation the best is the last. `keep` writes each epoch's network too, as
+    epochs/001.keras and so on, its weights as float16.
     """
 
-    def __init__(self, folder: Path, done: int, metric: str):
+    def __init__(self, folder: Path, done: int, metric: str, keep: bool = False):
         super().__init__()
         self.folder = folder
+        self.keep = keep
         self.portable = None
+        self.validated = None
         self.saved, self.save_seconds = -math.inf, 0.0
         self.column = f"val_{metric}"
         self.sign = -1 if metric == "silog" else 1
@@ -95,7 +100,11 @@ class RunRecord(keras.callbacks.Callback):
         earlier = [self.sign * value for value in self.log.get(self.column, [])]
         self.log = pd.concat([self.log, pd.DataFrame([row])], ignore_index=True)
         if self.sign * row.get(self.column, math.nan) > max(earlier, default=-math.inf):
-            self._save_best(self.validated)
+            self._save(self.validated, self.folder / "best.keras")
+        if self.keep:
+            path = self.folder / f"epochs/{epoch + 1:03}.keras"
+            self._save(self.validated or self.model.get_weights(), path)
+            export_half(path, path)
         write_bytes(self.folder / "log.csv", self.log.to_csv(index=False).encode())
         # Last: its step count is what says how many epochs are done.
         start = time.perf_counter()
@@ -107,13 +116,13 @@ class RunRecord(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         if self.column not in self.log:
-            self._save_best(self.model.get_weights())
+            self._save(self.model.get_weights(), self.folder / "best.keras")
 
-    def _save_best(self, weights: list) -> None:
+    def _save(self, weights: list, path: Path) -> None:
         # Without the optimizer's slots, which are twice the weights.
         self.portable = self.portable or as_float32(self.model)
         self.portable.set_weights(weights)
-        save_model(self.portable, self.folder / "best.keras")
+        save_model(self.portable, path)
 
 
 def save_model(model: keras.Model, path: Path) -> None:

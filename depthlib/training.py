@@ -38,6 +38,7 @@ def train(
     extra: Sequence[Pairs] = (),
     cache_folder: Path | str | None = None,
     minutes: float = math.inf,
+    keep_epochs: bool = False,
     verbose: int | str = "auto",
 ) -> pd.DataFrame:
     """Trains as `recipe` says and gives the log, a row an epoch; the networks are in `run_folder`.
@@ -45,7 +46,8 @@ def train(
     A run that was stopped, even killed, goes on after its last whole epoch; one that is finished
     gives its log at once. `extra` pairs train too, but for scenes that validate; relative ones
     with their own loss. `cache_folder` keeps decoded images. It ends early where another epoch
-    would go past `minutes`. `verbose` as in Keras: 1 a bar, 2 a line an epoch.
+    would go past `minutes`. `keep_epochs` keeps the network of each epoch as epochs/001.keras and
+    so on. `verbose` as in Keras: 1 a bar, 2 a line an epoch.
     Errors: ValueError where the folder holds another run or the loss does not fit relative depth;
     what `cache` and `pairs` raise for bad files, before training.
     """
@@ -55,7 +57,8 @@ def train(
     batches, validation_batches = _open_batches(recipe, training, validation, cache_folder)
     model = _resume(run_folder / "last.keras")
     done = _count_steps(model) // len(batches) if model else 0
-    record = RunRecord(run_folder, done, "silog" if pairs.spec.unit == "relative" else "delta1")
+    metric = "silog" if pairs.spec.unit == "relative" else "delta1"
+    record = RunRecord(run_folder, done, metric, keep_epochs)
     if done < recipe.epochs:
         model = model or _begin(recipe, pairs.spec, recipe.epochs * len(batches))
         averaging = [keras.callbacks.SwapEMAWeights()] if recipe.average else []
@@ -197,6 +200,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", required=True, type=Path, help="the run's folder")
     parser.add_argument("--cache", default="runs/cache", help="folder of decoded images")
     parser.add_argument("--minutes", type=float, default=math.inf, help="ends before they are over")
+    parser.add_argument("--keep-epochs", action="store_true", help="keep each epoch's network")
     parser.add_argument("--export", type=Path, help="write the best network here, as float16")
     parser.add_argument("--verbose", type=int, default=2, help="1: a bar, 2: a line an epoch")
     arguments = parser.parse_intermixed_args(words)
@@ -209,6 +213,7 @@ def main(words: Sequence[str] | None = None) -> int:
             extra=[read_csv(path, get_spec(spec)) for path, spec in arguments.extra],
             cache_folder=arguments.cache,
             minutes=arguments.minutes,
+            keep_epochs=arguments.keep_epochs,
             verbose=arguments.verbose,
         )
         if arguments.export:

@@ -36,6 +36,21 @@ def test_every_variant_runs_with_every_seed_and_finished_runs_are_read_back(
     pd.testing.assert_frame_equal(again, runs, check_exact=False, rtol=1e-6)
 
 
+def test_what_is_measured_on_the_rooms_that_validate_joins_the_row_once(pairs, tmp_path):
+    scenes = []
+
+    def count_scenes(predict, validation):
+        assert predict.height == RECIPE.height
+        scenes.append(set(validation.table["scene"]))
+        return {"rooms": len(scenes[-1])}
+
+    settings = {"cache_folder": tmp_path / "cache", "verbose": 0, "measure": count_scenes}
+    for _ in range(2):
+        runs = run_study(RECIPE.change(epochs=1), {"base": {}}, (0, 1), pairs, tmp_path, **settings)
+        assert runs["rooms"].tolist() == [3, 3]
+    assert len(scenes) == 2 and scenes[0] != scenes[1]  # once a run; each seed has its own
+
+
 def test_the_gain_is_over_pairs_of_runs_of_one_seed():
     runs = pd.DataFrame(
         {

@@ -1,5 +1,7 @@
 """Every notebook, run from top to bottom on a dataset of a few small pairs."""
 
+from pathlib import Path
+
 import nbformat
 import pandas as pd
 import pytest
@@ -29,49 +31,28 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
         runs.append((f"predict_{name}_real_images", {**figure, **photos}))
     compared = {"MODEL_1": models["resnet"], "MODEL_2": models["unet"], "FOLDER": str(out)}
     compared |= {"TRAIN_DATA": train["DATA"], "PHOTOS": f"{root}/photos.csv"}
+    epochs = {**train, "TEST_DATA": data["DATA"], "EPOCHS": 2, "SHOWN": (1, 2), "COUNT": 2}
+    epochs |= {"RUN": f"{out}/epochs", "FIGURES": str(out)}
+    for name in ("CACHE", "VERBOSE", "BATCH_SIZE"):
+        epochs.pop(name)
+    runs.append(("experiments/epochs", epochs))
     runs += [("compare_two_models", {**data, **compared}), ("gpu_test", {"SIZE": 256})]
-    study = {"SEEDS": (0,), "FOLDER": f"{out}/study", **train}
-    study |= {"TABLE": f"{out}/study.csv", "FIGURE": f"{out}/study.png"}
-    study.pop("VERBOSE")
-    runs.append(("experiments/unet_structure", study))
-    levers = {"ONLY": ["linear depth"], "WEIGHTS": None, "FOLDER": f"{out}/levers", **train}
-    levers |= {"TABLE": f"{out}/levers.csv", "FIGURE": f"{out}/levers.png"}
-    for name in ("VERBOSE", "BATCH_SIZE"):
-        levers.pop(name)
-    runs.append(("experiments/recipe_levers", levers))
-    curve = {"SCENES": (1, 2), "STEPS_OF": 1, "WEIGHTS": None, "FOLDER": f"{out}/curve", **train}
-    curve |= {"EPOCHS": (1,), "FIGURE": f"{out}/curve.png"}
-    for name in ("VERBOSE", "BATCH_SIZE"):
-        curve.pop(name)
-    runs.append(("experiments/learning_curve", curve))
     onnx = {"tiny": str(write_onnx(root / "tiny.onnx")), "absent": "absent.onnx"}
     peers = {"MODELS": models, "PEERS": onnx, "SPECS": {"tiny": {"output": "disparity"}}, **data}
     peers |= {"ROUNDS": 2, "FOLDER": f"{out}/onnx", "FIGURE": f"{out}/peers.png"}
     peers |= {"TABLE": f"{out}/peers.csv", "LATENCY": f"{out}/latency.csv"}
     runs.append(("experiments/peers", peers))
-    texts = [
-        (project / f"{name}.ipynb", {key: str(value) for key, value in parameters.items()})
-        for name, parameters in runs
-    ]
-    assert len(texts) == 13
-    run_notebooks([(path.relative_to(project), values) for path, values in texts], out)
+    assert len(runs) == 11
+    run_all(runs, out)
     figures = ("make_dataset", "resnet", "resnet_photos", "unet", "unet_photos", "comparison")
-    for name in (*figures, "peers", "levers", "curve"):
+    for name in (*figures, "peers", "epochs", "epochs_metrics"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
+    assert (out / "epochs.gif").read_bytes().startswith(b"GIF89a")
     assert len(pd.read_csv(out / "unet.csv")) == 3
     table = pd.read_csv(out / "metrics.csv").set_index("model")
     assert table.index.tolist() == ["resnet34", "unet", "mean_map", "constant"]
     assert table.columns[:3].tolist() == ["delta1", "delta2", "delta3"]
     assert table["delta1"].between(0, 1).all()
-    variants = pd.read_csv(out / "study.csv").set_index("variant")
-    assert variants.index.tolist() == ["default", "seed", "narrow", "shallow", "full size"]
-    assert variants.at["seed", "parameters"] == 8_638_433
-    assert pd.read_csv(out / "levers.csv")["variant"].tolist() == ["recipe", "linear depth"]
-    assert pd.read_csv(out / "curve.csv")["variant"].tolist() == [
-        "1 scenes",
-        "2 scenes",
-        "1 epochs",
-    ]
     scores = pd.read_csv(out / "peers.csv")
     assert len(scores) == 2 * 3 * 3 + 3 * 2  # ours by metres too
     disparity = scores[scores["model"] == "tiny"]
@@ -82,6 +63,47 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     assert latency["parameters"].tolist() == [24_456_154, 6_124_089, 4]
     executed = nbformat.read(out / "gpu_test.ipynb", as_version=4)
     assert "cpu:0" in str(executed.cells[-2].outputs)
+
+
+def test_every_study_runs_and_leaves_its_table_and_figure(tiny_nyu, project, tmp_path, monkeypatch):
+    monkeypatch.chdir(project)
+    root, out = tiny_nyu(scenes=4, frames=2, height=64, width=96), tmp_path / "out"
+    common = {"DATA": f"{root}/nyu2_train.csv", "CACHE": f"{out}/cache", "SEEDS": (0,)}
+    common |= {"HEIGHT": 32, "WIDTH": 64, "EPOCHS": 1}
+    changes = {
+        "unet_structure": {"BATCH_SIZE": 4},
+        "recipe_levers": {"ONLY": ["linear depth"], "WEIGHTS": None},
+        "learning_curve": {"SCENES": (1, 2), "EPOCHS": (1,), "STEPS_OF": 1, "WEIGHTS": None},
+        "loss_weights": {"ONLY": ["L1 alone", "scale-invariant"], "BATCH_SIZE": 4},
+        "encoders": {"ENCODERS": ["mobilenet_v2"], "WEIGHTS": {}},
+    }
+    runs = []
+    for name, own in changes.items():
+        files = {"FOLDER": f"{out}/{name}", "FIGURE": f"{out}/{name}.png"}
+        if name not in ("learning_curve", "encoders"):  # their tables stand beside their figures
+            files["TABLE"] = f"{out}/{name}.csv"
+        runs.append((f"experiments/{name}", common | files | own))
+    run_all(runs, out)
+    tables = {name: pd.read_csv(out / f"{name}.csv").set_index("variant") for name in changes}
+    for name in changes:
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
+    structures = tables["unet_structure"]
+    assert structures.index.tolist() == ["default", "seed", "narrow", "shallow", "full size"]
+    assert structures.at["seed", "parameters"] == 8_638_433
+    assert tables["recipe_levers"].index.tolist() == ["recipe", "linear depth"]
+    assert tables["learning_curve"].index.tolist() == ["1 scenes", "2 scenes", "1 epochs"]
+    assert tables["loss_weights"].index.tolist() == 2 * ["L1 alone", "scale-invariant"]
+    measured = ["validation δ1", "F1 of edges"]
+    assert tables["loss_weights"]["metric"].unique().tolist() == measured
+    assert tables["encoders"].at["mobilenet_v2", "milliseconds"] > 0
+
+
+def run_all(runs, out):
+    texts = [
+        (f"{name}.ipynb", {key: str(value) for key, value in parameters.items()})
+        for name, parameters in runs
+    ]
+    run_notebooks([(Path(name), values) for name, values in texts], out)
 
 
 def test_a_notebook_whose_data_is_missing_says_what_makes_it(project, tmp_path, monkeypatch):

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pandas as pd
 
@@ -56,13 +57,14 @@ def test_a_study_shows_each_variant_from_its_lowest_to_its_highest_seed():
         {
             "variant": ["a", "b"],
             "gmacs": [0.5, 3.0],
+            "seconds": [10.0, 20.0],
             "median": [0.4, 0.5],
             "lowest": [0.3, 0.45],
             "highest": [0.6, 0.5],
         }
     )
-    (axis,) = plotting.show_study(summary, cost="gmacs", metric="δ1").axes
-    assert (axis.get_xlabel(), axis.get_ylabel()) == ("gmacs", "δ1")
+    axis, other = plotting.show_study(summary, {"gmacs": "GMAC", "seconds": "s"}, "δ1").axes
+    assert [axis.get_xlabel(), axis.get_ylabel(), other.get_xlabel()] == ["GMAC", "δ1", "s"]
     assert axis.get_legend_handles_labels()[1] == ["a", "b"]
     reach = [bars.get_segments()[0][:, 1].tolist() for bars in axis.collections]
     assert reach == [[0.3, 0.6], [0.45, 0.5]]
@@ -76,7 +78,7 @@ def test_gains_are_bars_in_their_order_with_the_intervals_that_there_are():
             "high": [0.0, -0.01, float("nan")],
         }
     )
-    (axis,) = plotting.show_gains(summary, "gain in δ1").axes
+    (axis,) = plotting.show_gains({"gain in δ1": summary}).axes
     assert [label.get_text() for label in axis.get_yticklabels()] == ["worse", "better"]
     assert [bar.get_width() for bar in axis.patches] == [-0.02, 0.03]
     whiskers = axis.collections[0].get_segments()
@@ -93,3 +95,14 @@ def test_a_curve_joins_the_medians_between_the_lowest_and_the_highest_seed():
     assert left.lines[0].get_xydata().tolist() == [[24, 0.5], [48, 0.6]]
     reach = [line[:, 1].tolist() for line in left.collections[0].get_segments()]
     np.testing.assert_allclose(reach, [[0.4, 0.55], [0.6, 0.7]])
+
+
+def test_an_animation_shows_each_depth_in_turn_on_one_scale(tmp_path):
+    photo = np.full((32, 48, 3), 128, np.uint8)
+    depths = {f"epoch {n}": np.full((32, 48), float(n), np.float32) for n in (1, 2, 4)}
+    path = plotting.save_animation(photo, depths, tmp_path / "new" / "depth.gif")
+    film = cv2.VideoCapture(str(path))
+    colours = []
+    while (frame := film.read()[1]) is not None:
+        colours.append(tuple(frame[frame.shape[0] // 2, frame.shape[1] * 2 // 3]))
+    assert len(colours) == len(set(colours)) == 3  # one scale: another depth has another colour

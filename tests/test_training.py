@@ -157,6 +157,16 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept(pairs, tmp_pat
     assert best < 1e-3 < last
 
 
+def test_each_epochs_network_is_kept_where_asked_for(pairs, tmp_path):
+    train(RECIPE, pairs, tmp_path, keep_epochs=True, verbose=0)
+    kept = sorted((tmp_path / "epochs").iterdir())
+    assert [path.name for path in kept] == ["001.keras", "002.keras", "003.keras"]
+    first, *_, last = (load_model(path).get_layer("conv").kernel.numpy() for path in kept)
+    final = load_model(tmp_path / "last.keras").get_layer("conv").kernel.numpy()
+    np.testing.assert_array_equal(last, final)  # too small a tensor to be rounded
+    assert np.abs(first - final).max() > 1e-3
+
+
 def test_without_validation_all_pairs_train_and_the_last_epoch_is_kept(pairs, tmp_path):
     log = train(RECIPE.change(validation=0.0), pairs, tmp_path, verbose=0)
     assert "val_loss" not in log
