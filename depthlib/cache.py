@@ -30,7 +30,7 @@ from depthlib.datasets import DatasetSpec
 from depthlib.files import write_bytes
 from depthlib.pairs import Pairs
 
-_FORMAT = 2  # raise it when the pixels or the files change
+_FORMAT = 3  # raise it when the pixels or the files change
 _MANIFEST = "manifest.json"
 _JOURNAL = "done"  # how many pairs of a partial cache are on the disk
 _CHUNK = 16  # pairs a task
@@ -62,7 +62,7 @@ def decode_pair(
     if crop_border:
         rgb, depth = (images.crop_border(image, spec.border) for image in (rgb, depth))
     rgb = images.resize_rgb(rgb, height, width)
-    depth = images.resize_depth(depth, height, width, min_valid=0.0 if spec.sparse else 0.5)
+    depth = images.resize_depth(depth, height, width, spec.sparse)
     counts = np.rint(depth / np.float32(depth_unit(spec))).clip(1, 65535)
     return rgb, np.where(depth > 0, counts, 0).astype(np.uint16)
 

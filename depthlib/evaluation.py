@@ -125,10 +125,11 @@ def fit_floors(training: Pairs, most: int = 2000) -> dict[str, Predict]:
     A network that does not beat them has learned nothing. At most `most` maps, evenly spaced, are
     read. Constant is the median of their pixels.
     """
+    spec = training.spec
     indices = np.linspace(0, len(training) - 1, min(most, len(training))).astype(int)
     maps = np.stack(
         [
-            resize_depth(read_depth(training.depth_path(index), training.spec), 120, 160)
+            resize_depth(read_depth(training.depth_path(index), spec), 120, 160, spec.sparse)
             for index in tqdm(indices, "mean map")
         ]
     )

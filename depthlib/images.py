@@ -83,20 +83,24 @@ def resize_rgb(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
     return _resize(rgb, height, width)
 
 
-def resize_depth(depth: np.ndarray, height: int, width: int, min_valid: float = 0.5) -> np.ndarray:
-    """A depth map at another size, float32, each pixel the mean of the valid pixels under it.
+def resize_depth(depth: np.ndarray, height: int, width: int, sparse: bool = False) -> np.ndarray:
+    """A depth map at another size, float32; no depth is invented.
 
-    A pixel under which less than the share `min_valid` is valid becomes invalid, so that no depth
-    is invented; for sparse maps pass 0: any measurement counts.
+    Each pixel is the mean of the valid pixels under it, and invalid where less than half of it is
+    valid. In a `sparse` map (LiDAR) it is the nearest measurement under it: any one counts, a mean
+    over the edge of a car would be a depth that nothing has, and none is ever copied to a second
+    pixel.
     """
     if depth.shape == (height, width):
         return depth
+    if sparse:
+        return _gather_nearest(depth, height, width)
     valid = (depth > 0).astype(np.float32)
     if valid.all():
         return _resize(depth, height, width)
     share = _resize(valid, height, width)
     mean = _resize(depth, height, width) / np.maximum(share, 1e-6)
-    return np.where(share > max(min_valid - 1e-6, 1e-6), mean, 0).astype(np.float32)
+    return np.where(share > 0.5 - 1e-6, mean, 0).astype(np.float32)
 
 
 def crop_border(image: np.ndarray, border: tuple[float, float, float, float]) -> np.ndarray:
@@ -183,6 +187,16 @@ def _resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     shrinks = height <= image.shape[0] and width <= image.shape[1]
     mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cv2.resize(image, (width, height), interpolation=mode)
+
+
+def _gather_nearest(depth: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Puts each measurement into the pixel that its centre falls on; the nearest one stays."""
+    rows, columns = depth.shape
+    row, column = np.nonzero(depth)
+    pixel = (2 * row + 1) * height // (2 * rows), (2 * column + 1) * width // (2 * columns)
+    nearest = np.full((height, width), np.inf, np.float32)
+    np.minimum.at(nearest, pixel, depth[row, column])
+    return np.where(np.isinf(nearest), np.float32(0), nearest)
 
 
 def _encode(path: Path, image: np.ndarray, options: list[int]) -> None:

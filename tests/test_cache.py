@@ -112,6 +112,20 @@ def test_a_single_laser_point_survives_a_smaller_size(tmp_path):
     assert counts[5, 10] * depth_unit(KITTI) == pytest.approx(5, abs=1e-3)
 
 
+def test_a_wide_frame_keeps_its_whole_field_of_view(tmp_path):
+    stored, photo = np.zeros((75, 248), np.uint16), np.zeros((75, 248, 3), np.uint8)
+    stored[::8, ::3] = 20 * 256
+    stored[40, [0, -1]], stored[[0, -1], 100] = 5 * 256, 9 * 256
+    photo[:, :4], photo[:, -4:] = 255, 255
+    cv2.imwrite(str(tmp_path / "a.png"), photo)
+    cv2.imwrite(str(tmp_path / "b.png"), stored)
+    rgb, counts = decode_pair(tmp_path / "a.png", tmp_path / "b.png", KITTI, 32, 96)
+    depth_m = counts * depth_unit(KITTI)
+    corners = depth_m[40 * 32 // 75, [0, -1]], depth_m[[0, -1], 100 * 96 // 248]
+    np.testing.assert_allclose(corners, [[5, 5], [9, 9]], atol=1e-3)
+    assert (rgb[:, [0, -1]] == 255).all() and not rgb[:, 3:-3].any()
+
+
 @pytest.mark.parametrize("crop_border", [False, True])
 def test_the_cache_gives_what_the_files_give_bit_for_bit(pairs, tmp_path, crop_border):
     held = everything(open_small(pairs, tmp_path / "cache", crop_border=crop_border))

@@ -1,9 +1,10 @@
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
 from depthlib import images
-from depthlib.datasets import NYU_RELATIVE, NYU_TEST, NYU_TRAIN
+from depthlib.datasets import KITTI, NYU_RELATIVE, NYU_TEST, NYU_TRAIN
 from depthlib.evaluation import (
     evaluate,
     evaluate_all,
@@ -112,6 +113,24 @@ def test_the_floors_are_the_mean_log_depth_of_each_pixel_and_the_median(tiny_nyu
     constant = floors["constant"]([photo[:60]], False)[0]
     assert constant.shape == (60, 160) and np.ptp(constant) == 0
     assert constant[0, 0] == pytest.approx(np.median(maps))
+
+
+def test_the_floors_of_sparse_maps_are_of_what_was_measured(tmp_path):
+    for frame, metres in (("0", 8), ("1", 18)):
+        counts = np.zeros((240, 640), np.uint16)
+        counts[1::4, 2::8] = metres * 256  # one in a cell of the floor's every second row
+        counts[200:, :] = 0
+        counts[201, 2::8] = (metres + 2) * 256  # a map must vary
+        images.write_rgb(tmp_path / f"drive/rgb/{frame}.png", np.zeros((240, 640, 3), np.uint8))
+        (tmp_path / "drive/depth").mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / f"drive/depth/{frame}.png"), counts)
+    floors = fit_floors(find_pairs(tmp_path, KITTI)[0])
+    photo = np.zeros((120, 160, 3), np.uint8)
+    mean = floors["mean_map"]([photo], False)[0]
+    assert mean[10, 8] == pytest.approx(12, rel=1e-5)  # the root of 8 * 18
+    assert mean[100, 8] == pytest.approx(np.sqrt(10 * 20), rel=1e-5)
+    constant = floors["constant"]([photo], False)[0]
+    assert mean[119, 8] == pytest.approx(constant[0, 0])  # nothing was measured there
 
 
 def test_the_floors_on_nyu_are_those_that_were_measured_before(shared):

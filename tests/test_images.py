@@ -105,7 +105,37 @@ def test_resized_depth_is_the_mean_of_the_valid_pixels_alone():
     depth[:2, :2] = [[0, 0], [0, 8]]  # a quarter is valid
     depth[:2, 2:] = [[4, 6], [0, 5]]  # three quarters are
     np.testing.assert_allclose(images.resize_depth(depth, 2, 2), [[0, 5], [2, 2]])
-    np.testing.assert_allclose(images.resize_depth(depth, 2, 2, min_valid=0), [[8, 5], [2, 2]])
+
+
+def test_sparse_depth_keeps_the_nearest_measurement_of_each_pixel_and_no_mean():
+    depth = np.zeros((4, 6), np.float32)
+    depth[1, 0] = 8  # alone
+    depth[0, 2], depth[1, 3] = 40, 6  # a wall and the car before it
+    depth[3, 5] = 7
+    small = images.resize_depth(depth, 2, 3, sparse=True)
+    np.testing.assert_array_equal(small, [[8, 6, 0], [0, 0, 7]])
+    assert small.dtype == np.float32
+    # Rows of 3/2 pixels: the middle row's centre lies in the lower half.
+    tall = np.array([[5, 0], [0, 9], [4, 0]], np.float32)
+    np.testing.assert_array_equal(images.resize_depth(tall, 2, 1, sparse=True), [[5], [4]])
+
+
+def test_sparse_depth_gains_no_measurement_by_growing():
+    depth = np.zeros((32, 48), np.float32)
+    depth[4::8, 3::9] = RAMP[4::8, 3::9]
+    large = images.resize_depth(depth, 75, 101, sparse=True)
+    assert sorted(large[large > 0]) == sorted(depth[depth > 0])
+
+
+def test_a_wide_map_made_small_keeps_most_of_its_points_and_both_its_ends():
+    rng = np.random.default_rng(0)
+    depth = np.where(rng.random((375, 1242)) < 0.04, 10, 0).astype(np.float32)
+    depth[:, [0, -1]] = 3  # a central crop would lose them
+    small = images.resize_depth(depth, 192, 640, sparse=True)
+    # Of n pixels under one, 1 - 0.96 ** n have a point: n is 4 for most, else 2 or 1.
+    filled = np.count_nonzero(small[:, 1:-1]) / np.count_nonzero(depth[:, 2:-2])
+    assert filled == pytest.approx(0.9437, abs=0.005)
+    assert (small[:, [0, -1]] == 3).all()
 
 
 def test_enlarged_depth_stays_within_what_was_measured():
