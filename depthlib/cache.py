@@ -164,7 +164,7 @@ def _fingerprint(source: FilePairs) -> str:
         "size": (source.height, source.width),
         "crop": source.crop_border,
     }
-    for unrelated in ("photo", "depth", "protocol"):
+    for unrelated in ("photo", "depth", "protocol", "made_by"):
         del settings[unrelated]
     digest = hashlib.sha256(json.dumps(settings).encode())
     for name in pairs.table[["rgb", "depth"]].to_numpy().ravel():
@@ -173,7 +173,7 @@ def _fingerprint(source: FilePairs) -> str:
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f"There is no {pairs.root / name}. Put it back, or make the CSV again with "
-                "make_dataset.ipynb."
+                f"{pairs.spec.made_by}."
             ) from error
         digest.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
     return digest.hexdigest()

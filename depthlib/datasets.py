@@ -1,7 +1,7 @@
 """What a dataset is: how its files are named, how its depth is encoded, where it is valid."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -29,6 +29,7 @@ class DatasetSpec:
     invalid_counts: tuple[int, ...] = (0,)
     border: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)  # top, bottom, left, right
     protocol: str = "full"  # the evaluation protocol in `metrics.PROTOCOLS`
+    made_by: str = "make_dataset.ipynb"  # what writes its CSVs
 
     @property
     def unit(self) -> str:
@@ -140,7 +141,22 @@ KITTI = DatasetSpec(
     coverage_range=(0.0005, 0.5),
     protocol="kitti_garg",
 )
-SPECS = {spec.name: spec for spec in (NYU_TRAIN, NYU_TEST, NYU_RELATIVE, INDOOR_MILLIMETRE, KITTI)}
+# The official archives' layout: photos where the raw drives have them, and scans as projected by
+# `depthlib.kitti`, or the annotated maps, gathered over 11 scans and checked by stereo.
+KITTI_RAW = replace(
+    KITTI,
+    name="kitti_raw",
+    photo="*/{scene}_sync/image_02/data/{frame}.*",
+    depth="*/{scene}_sync/proj_depth/velodyne_raw/image_02/{frame}.png",
+    made_by="make_kitti_dataset.ipynb",
+)
+KITTI_IMPROVED = replace(
+    KITTI_RAW,
+    name="kitti_improved",
+    depth="*/{scene}_sync/proj_depth/groundtruth/image_02/{frame}.png",
+)
+_ALL = (NYU_TRAIN, NYU_TEST, NYU_RELATIVE, INDOOR_MILLIMETRE, KITTI, KITTI_RAW, KITTI_IMPROVED)
+SPECS = {spec.name: spec for spec in _ALL}
 
 
 def get_spec(name: str) -> DatasetSpec:

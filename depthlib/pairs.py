@@ -61,7 +61,7 @@ def find_pairs(folder: Path | str, spec: DatasetSpec) -> tuple[Pairs, pd.DataFra
         raise FileNotFoundError(
             f"A folder of `{spec.name}` must hold pairs {spec.photo} and {spec.depth}. Received: "
             f"{folder}, which {'has none' if folder.is_dir() else 'does not exist'}. "
-            "See make_dataset.ipynb."
+            f"See {spec.made_by}."
         )
     rows = [(photos[key], maps[key]) for key in keys]
     lonely = [(photos[key], "no depth map") for key in photos.keys() - maps.keys()]
@@ -81,7 +81,7 @@ def read_csv(path: Path | str, spec: DatasetSpec) -> Pairs:
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"There is no {path}. Make it with make_dataset.ipynb.")
+        raise FileNotFoundError(f"There is no {path}. Make it with {spec.made_by}.")
     try:
         table = pd.read_csv(path, header=None, dtype=str)
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
@@ -89,7 +89,7 @@ def read_csv(path: Path | str, spec: DatasetSpec) -> Pairs:
     if table.shape[1] != 2 or table.isna().any(axis=None):
         raise ValueError(
             f"Each row of a CSV must be `rgb,depth`. Received: {table.shape[1]} columns or an "
-            f"empty field in {path}. Make it again with make_dataset.ipynb."
+            f"empty field in {path}. Make it again with {spec.made_by}."
         )
     rows = [tuple(field.replace("\\", "/") for field in row) for row in table.to_numpy()]
     for field in chain.from_iterable(rows):
@@ -98,7 +98,7 @@ def read_csv(path: Path | str, spec: DatasetSpec) -> Pairs:
     if root is None:
         raise FileNotFoundError(
             f"There is no {path.parent / rows[0][0]}, the first photo of {path}. Put the images "
-            "beside the CSV, or make it again with make_dataset.ipynb."
+            f"beside the CSV, or make it again with {spec.made_by}."
         )
     return _with_scenes(root, path.parent, rows, spec)
 
