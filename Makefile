@@ -33,8 +33,8 @@ DEMO := \
     compare_two_models.ipynb MODEL_1=runs/demo/resnet/last.keras \
         MODEL_2=runs/demo/unet/last.keras FOLDER=runs/demo
 
-.PHONY: help setup demo $(NOTEBOOKS) compare study nyu bench lab sample figures \
-    test lint test-backends test-jax test-torch clean-cache clean
+.PHONY: help setup demo $(NOTEBOOKS) kitti compare study nyu bench lab sample \
+    sample-kitti figures test lint test-backends test-jax test-torch clean-cache clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-28s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,9 @@ predict-unet-real-images: ## the U-Net on photos
 gpu-test: ## which device computes, and how fast
 $(NOTEBOOKS): setup
 	@$(PY) -m depthlib.notebooks $(subst -,_,$@).ipynb $(PARAMETERS)
+
+kitti: setup ## depth maps and CSVs of the made-up drive; FOLDER=datasets/kitti for KITTI's
+	@$(PY) -m depthlib.notebooks make_kitti_dataset.ipynb $(PARAMETERS)
 
 compare: setup ## two models side by side, with the floors; MODEL_1=, MODEL_2=
 	@$(PY) -m depthlib.notebooks compare_two_models.ipynb $(PARAMETERS)
@@ -83,6 +86,9 @@ lab: setup ## JupyterLab with these notebooks
 
 sample: .venv/render.done ## render datasets/sample again; SEED=
 	$(PY) -m depthlib.rendering --seed $(SEED) --folder datasets/sample
+
+sample-kitti: setup ## make the made-up drive of datasets/sample_kitti again
+	$(PY) -m depthlib.kitti.made_up --folder datasets/sample_kitti
 
 figures: demo ## the pictures and the table under docs/, from the demo's networks
 	@cp runs/demo/comparison.png runs/demo/real_photos.png runs/demo/metrics.csv docs

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.animation import PillowWriter
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import LogLocator
@@ -75,6 +76,49 @@ def show_pairs(
     for column, (photo, truth) in enumerate(zip(photos, truths, strict=True)):
         axes[0, column].imshow(photo)
         _show_depth(axes[1, column], truth, _limits([truth]), unit)
+    return figure
+
+
+def show_points(
+    photos: Sequence[np.ndarray], depths: Sequence[np.ndarray], unit: str = "metre"
+) -> Figure:
+    """A photo a row with its measurements on it, coloured by depth; to check a projection by eye.
+
+    photos uint8 (height, width, 3), depths (height, width) with 0 where nothing was measured. The
+    colours are logarithmic, or a road's last metres would have them all.
+    """
+    height, width = photos[0].shape[:2]
+    size = (10, 10 * height / width * len(photos))
+    figure, axes = plt.subplots(len(photos), figsize=size, squeeze=False, layout="constrained")
+    norm = LogNorm(*_limits(depths))
+    for axis, photo, depth in zip(axes.flat, photos, depths, strict=True):
+        row, column = np.nonzero(depth)
+        axis.imshow(photo)
+        points = axis.scatter(
+            column,
+            row,
+            (1000 / width) ** 2,
+            depth[row, column],
+            norm=norm,
+            cmap=DEPTH_COLOURS,
+            lw=0,
+        )
+        axis.set(xticks=[], yticks=[])
+    bar = figure.colorbar(points, ax=axes.ravel().tolist(), fraction=0.02, pad=0.01)
+    bar.ax.set_title({"metre": "m"}.get(unit, unit), fontsize="small")
+    bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    bar.ax.yaxis.set_major_formatter("{x:g}")
+    bar.ax.yaxis.set_minor_formatter("")
+    return figure
+
+
+def show_depths(depths: Sequence[np.ndarray], unit: str = "metre") -> Figure:
+    """How often each depth was measured: a histogram of the valid pixels of all maps together."""
+    valid = np.concatenate([depth[depth > 0] for depth in depths])
+    figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
+    axis.hist(valid, bins=80, weights=np.full(len(valid), 1 / len(valid)))
+    axis.set(xlabel=f"depth ({unit})", ylabel="share of the measurements")
+    axis.grid(alpha=0.3)
     return figure
 
 

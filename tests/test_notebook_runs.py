@@ -1,12 +1,15 @@
 """Every notebook, run from top to bottom on a dataset of a few small pairs."""
 
+import shutil
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
 
+from depthlib.datasets import KITTI_RAW
 from depthlib.notebooks import run_notebooks
+from depthlib.pairs import read_csv
 from tests.onnx_files import write_onnx
 
 
@@ -104,6 +107,22 @@ def run_all(runs, out):
         for name, parameters in runs
     ]
     run_notebooks([(Path(name), values) for name, values in texts], out)
+
+
+def test_kittis_notebook_runs_on_the_made_up_drive(sample, project, tmp_path, monkeypatch):
+    monkeypatch.chdir(project)
+    source = sample.with_name("sample_kitti")
+    folder = shutil.copytree(
+        source, tmp_path / "kitti", ignore=shutil.ignore_patterns("proj_depth", "*.csv")
+    )
+    figures = {"FIGURE": f"{tmp_path}/points.png", "HISTOGRAM": f"{tmp_path}/depths.png"}
+    notebook = project / "make_kitti_dataset.ipynb"
+    run_notebooks([(notebook, {"FOLDER": str(folder), **figures})], tmp_path / "out")
+    for path in figures.values():
+        assert Path(path).read_bytes().startswith(b"\x89PNG"), path
+    assert len(read_csv(folder / "kitti_raw_other.csv", KITTI_RAW)) == 3
+    with pytest.raises(RuntimeError, match="kitti_improved.*{frame}.png. Received: .*has none"):
+        run_notebooks([(notebook, {"FOLDER": str(folder), "DEPTH": "improved"})], tmp_path / "out")
 
 
 def test_a_notebook_whose_data_is_missing_says_what_makes_it(project, tmp_path, monkeypatch):

@@ -43,6 +43,27 @@ def test_photos_of_different_sizes_share_a_figure():
     assert len([axis for axis in figure.axes if axis.images]) == 4
 
 
+def test_points_lie_on_the_photo_where_they_were_measured_on_one_colour_scale():
+    depth = np.zeros((32, 48), np.float32)
+    depth[3, 40], depth[20, 5], depth[21, 6] = 4, 16, 64
+    first, second, bar = plotting.show_points([PHOTO] * 2, [depth, depth / 2]).axes
+    np.testing.assert_array_equal(first.images[0].get_array(), PHOTO)
+    (points,) = first.collections
+    assert points.get_offsets().tolist() == [[40, 3], [5, 20], [6, 21]]  # x, y
+    assert points.get_array().tolist() == [4, 16, 64]
+    assert points.get_clim() == second.collections[0].get_clim()
+    assert bar.get_title() == "m"
+
+
+def test_the_histogram_is_of_the_measured_pixels_and_sums_to_one():
+    depth = np.zeros((32, 48), np.float32)
+    depth[0, :4] = 2, 2, 2, 10
+    (axis,) = plotting.show_depths([depth, np.zeros_like(depth)]).axes
+    heights = [bar.get_height() for bar in axis.patches]
+    assert heights[0] == 0.75 and heights[-1] == 0.25 and sum(heights) == 1
+    assert axis.get_xlabel() == "depth (metre)"
+
+
 def test_the_history_shows_training_beside_validation(tmp_path):
     log = pd.DataFrame({"epoch": [1, 2], "loss": [2, 1], "val_loss": [3, 2], "seconds": [1, 1]})
     figure = plotting.show_history(log)

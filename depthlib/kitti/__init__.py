@@ -1,0 +1,13 @@
+"""KITTI's raw drives: laser scans projected to sparse depth maps, and Eigen's lists of frames.
+
+The road inside: scan -> splits -> drives; made_up writes a small drive where there is none.
+"""
+
+from depthlib.kitti.drives import project_drives, see_from
+from depthlib.kitti.scan import Camera, project, read_camera, read_scan
+from depthlib.kitti.splits import count_splits, read_split, split_pairs, write_splits
+
+__all__ = [
+    "Camera", "count_splits", "project", "project_drives", "read_camera", "read_scan",
+    "read_split", "see_from", "split_pairs", "write_splits",
+]  # fmt: skip
