@@ -148,6 +148,11 @@ def test_a_scan_that_is_empty_cut_off_or_no_scan_is_named(tmp_path, data, messag
         kitti.read_scan(tmp_path / "a.bin")
 
 
+def test_a_frame_without_a_scan_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no .*177.bin. Some photos of KITTI have no scan"):
+        kitti.read_scan(tmp_path / "0000000177.bin")
+
+
 def test_eigens_lists_have_their_published_counts_and_share_no_drive():
     lists = {name: kitti.read_split(name) for name in ("train", "validation", "test")}
     count = {name: sum(map(len, split.values())) for name, split in lists.items()}

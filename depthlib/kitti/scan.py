@@ -51,7 +51,13 @@ def read_scan(path: Path | str) -> np.ndarray:
     Errors: FileNotFoundError; ValueError for a file that is empty, cut off within a point, or
     holds numbers that are not finite.
     """
-    data = Path(path).read_bytes()
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"There is no {path}. Some photos of KITTI have no scan: leave the frame out, or "
+            "download the drive again."
+        )
+    data = path.read_bytes()
     if not data or len(data) % _POINT:
         raise ValueError(
             f"A scan must hold whole points of {_POINT} bytes. Received: {len(data)} bytes in "
