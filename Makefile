@@ -12,7 +12,7 @@ SEED ?= 0
 PY := .venv/bin/python
 NAME := unet_structure
 NOTEBOOKS := train-resnet train-unet predict-resnet predict-unet predict-resnet-real-images \
-    predict-unet-real-images make-dataset gpu-test
+    predict-unet-real-images predict-video make-dataset gpu-test
 PARAMETERS = $(foreach name,$(filter-out PYTHON TORCH NAME,$(.VARIABLES)),\
     $(if $(filter command,$(origin $(name))),'$(name)=$($(name))'))
 
@@ -55,6 +55,7 @@ predict-resnet: ## score the ResNet34 U-Net on test images; MODEL=, DATA=
 predict-unet: ## score the U-Net
 predict-resnet-real-images: ## the ResNet34 U-Net on photos; PHOTOS=
 predict-unet-real-images: ## the U-Net on photos
+predict-video: ## a video with its depth beside it; VIDEO= a file, a folder or a camera, MODEL=
 gpu-test: ## which device computes, and how fast
 $(NOTEBOOKS): setup
 	@$(PY) -m depthlib.notebooks $(subst -,_,$@).ipynb $(PARAMETERS)

@@ -21,6 +21,7 @@ from benchmarks.made_up import ROOT, make_pairs
 from benchmarks.prediction import bench_prediction
 from benchmarks.rounds import median_ratio
 from benchmarks.training import bench_seed_loop, bench_steps
+from benchmarks.video import bench_video
 from depthlib.device import choose_precision, describe_device
 from depthlib.files import write_bytes
 
@@ -31,6 +32,8 @@ UNITS = {
     "cold": "pairs/s",
     "warm": "pairs/s",
     "predict": "ms",
+    "alone": "frames/s",
+    "video": "frames/s",
     "matmul": "GFLOP/s",
 }
 
@@ -46,6 +49,8 @@ def main(folder: Path = ROOT / "runs" / "bench") -> None:
         rounds |= {f"{job}_{name}": values for job, values in rates.items()}
     _say(start, "prediction")
     rounds |= bench_prediction(pairs)
+    _say(start, "video")
+    rounds |= bench_video(pairs, folder)
     _say(start, "training steps")
     steps, gflop = bench_steps(pairs, cache)
     _say(start, "whole runs")
@@ -80,6 +85,8 @@ def _compare(rounds: dict, gflop: dict) -> dict[str, float]:
         "matmul_share_resnet34": shares["resnet34_float32"],
         "matmul_share_resnet34_as_trained": shares["resnet34"],
         "run_over_seed_loop": median_ratio(rounds, "run", "seed_loop"),
+        "video_over_network_light": median_ratio(rounds, "video_light", "alone_light"),
+        "video_over_network_resnet34": median_ratio(rounds, "video_resnet34", "alone_resnet34"),
         "unet_over_seed_unet": median_ratio(rounds, "step_unet", "step_seed_unet"),
     }
 

@@ -16,7 +16,7 @@ ROAD = (
 ).split()
 WITHOUT_KERAS = (
     "files metrics edges geometry photos datasets images pairs cache mixture augment recipes "
-    "plotting kitti"
+    "plotting kitti frames temporal video"
 ).split()
 BACKENDS = {"tensorflow", "jax", "torch"}
 KNOW_BACKENDS = {"device.py", "batch_norm.py"}

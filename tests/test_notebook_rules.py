@@ -8,9 +8,9 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 PROJECT = Path(__file__).parents[1]
 NOTEBOOKS = sorted([*PROJECT.glob("*.ipynb"), *PROJECT.glob("experiments/*.ipynb")])
-NINE = (
+TEN = (
     "make_dataset gpu_test train_resnet train_unet predict_resnet predict_unet "
-    "predict_resnet_real_images predict_unet_real_images compare_two_models"
+    "predict_resnet_real_images predict_unet_real_images predict_video compare_two_models"
 ).split()
 
 IN_COLAB = "'google.colab' in sys.modules"
@@ -35,8 +35,8 @@ def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def test_the_nine_notebooks_are_there():
-    assert set(NINE) <= {path.stem for path in NOTEBOOKS}
+def test_the_ten_notebooks_are_there():
+    assert set(TEN) <= {path.stem for path in NOTEBOOKS}
 
 
 def test_it_is_short(notebook):

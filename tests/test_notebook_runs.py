@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from depthlib.datasets import KITTI_RAW
+from depthlib.frames import open_frames
 from depthlib.notebooks import run_notebooks
 from depthlib.pairs import read_csv
 from tests.onnx_files import write_onnx
@@ -45,10 +46,13 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     peers |= {"ROUNDS": 2, "FOLDER": f"{out}/onnx", "FIGURE": f"{out}/peers.png"}
     peers |= {"TABLE": f"{out}/peers.csv", "LATENCY": f"{out}/latency.csv"}
     runs.append(("experiments/peers", peers))
-    assert len(runs) == 11
+    film = {"MODEL": models["unet"], "VIDEO": f"{root}/nyu2_test/*_colors.png"}
+    film |= {"TARGET": f"{out}/film.avi", "FIGURE": f"{out}/film.png"}
+    runs.append(("predict_video", film))
+    assert len(runs) == 12
     run_all(runs, out)
     figures = ("make_dataset", "resnet", "resnet_photos", "unet", "unet_photos", "comparison")
-    for name in (*figures, "peers", "epochs", "epochs_metrics"):
+    for name in (*figures, "peers", "epochs", "epochs_metrics", "film"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
     assert (out / "epochs.gif").read_bytes().startswith(b"GIF89a")
     assert len(pd.read_csv(out / "unet.csv")) == 3
@@ -64,6 +68,7 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     latency = pd.read_csv(out / "latency.csv")
     assert latency["model"].tolist() == ["resnet", "unet", "tiny"]
     assert latency["parameters"].tolist() == [24_456_154, 6_124_089, 4]
+    assert open_frames(out / "film.avi").count == 3
     executed = nbformat.read(out / "gpu_test.ipynb", as_version=4)
     assert "cpu:0" in str(executed.cells[-2].outputs)
 
