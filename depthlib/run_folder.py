@@ -51,6 +51,7 @@ def claim_folder(folder: Path, run: dict) -> None:
         write_bytes(path, json.dumps(run, indent=2).encode())
         return
     held = json.loads(path.read_text())
+    held["recipe"] = Recipe().to_dict() | held["recipe"]  # fields that have come since
     differing = [key for key in ("recipe", "dataset", "split") if held.get(key) != run[key]]
     if differing:
         raise ValueError(

@@ -44,10 +44,9 @@ def train(
     """Trains as `recipe` says and gives the log, a row an epoch; the networks are in `run_folder`.
 
     A run that was stopped, even killed, goes on after its last whole epoch; one that is finished
-    gives its log at once. `extra` pairs train too, but for scenes that validate; relative ones
-    with their own loss. `cache_folder` keeps decoded images. It ends early where another epoch
-    would go past `minutes`. `keep_epochs` keeps the network of each epoch as epochs/001.keras and
-    so on. `verbose` as in Keras: 1 a bar, 2 a line an epoch.
+    gives its log at once. `extra` pairs train too, but for scenes that validate. `cache_folder`
+    keeps decoded images, `keep_epochs` each epoch's network (epochs/001.keras). It ends early where
+    another epoch would go past `minutes`. `verbose` as in Keras: 1 a bar, 2 a line an epoch.
     Errors: ValueError where the folder holds another run or the loss does not fit relative depth;
     what `cache` and `pairs` raise for bad files, before training.
     """
@@ -57,8 +56,7 @@ def train(
     batches, validation_batches = _open_batches(recipe, training, validation, cache_folder)
     model = _resume(run_folder / "last.keras")
     done = _count_steps(model) // len(batches) if model else 0
-    metric = "silog" if pairs.spec.unit == "relative" else "delta1"
-    record = RunRecord(run_folder, done, metric, keep_epochs)
+    record = RunRecord(run_folder, done, _choose_metrics(pairs.spec)[0], keep_epochs)
     if done < recipe.epochs:
         model = model or _begin(recipe, pairs.spec, recipe.epochs * len(batches))
         averaging = [keras.callbacks.SwapEMAWeights()] if recipe.average else []
@@ -104,6 +102,11 @@ def _make_loss(recipe: Recipe, spec: DatasetSpec) -> keras.losses.Loss:
     return loss
 
 
+def _choose_metrics(spec: DatasetSpec) -> tuple[str, ...]:
+    """What is measured after each epoch; the first one says which was the best."""
+    return ("silog",) if spec.unit == "relative" else ("delta1", "abs_rel")
+
+
 def _split(recipe: Recipe, pairs: Pairs, extra: Sequence[Pairs]) -> tuple[list[Pairs], Pairs]:
     """What trains, and what validates: no scene of it trains."""
     training, validation = split_by_scene(
@@ -144,7 +147,7 @@ def compile_network(
     Errors: ValueError where depth is relative and the loss judges its scale.
     """
     unit = depth_unit(spec)
-    kinds = ("silog",) if spec.unit == "relative" else ("delta1", "abs_rel")
+    kinds = _choose_metrics(spec)
     model.compile(
         optimizer=make_optimizer(recipe, steps),
         loss=_make_loss(recipe, spec),

@@ -12,11 +12,11 @@ TOOLS = "files metrics edges geometry arithmetic photos device notebooks".split(
 ROAD = (
     "datasets images pairs cache mixture augment generator batch_norm layers encoders "
     "encoder_weights resnet unet losses keras_metrics recipes networks optimizers export "
-    "run_folder training prediction evaluation plotting"
+    "run_folder training prediction evaluation plotting charts"
 ).split()
 WITHOUT_KERAS = (
     "files metrics edges geometry photos datasets images pairs cache mixture augment recipes "
-    "plotting kitti frames temporal video"
+    "plotting charts kitti frames temporal video"
 ).split()
 BACKENDS = {"tensorflow", "jax", "torch"}
 KNOW_BACKENDS = {"device.py", "batch_norm.py"}

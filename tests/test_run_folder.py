@@ -1,8 +1,11 @@
+import json
+
 import keras
 import pytest
 
 from depthlib import run_folder
-from depthlib.run_folder import save_model
+from depthlib.recipes import Recipe
+from depthlib.run_folder import claim_folder, save_model
 
 
 def test_what_a_run_goes_on_from_takes_a_tenth_of_the_time_at_most(tmp_path, monkeypatch):
@@ -33,6 +36,16 @@ def test_a_loss_that_is_no_number_stops_the_run_and_writes_nothing(tmp_path):
     with pytest.raises(FloatingPointError, match="nan in epoch 3. Lower `learning_rate`"):
         record.on_epoch_end(2, {"loss": float("nan"), "val_delta1": 0.5})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_of_before_a_field_came_goes_on_where_the_field_has_its_default(tmp_path):
+    recipe = Recipe(epochs=3)
+    old = {"recipe": recipe.to_dict(), "dataset": "rooms", "split": {}}
+    del old["recipe"]["cut_depth"]
+    (tmp_path / "run.json").write_text(json.dumps(old))
+    claim_folder(tmp_path, {**old, "recipe": recipe.to_dict()})
+    with pytest.raises(ValueError, match="differs in recipe"):
+        claim_folder(tmp_path, {**old, "recipe": recipe.change(cut_depth=0.5).to_dict()})
 
 
 def test_a_model_that_cannot_be_written_whole_leaves_the_old_one(tmp_path):

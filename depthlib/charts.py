@@ -1,0 +1,98 @@
+"""Every chart: what was measured, over epochs, against costs, beside each other."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+
+def show_history(log: pd.DataFrame) -> Figure:
+    """Loss and metrics over epochs, training and validation; `log` is a run's log.csv."""
+    names = [name for name in log if f"val_{name}" in log]
+    figure, axes = plt.subplots(1, len(names), figsize=(4 * len(names), 3), layout="constrained")
+    for axis, name in zip(np.atleast_1d(axes), names, strict=True):
+        axis.plot(log["epoch"], log[name], label="training")
+        axis.plot(log["epoch"], log[f"val_{name}"], label="validation")
+        axis.set(title=name, xlabel="epoch")
+        axis.grid(alpha=0.3)
+        axis.legend()
+    return figure
+
+
+def show_depths(depths: Sequence[np.ndarray], unit: str = "metre") -> Figure:
+    """How often each depth was measured: a histogram of the valid pixels of all maps together."""
+    valid = np.concatenate([depth[depth > 0] for depth in depths])
+    figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
+    axis.hist(valid, bins=80, weights=np.full(len(valid), 1 / len(valid)))
+    axis.set(xlabel=f"depth ({unit})", ylabel="share of the measurements")
+    axis.grid(alpha=0.3)
+    return figure
+
+
+def show_study(summary: pd.DataFrame, costs: Mapping[str, str], metric: str) -> Figure:
+    """The median over seeds against each cost, each variant with its lowest and highest seed.
+
+    `summary` is of `experiments.summarise_study`; `costs` maps a column of it to the name of its
+    axis, a panel each; `metric` names the vertical axis.
+    """
+    size = (2 + 4 * len(costs), 4)
+    figure, axes = plt.subplots(
+        1, len(costs), figsize=size, sharey=True, squeeze=False, layout="constrained"
+    )
+    for axis, (cost, title) in zip(axes[0], costs.items(), strict=True):
+        for row in summary.itertuples():
+            reach = [[row.median - row.lowest], [row.highest - row.median]]
+            at = getattr(row, cost)
+            axis.errorbar(at, row.median, reach, fmt="o", capsize=4, label=row.variant)
+        axis.set(xscale="log", xlabel=title)
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter("")
+        axis.grid(alpha=0.3)
+    axes[0, 0].set(ylabel=metric)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
+    return figure
+
+
+def show_curves(summaries: Mapping[str, pd.DataFrame], metric: str) -> Figure:
+    """The median over seeds, with lowest and highest, against what the variants differ in.
+
+    `summaries` maps the name of what differs, a panel each, to a summary of
+    `experiments.summarise_study` whose index is that number; `metric` names the vertical axis.
+    """
+    figure, axes = plt.subplots(
+        1, len(summaries), figsize=(4.5 * len(summaries), 3.5), sharey=True, layout="constrained"
+    )
+    for axis, (name, summary) in zip(np.atleast_1d(axes), summaries.items(), strict=True):
+        reach = summary["median"] - summary["lowest"], summary["highest"] - summary["median"]
+        axis.errorbar(summary.index, summary["median"], reach, fmt="o-", capsize=4)
+        axis.set(xscale="log", xlabel=name, xticks=summary.index)
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter("")
+        axis.grid(alpha=0.3)
+    np.atleast_1d(axes)[0].set(ylabel=metric)
+    return figure
+
+
+def show_gains(summaries: Mapping[str, pd.DataFrame]) -> Figure:
+    """What each variant gains on the first one, with its interval where there is one.
+
+    `summaries` maps the title of a panel to a summary of `experiments.summarise_study`; the
+    variants stand in the order of the first panel's gains.
+    """
+    order = next(iter(summaries.values())).iloc[1:].sort_values("gain")["variant"]
+    size = (3 + 4 * len(summaries), 1 + 0.28 * len(order))
+    figure, axes = plt.subplots(
+        1, len(summaries), figsize=size, sharey=True, squeeze=False, layout="constrained"
+    )
+    for axis, (title, summary) in zip(axes[0], summaries.items(), strict=True):
+        rows = summary.set_index("variant").loc[order]
+        reach = (rows["high"] - rows["gain"]).fillna(0)
+        axis.barh(rows.index, rows["gain"], xerr=reach, capsize=3, color="tab:blue", alpha=0.7)
+        axis.axvline(0, color="black", linewidth=0.8)
+        axis.set(xlabel=title)
+        axis.grid(axis="x", alpha=0.3)
+    return figure

@@ -1,0 +1,67 @@
+import numpy as np
+import pandas as pd
+
+from depthlib import charts, plotting
+
+
+def test_the_histogram_is_of_the_measured_pixels_and_sums_to_one():
+    depth = np.zeros((32, 48), np.float32)
+    depth[0, :4] = 2, 2, 2, 10
+    (axis,) = charts.show_depths([depth, np.zeros_like(depth)]).axes
+    heights = [bar.get_height() for bar in axis.patches]
+    assert heights[0] == 0.75 and heights[-1] == 0.25 and sum(heights) == 1
+    assert axis.get_xlabel() == "depth (metre)"
+
+
+def test_the_history_shows_training_beside_validation(tmp_path):
+    log = pd.DataFrame({"epoch": [1, 2], "loss": [2, 1], "val_loss": [3, 2], "seconds": [1, 1]})
+    figure = charts.show_history(log)
+    (axis,) = figure.axes
+    assert [line.get_label() for line in axis.lines] == ["training", "validation"]
+    path = plotting.save_figure(figure, tmp_path / "new" / "history.png")
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_study_shows_each_variant_from_its_lowest_to_its_highest_seed():
+    summary = pd.DataFrame(
+        {
+            "variant": ["a", "b"],
+            "gmacs": [0.5, 3.0],
+            "seconds": [10.0, 20.0],
+            "median": [0.4, 0.5],
+            "lowest": [0.3, 0.45],
+            "highest": [0.6, 0.5],
+        }
+    )
+    axis, other = charts.show_study(summary, {"gmacs": "GMAC", "seconds": "s"}, "δ1").axes
+    assert [axis.get_xlabel(), axis.get_ylabel(), other.get_xlabel()] == ["GMAC", "δ1", "s"]
+    assert axis.get_legend_handles_labels()[1] == ["a", "b"]
+    reach = [bars.get_segments()[0][:, 1].tolist() for bars in axis.collections]
+    assert reach == [[0.3, 0.6], [0.45, 0.5]]
+
+
+def test_gains_are_bars_in_their_order_with_the_intervals_that_there_are():
+    summary = pd.DataFrame(
+        {
+            "variant": ["recipe", "worse", "better"],
+            "gain": [0.0, -0.02, 0.03],
+            "high": [0.0, -0.01, float("nan")],
+        }
+    )
+    (axis,) = charts.show_gains({"gain in δ1": summary}).axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["worse", "better"]
+    assert [bar.get_width() for bar in axis.patches] == [-0.02, 0.03]
+    whiskers = axis.collections[0].get_segments()
+    np.testing.assert_allclose([np.ptp(line[:, 0]) for line in whiskers], [0.02, 0.0], atol=1e-9)
+
+
+def test_a_curve_joins_the_medians_between_the_lowest_and_the_highest_seed():
+    summary = pd.DataFrame(
+        {"median": [0.5, 0.6], "lowest": [0.4, 0.6], "highest": [0.55, 0.7]}, index=[24, 48]
+    )
+    figure = charts.show_curves({"scenes": summary, "epochs": summary.iloc[:1]}, "δ1")
+    left, right = figure.axes
+    assert [left.get_xlabel(), right.get_xlabel(), left.get_ylabel()] == ["scenes", "epochs", "δ1"]
+    assert left.lines[0].get_xydata().tolist() == [[24, 0.5], [48, 0.6]]
+    reach = [line[:, 1].tolist() for line in left.collections[0].get_segments()]
+    np.testing.assert_allclose(reach, [[0.4, 0.55], [0.6, 0.7]])
