@@ -93,6 +93,7 @@ sample-kitti: setup ## make the made-up drive of datasets/sample_kitti again
 
 figures: demo ## the pictures and the table under docs/, from the demo's networks
 	@cp runs/demo/comparison.png runs/demo/real_photos.png runs/demo/metrics.csv docs
+	@$(PY) -m depthlib.notebooks experiments/weather.ipynb FIGURE=docs/weather.png
 
 test: .venv/dev.done lint ## the linter and every test
 	$(PY) -m pytest -q

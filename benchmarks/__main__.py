@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.loading import bench_loading
+from benchmarks.loading import bench_loading, bench_weather
 from benchmarks.made_up import ROOT, make_pairs
 from benchmarks.prediction import bench_prediction
 from benchmarks.rounds import median_ratio
@@ -24,6 +24,7 @@ from benchmarks.training import bench_seed_loop, bench_steps
 from benchmarks.video import bench_video
 from depthlib.device import choose_precision, describe_device
 from depthlib.files import write_bytes
+from depthlib.weather import EFFECTS
 
 SIZES = {"128": (128, 128), "240x320": (240, 320)}
 NYU_PAIRS = 50_688
@@ -31,6 +32,7 @@ UNITS = {
     "plain": "pairs/s",
     "cold": "pairs/s",
     "warm": "pairs/s",
+    "augment": "pairs/s",
     "predict": "ms",
     "alone": "frames/s",
     "video": "frames/s",
@@ -47,6 +49,8 @@ def main(folder: Path = ROOT / "runs" / "bench") -> None:
         _say(start, f"loading at {name}")
         rates = bench_loading(pairs, folder / "loading", *size)
         rounds |= {f"{job}_{name}": values for job, values in rates.items()}
+    _say(start, "weather at 240x320")
+    rounds |= bench_weather(pairs, folder / "loading" / "warm", *SIZES["240x320"])
     _say(start, "prediction")
     rounds |= bench_prediction(pairs)
     _say(start, "video")
@@ -80,6 +84,10 @@ def _compare(rounds: dict, gflop: dict) -> dict[str, float]:
         "warm_over_plain_128": median_ratio(rounds, "warm_128", "plain_128"),
         "warm_over_plain_240x320": median_ratio(rounds, "warm_240x320", "plain_240x320"),
         "cold_over_plain": median_ratio(rounds, "cold_128", "plain_128"),
+        **{
+            f"weather_{name}_over_augment": median_ratio(rounds, f"weather_{name}", "augment")
+            for name in EFFECTS
+        },
         "fit_over_step_resnet34": median_ratio(rounds, "fit_resnet34", "step_resnet34"),
         "fit_over_step_unet": median_ratio(rounds, "fit_unet", "step_unet"),
         "matmul_share_resnet34": shares["resnet34_float32"],

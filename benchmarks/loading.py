@@ -1,14 +1,18 @@
-"""Pairs a second: plain loader, generator that builds its cache, generator that has one."""
+"""Pairs a second: plain loader, generators with and without a cache, each effect of weather."""
 
 import shutil
 from itertools import count
 from pathlib import Path
+
+import cv2
+import numpy as np
 
 from benchmarks.made_up import PlainLoader
 from benchmarks.rounds import run_rounds, time_rate
 from depthlib.augment import Augmentation
 from depthlib.generator import DepthGenerator
 from depthlib.pairs import Pairs
+from depthlib.weather import EFFECTS
 
 BATCH = 16
 
@@ -29,6 +33,29 @@ def bench_loading(pairs: Pairs, folder: Path, height: int, width: int) -> dict[s
             "warm": lambda: time_rate(lambda: _read_epoch(warm), 0.5),
         }
     )
+
+
+def bench_weather(pairs: Pairs, cache: Path, height: int, width: int) -> dict[str, list[float]]:
+    """Pairs a second on one core of each round: the augmentation without weather, each effect."""
+    batches = DepthGenerator(pairs, height, width, BATCH, cache_folder=cache, counts=True)
+    cv2.setNumThreads(1)
+    rgb, counts = batches.source.gather(np.arange(BATCH))
+    depth_m, turn = counts * np.float32(batches.unit), count()
+    plain = Augmentation()
+
+    def augment() -> int:
+        plain.apply(rgb.copy(), counts.copy(), plain.draw(0, next(turn), BATCH))
+        return BATCH
+
+    def change(effect) -> int:
+        for pair in zip(rgb, depth_m, strict=True):
+            effect(*pair, 0.7, np.random.default_rng(next(turn)))
+        return BATCH
+
+    jobs = {"augment": lambda: time_rate(augment, 0.5)}
+    for name, effect in EFFECTS.items():
+        jobs[f"weather_{name}"] = lambda effect=effect: time_rate(lambda: change(effect), 0.5)
+    return run_rounds(jobs)
 
 
 def open_batches(

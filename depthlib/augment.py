@@ -6,6 +6,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from depthlib.weather import EFFECTS
+
+MEDIAN = 3.0  # metres; where depth is known only up to a scale, weather takes this for its median
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -17,6 +21,9 @@ class Augmentation:
     the part's share of height and width are drawn evenly from their ranges, an angle from plus or
     minus `rotation` degrees; a turned pair is enlarged until it has no empty corner. What is
     enlarged looks nearer through the same lens, so depth shrinks by as much: it stays metric.
+    `weather` is the chance that a photo gets one of `effects` (names in `weather.EFFECTS`; what is
+    named twice comes twice as often), at a strength drawn evenly from 0 to 1.
+    Errors: ValueError for a chance, a range or an effect that makes no sense.
     """
 
     flip: float = 0.5
@@ -28,9 +35,11 @@ class Augmentation:
     brightness: tuple[float, float] = (0.75, 1.25)
     colour: tuple[float, float] = (0.9, 1.1)
     share: tuple[float, float] = (0.75, 1.0)
+    weather: float = 0.0
+    effects: tuple[str, ...] = tuple(EFFECTS)
 
     def __post_init__(self):
-        for name in ("flip", "jitter", "crop", "cut_depth"):
+        for name in ("flip", "jitter", "crop", "cut_depth", "weather"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"`{name}` must be 0 to 1. Received: {name}={getattr(self, name)}")
         for name in ("gamma", "brightness", "colour", "share"):
@@ -44,18 +53,31 @@ class Augmentation:
             raise ValueError(f"`rotation` must be 0 to 45. Received: rotation={self.rotation}.")
         if self.share[1] > 1:
             raise ValueError(f"`share` must be shares up to 1. Received: share={self.share}.")
+        check_effects(self.effects)
 
     def draw(self, seed: int, epoch: int, count: int) -> np.ndarray:
-        """Random numbers 0 to 1 for `count` pairs in an epoch, float32 (count, 15), a row each.
+        """Random numbers 0 to 1 for `count` pairs in an epoch, float32 (count, 19), a row each.
 
         A row depends on seed, epoch and its index alone: no batch or thread changes it. All at
         once, because a random generator for each pair would cost more than the augmentation.
         """
-        rng = np.random.default_rng([seed, epoch, 1])
-        return rng.random((count, 15), dtype=np.float32)
+        # Weather's from a generator of their own, so that the others stay as they were without it.
+        rngs = (np.random.default_rng([seed, epoch, stream]) for stream in (1, 2))
+        draws = [rng.random((count, n), np.float32) for rng, n in zip(rngs, (15, 4), strict=True)]
+        return np.concatenate(draws, axis=1)
 
-    def apply(self, rgb: np.ndarray, counts: np.ndarray, draws: np.ndarray) -> None:
-        """Changes RGB uint8 (batch, h, w, 3) and depth uint16 (batch, h, w) in place by `draws`."""
+    def apply(
+        self,
+        rgb: np.ndarray,
+        counts: np.ndarray,
+        draws: np.ndarray,
+        units: float | np.ndarray = 0.0,
+    ) -> None:
+        """Changes RGB uint8 (batch, h, w, 3) and depth uint16 (batch, h, w) in place by `draws`.
+
+        For weather, `units` are the metres of a count, one for all or (batch,); 0 where depth is
+        known only up to a scale, whose median then counts as 3 m.
+        """
         flips, jitters, crops, cuts = (
             np.flatnonzero(draws[:, column] < chance)
             for column, chance in (
@@ -73,6 +95,8 @@ class Augmentation:
         if self.rotation:
             for index, draw in enumerate(draws[:, 12].tolist()):
                 _turn(rgb[index], counts[index], (2 * draw - 1) * self.rotation)
+        # Before colours: weather belongs to the scene, they to the camera.
+        self._change_weather(rgb, counts, draws[:, 15:], units)
         tables = self._make_tables(draws[jitters, 3:8])
         for index, table in zip(jitters, tables, strict=True):
             cv2.LUT(rgb[index], table, dst=rgb[index])
@@ -82,6 +106,17 @@ class Augmentation:
             for image in (rgb[index], counts[index]):
                 cv2.flip(image, 1, dst=image)
 
+    def _change_weather(self, rgb, counts, draws, units) -> None:
+        units = np.broadcast_to(np.asarray(units, np.float32), len(rgb))
+        for index in np.flatnonzero(draws[:, 0] < self.weather):
+            kind, strength, luck = draws[index, 1:].tolist()
+            effect = EFFECTS[self.effects[int(kind * len(self.effects))]]
+            valid = counts[index][counts[index] > 0]
+            unit = units[index] or MEDIAN / (np.median(valid) if len(valid) else 1)
+            depth_m = counts[index] * np.float32(unit)
+            rng = np.random.default_rng(int(luck * 2**24))  # a float32 draw has 24 bits
+            rgb[index] = effect(rgb[index], depth_m, strength, rng)
+
     def _make_tables(self, draws: np.ndarray) -> np.ndarray:
         """What each value of each channel becomes, uint8 (batch, 1, 256, 3)."""
         gamma = _scale(draws[:, 0], self.gamma)[:, None]
@@ -89,6 +124,15 @@ class Augmentation:
         curves = np.linspace(0, 1, 256, dtype=np.float32) ** gamma
         tables = curves[:, :, None] * gain[:, None, :] * np.float32(255)
         return np.rint(np.minimum(tables, 255)).astype(np.uint8)[:, None]
+
+
+def check_effects(effects: tuple[str, ...]) -> None:
+    """Accepts names in `weather.EFFECTS`, at least one; else ValueError."""
+    if isinstance(effects, str) or not effects or set(effects) - set(EFFECTS):
+        raise ValueError(
+            f"`effects` must be a tuple of names of {', '.join(EFFECTS)}. "
+            f"Received: effects={effects!r}. One alone is ('fog',)."
+        )
 
 
 def _enlarge(rgb: np.ndarray, counts: np.ndarray, share: float, top: float, left: float) -> None:

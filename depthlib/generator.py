@@ -67,6 +67,7 @@ class DepthGenerator(keras.utils.PyDataset):
         if not members or not all(map(len, members)):
             raise ValueError("`pairs` must hold a pair. Received: 0. Use make_dataset.ipynb.")
         self.source = _open_sources(members, height, width, cache_folder, crop_border)
+        self._relative = members[0].spec.unit == "relative"
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.augmentation = augmentation
@@ -123,11 +124,17 @@ class DepthGenerator(keras.utils.PyDataset):
         """Goes to the next epoch, for a `fit` without `EpochFollower`."""
         self.epoch += 1
 
+    def _metres_of(self, rows: np.ndarray) -> np.ndarray:
+        """The metres of a count of each row, 0 where depth is known only up to a scale."""
+        if isinstance(self.source, MixedPairs):
+            return np.where(self.source.is_relative(rows), 0, self.unit)
+        return np.full(len(rows), 0 if self._relative else self.unit)
+
     def _make_batch(self, plan: "_Plan", index: int) -> tuple[np.ndarray, np.ndarray]:
         rows = plan.order[index * self.batch_size : (index + 1) * self.batch_size]
         rgb, counts = self.source.gather(rows)
         if self.augmentation is not None:
-            self.augmentation.apply(rgb, counts, plan.draws[rows])
+            self.augmentation.apply(rgb, counts, plan.draws[rows], self._metres_of(rows))
         if isinstance(self.source, MixedPairs) and self.source.mixes_units:
             signs = np.where(self.source.is_relative(rows), -1, 1)
             counts = counts * signs.astype(np.int32)[:, None, None]

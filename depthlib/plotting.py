@@ -79,6 +79,25 @@ def show_pairs(
     return figure
 
 
+def show_grid(
+    rows: Mapping[str, Sequence[np.ndarray]],
+    titles: Sequence[str],
+    panel: tuple[float, float] = PANEL,
+) -> Figure:
+    """Photos uint8 (height, width, 3): a row for each name, a column under each title.
+
+    `panel` is the width and height of one photo in inches.
+    """
+    figure, axes = _make_grid(len(rows), len(titles), panel)
+    for row, (name, photos) in zip(axes, rows.items(), strict=True):
+        row[0].set_ylabel(name)
+        for axis, photo in zip(row, photos, strict=True):
+            axis.imshow(photo)
+    for axis, title in zip(axes[0], titles, strict=True):
+        axis.set_title(title)
+    return figure
+
+
 def show_points(
     photos: Sequence[np.ndarray], depths: Sequence[np.ndarray], unit: str = "metre"
 ) -> Figure:
@@ -143,8 +162,10 @@ def save_figure(figure: Figure, path: Path | str, dpi: int = 90) -> Path:
     return Path(path)
 
 
-def _make_grid(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
-    size = (PANEL[0] * columns, PANEL[1] * rows)
+def _make_grid(
+    rows: int, columns: int, panel: tuple[float, float] = PANEL
+) -> tuple[Figure, np.ndarray]:
+    size = (panel[0] * columns, panel[1] * rows)
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])

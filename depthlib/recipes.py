@@ -4,6 +4,8 @@ import ast
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
+from depthlib.augment import check_effects
+
 NETWORKS = (
     "resnet18", "resnet34", "resnet50", "mobilenet_v2",
     "unet", "unet_narrow", "unet_shallow", "unet_full_size", "unet_seed",
@@ -24,11 +26,11 @@ class Recipe:
     the momentum of an exponential average of the weights (0: none), which is then validated and
     kept. `loss_weights` (SSIM, gradient, L1) belong to the loss "depth". `depth_scale`: see
     `DepthHead`. `weights`: see `build_encoder_decoder`, or the .keras file of the same network, to
-    go on from all of its weights. `augment` turns `Augmentation` on; `crop`, `rotation` and
-    `cut_depth` are its. `counts` draws so many (training, validation) pairs, `scenes` so many of
-    the scenes that train; None takes all. `validation` is the share of scenes that validate: 0
-    trains on all and keeps the last epoch.
-    `precision` "auto" takes what `device.choose_precision` finds fast.
+    go on from all of its weights. `augment` turns `Augmentation` on; `crop`, `rotation`,
+    `cut_depth`, `weather` and `effects` (None: all) are its. `counts` draws so many (training,
+    validation) pairs, `scenes` so many of the scenes that train; None takes all. `validation` is
+    the share of scenes that validate: 0 trains on all and keeps the last epoch. `precision` "auto"
+    takes what `device.choose_precision` finds fast.
     Errors: ValueError for a choice or a number that makes no sense.
     """
 
@@ -52,6 +54,8 @@ class Recipe:
     crop: float = 0.5
     rotation: float = 0.0
     cut_depth: float = 0.0
+    weather: float = 0.0
+    effects: tuple[str, ...] | None = None
     validation: float = 0.2
     counts: tuple[int, int] | None = None
     scenes: int | None = None
@@ -79,6 +83,10 @@ class Recipe:
                 raise ValueError(
                     f"`{field}` must be positive. Received: {field}={getattr(self, field)}."
                 )
+        if not 0 <= self.weather <= 1:
+            raise ValueError(f"`weather` must be 0 to 1. Received: weather={self.weather}.")
+        if self.effects is not None:
+            check_effects(self.effects)
 
     def change(self, **fields) -> "Recipe":
         """The same recipe with some fields changed."""

@@ -171,7 +171,11 @@ def _open_batches(
     augmentation = None
     if recipe.augment:
         augmentation = Augmentation(
-            crop=recipe.crop, rotation=recipe.rotation, cut_depth=recipe.cut_depth
+            crop=recipe.crop,
+            rotation=recipe.rotation,
+            cut_depth=recipe.cut_depth,
+            weather=recipe.weather,
+            **({"effects": recipe.effects} if recipe.effects is not None else {}),
         )
     return (
         DepthGenerator(

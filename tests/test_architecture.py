@@ -10,12 +10,12 @@ TOOLS = "files metrics edges geometry arithmetic photos device notebooks".split(
 # On the road a module imports tools and what comes before it. Any other module is a room that opens
 # onto the road: it may import all of this, and nothing of this imports it.
 ROAD = (
-    "datasets images pairs cache mixture augment generator batch_norm layers encoders "
+    "datasets images pairs cache mixture weather augment generator batch_norm layers encoders "
     "encoder_weights resnet unet losses keras_metrics recipes networks optimizers export "
     "run_folder training prediction evaluation plotting charts"
 ).split()
 WITHOUT_KERAS = (
-    "files metrics edges geometry photos datasets images pairs cache mixture augment recipes "
+    "files metrics edges geometry photos datasets images pairs cache mixture weather augment recipes "
     "plotting charts kitti frames temporal video"
 ).split()
 BACKENDS = {"tensorflow", "jax", "torch"}

@@ -101,6 +101,38 @@ def test_a_band_of_the_photo_becomes_its_depth():
     assert 8 < cut < 22
 
 
+def test_weather_changes_photos_as_often_as_asked_and_no_depth():
+    rgb, counts = make_batch(60)
+    changed = apply(Augmentation(**NOTHING, weather=0.5), rgb, counts)
+    assert (changed[1] == counts).all()
+    assert 18 <= (changed[0] != rgb).any(axis=(1, 2, 3)).sum() <= 42
+
+
+def test_only_the_effects_asked_for_come():
+    rgb, counts = make_batch(12)
+    for effects, order in ((("night",), np.less), (("reflection",), np.greater)):
+        means = apply(Augmentation(**NOTHING, weather=1, effects=effects), rgb // 2, counts)[0]
+        assert order(means.mean(axis=(1, 2, 3)), (rgb // 2).mean(axis=(1, 2, 3))).all()
+
+
+def test_weather_leaves_what_else_is_drawn_as_it_was_without_it():
+    # These were all draws before there was weather.
+    before = np.random.default_rng([3, 2, 1]).random((7, 15), dtype=np.float32)
+    assert (Augmentation(weather=0.5).draw(3, 2, 7)[:, :15] == before).all()
+
+
+def test_where_the_scale_is_unknown_weather_takes_the_median_for_three_metres():
+    rgb, counts = make_batch(4)
+    counts[:] = counts // 16 + 3000
+    counts[:, 0, :16] = 0
+    foggy = Augmentation(**NOTHING, weather=1)
+    draws, photos = foggy.draw(0, 0, 4), []
+    for units in (0, np.array([3 / np.median(part[part > 0]) for part in counts])):
+        photos.append(rgb.copy())
+        foggy.apply(photos[-1], counts, draws, units)
+    assert (photos[0] == photos[1]).all()
+
+
 def test_no_chance_changes_nothing():
     rgb, counts = make_batch()
     new_rgb, new_counts = apply(Augmentation(**NOTHING), rgb, counts)
@@ -116,7 +148,7 @@ def test_draws_depend_on_seed_epoch_and_index_alone():
 
 def test_a_pair_comes_out_the_same_in_any_batch():
     rgb, counts = make_batch(6)
-    augmentation = Augmentation()
+    augmentation = Augmentation(weather=0.7)
     draws = augmentation.draw(0, 0, 6)
     together = apply(augmentation, rgb, counts)
     for index in range(6):
@@ -135,6 +167,10 @@ def test_a_pair_comes_out_the_same_in_any_batch():
         {"rotation": 90.0},
         {"flip": 1.5},
         {"jitter": -0.1},
+        {"weather": 2.0},
+        {"effects": ("fog", "snow")},
+        {"effects": ()},
+        {"effects": "fog"},
         {"gamma": (0, 1)},
         {"colour": (1.1, 0.9)},
     ],

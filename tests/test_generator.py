@@ -23,7 +23,7 @@ def pairs(tiny_nyu):
 
 
 def make_training(pairs, batch_size=5, **settings):
-    settings = {"shuffle": True, "augmentation": Augmentation(), "seed": 7} | settings
+    settings = {"shuffle": True, "augmentation": Augmentation(weather=0.5), "seed": 7} | settings
     return DepthGenerator(pairs, *SIZE, batch_size, **settings)
 
 
@@ -76,6 +76,22 @@ def test_relative_depth_among_metric_is_negative_and_both_are_augmented(pairs):
     depth = read_all(still)[1]
     # The same files: what is metres in one is shares of 10 m in the other.
     np.testing.assert_allclose(depth[:12] / mixed.unit, -depth[12:] / mixed.unit, rtol=1e-3)
+
+
+def test_weather_knows_which_depth_is_in_metres(pairs):
+    relative = Pairs(pairs.root, pairs.table, replace(NYU_TRAIN, metres_per_count=None))
+    foggy = Augmentation(flip=0, jitter=0, crop=0, weather=1, effects=("fog", "shadow"))
+    seen = {}
+    for name, members in (("metric", pairs), ("relative", relative), ("both", [pairs, relative])):
+        generator = make_training(members, augmentation=foggy, shuffle=False, counts=True)
+        units = generator._metres_of(np.arange(len(generator.source)))
+        seen[name] = units.tolist()
+        still = make_training(members, augmentation=None, shuffle=False, counts=True)
+        assert (read_all(generator)[1] == read_all(still)[1]).all(), "depth stays"
+        assert (read_all(generator)[0] != read_all(still)[0]).any(axis=(1, 2, 3)).all()
+    unit = NYU_TRAIN.scale
+    assert seen["relative"] == [0] * 12 and len(set(seen["metric"])) == 1
+    assert seen["both"] == seen["metric"] + seen["relative"] and seen["metric"][0] <= unit
 
 
 def test_an_epoch_shows_each_pair_once_in_its_own_order(pairs):

@@ -46,13 +46,14 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     peers |= {"ROUNDS": 2, "FOLDER": f"{out}/onnx", "FIGURE": f"{out}/peers.png"}
     peers |= {"TABLE": f"{out}/peers.csv", "LATENCY": f"{out}/latency.csv"}
     runs.append(("experiments/peers", peers))
+    runs.append(("experiments/weather", {"FIGURE": f"{out}/weather.png"}))
     film = {"MODEL": models["unet"], "VIDEO": f"{root}/nyu2_test/*_colors.png"}
     film |= {"TARGET": f"{out}/film.avi", "FIGURE": f"{out}/film.png"}
     runs.append(("predict_video", film))
-    assert len(runs) == 12
+    assert len(runs) == 13
     run_all(runs, out)
     figures = ("make_dataset", "resnet", "resnet_photos", "unet", "unet_photos", "comparison")
-    for name in (*figures, "peers", "epochs", "epochs_metrics", "film"):
+    for name in (*figures, "peers", "epochs", "epochs_metrics", "film", "weather"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
     assert (out / "epochs.gif").read_bytes().startswith(b"GIF89a")
     assert len(pd.read_csv(out / "unet.csv")) == 3

@@ -43,6 +43,17 @@ def test_photos_of_different_sizes_share_a_figure():
     assert len([axis for axis in figure.axes if axis.images]) == 4
 
 
+def test_a_grid_has_a_row_for_each_name_and_a_column_under_each_title():
+    photos = {"fog": [PHOTO, PHOTO // 2, PHOTO // 3], "rain": [PHOTO, PHOTO // 4, PHOTO // 5]}
+    figure = plotting.show_grid(photos, ["0", "0.25", "1"], panel=(1, 1))
+    shown = [axis.images[0].get_array() for axis in figure.axes]
+    for picture, photo in zip(shown, [*photos["fog"], *photos["rain"]], strict=True):
+        assert (picture == photo).all()
+    assert [axis.get_title() for axis in figure.axes[:3]] == ["0", "0.25", "1"]
+    assert [figure.axes[index].get_ylabel() for index in (0, 3)] == ["fog", "rain"]
+    assert tuple(figure.get_size_inches()) == (3, 2)
+
+
 def test_points_lie_on_the_photo_where_they_were_measured_on_one_colour_scale():
     depth = np.zeros((32, 48), np.float32)
     depth[3, 40], depth[20, 5], depth[21, 6] = 4, 16, 64

@@ -35,6 +35,11 @@ def test_every_recipe_survives_json():
         ({"depth_scale": "cubic"}, "`depth_scale` must be one of linear, log, bins"),
         ({"epochs": 0}, "`epochs` must be positive. Received: epochs=0"),
         ({"learning_rate": -1.0}, "`learning_rate` must be positive"),
+        ({"weather": 1.5}, "`weather` must be 0 to 1. Received: weather=1.5"),
+        (
+            {"effects": ("snow",)},
+            r"`effects` must be a tuple of names of shadow, .*Received: effects=\('snow'",
+        ),
     ],
 )
 def test_a_choice_that_makes_no_sense_is_refused(fields, message):
@@ -46,8 +51,9 @@ def test_a_choice_that_makes_no_sense_is_refused(fields, message):
 
 def test_changes_are_read_from_words_as_numbers_where_they_are():
     words = ["epochs=2", "weights=imagenet", "counts=(8, 2)", "clip_norm=None"]
-    assert read_changes(words) == {
-        "epochs": 2, "weights": "imagenet", "counts": (8, 2), "clip_norm": None
+    assert read_changes([*words, "effects='fog','rain'"]) == {
+        "epochs": 2, "weights": "imagenet", "counts": (8, 2), "clip_norm": None,
+        "effects": ("fog", "rain"),
     }  # fmt: skip
     for word in ("epochs", "steps=3"):
         with pytest.raises(ValueError, match=f"field=value. Received: '{word}'. Fields: network, "):

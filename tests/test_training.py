@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from depthlib import networks
+from depthlib import networks, training
+from depthlib.augment import Augmentation
 from depthlib.datasets import NYU_RELATIVE, NYU_TRAIN
 from depthlib.images import read_rgb
 from depthlib.layers import DepthHead
@@ -175,3 +176,14 @@ def test_without_validation_all_pairs_train_and_the_last_epoch_is_kept(pairs, tm
     best, last = (keras.models.load_model(tmp_path / f"{n}.keras") for n in ("best", "last"))
     for kept, ended in zip(best.get_weights(), last.get_weights(), strict=True):
         np.testing.assert_array_equal(kept, ended)
+
+
+def test_the_recipes_augmentation_reaches_the_batches(tiny_nyu):
+    pairs = read_csv(tiny_nyu() / "nyu2_train.csv", NYU_TRAIN)
+    for recipe, augmentation in (
+        (RECIPE.change(crop=0.3, weather=0.4), Augmentation(crop=0.3, weather=0.4)),
+        (RECIPE.change(effects=("fog",)), Augmentation(effects=("fog",))),
+        (RECIPE.change(augment=False, weather=1.0), None),
+    ):
+        batches, validation = training._open_batches(recipe, [pairs], pairs, None)
+        assert batches.augmentation == augmentation and validation.augmentation is None

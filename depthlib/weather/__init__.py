@@ -1,0 +1,26 @@
+"""Light and weather for training pairs: what changes a photo and leaves its depth as it is.
+
+Each effect is a pure function `name(rgb, depth_m, strength, rng)`: RGB uint8 (height, width, 3) and
+depth float32 (height, width) in metres, 0 where invalid, to a new RGB uint8 (height, width, 3).
+Strength 0 gives the photo as it is, 1 the strongest effect; what is drawn from `rng` (a NumPy
+generator) does not depend on strength, so the same seed gives the same weather, only stronger.
+Neither input is written to. Light is added and taken away in linear light. Sizes follow the
+scene: the same fog stands in a room and over a road, scaled (see each effect).
+Errors: ValueError for a strength outside 0 to 1.
+"""
+
+from depthlib.weather.air import fog
+from depthlib.weather.dark import night
+from depthlib.weather.pane import reflection
+from depthlib.weather.shadows import shadow
+from depthlib.weather.sun import glare
+from depthlib.weather.water import rain
+
+EFFECTS = {
+    "shadow": shadow,
+    "reflection": reflection,
+    "glare": glare,
+    "fog": fog,
+    "rain": rain,
+    "night": night,
+}
