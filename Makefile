@@ -91,9 +91,10 @@ sample: .venv/render.done ## render datasets/sample again; SEED=
 sample-kitti: setup ## make the made-up drive of datasets/sample_kitti again
 	$(PY) -m depthlib.kitti.made_up --folder datasets/sample_kitti
 
-figures: demo ## the pictures and the table under docs/, from the demo's networks
+figures: demo ## the pictures and the table under docs/ that need no more than the sample
 	@cp runs/demo/comparison.png runs/demo/real_photos.png runs/demo/metrics.csv docs
 	@$(PY) -m depthlib.notebooks experiments/weather.ipynb FIGURE=docs/weather.png
+	@$(PY) -m depthlib.corruptions datasets/sample/nyu2_test/00030_colors.png docs/corruptions.png
 
 test: .venv/dev.done lint ## the linter and every test
 	$(PY) -m pytest -q

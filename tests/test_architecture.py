@@ -15,8 +15,8 @@ ROAD = (
     "run_folder training prediction evaluation plotting charts"
 ).split()
 WITHOUT_KERAS = (
-    "files metrics edges geometry photos datasets images pairs cache mixture weather augment recipes "
-    "plotting charts kitti frames temporal video"
+    "files metrics edges geometry photos datasets images pairs cache mixture weather augment "
+    "recipes plotting charts kitti frames temporal video corruptions robustness conditions ordinal"
 ).split()
 BACKENDS = {"tensorflow", "jax", "torch"}
 KNOW_BACKENDS = {"device.py", "batch_norm.py"}
