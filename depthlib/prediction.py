@@ -1,7 +1,7 @@
 """From a saved network and photos of any size to depth maps of the photos' size."""
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -47,11 +47,19 @@ class Predictor:
     """Calls a depth network on photos of any size.
 
     `unit` is "metre" or "relative", `dataset` the dataset that the network was trained on.
+    `preprocess` makes a photo of each photo, such as those of `relight`. It comes after resizing:
+    that costs the less, and its tiles and borders are of the size that the network sees.
     """
 
-    def __init__(self, model: keras.Model, batch_size: int = 8):
+    def __init__(
+        self,
+        model: keras.Model,
+        batch_size: int = 8,
+        preprocess: Callable[[np.ndarray], np.ndarray] | None = None,
+    ):
         self.model = model
         self.batch_size = batch_size
+        self.preprocess = preprocess
         self.height, self.width = model.input_shape[1:3]
         head = model.layers[-1]
         self.unit, self.dataset, self.max_depth = head.unit, head.dataset, head.max_depth
@@ -62,11 +70,16 @@ class Predictor:
         """Depth float32 (height, width) of each uint8 RGB photo (height, width, 3), at its size.
 
         `flip_average` predicts the mirrored photo too and takes the mean. Errors: ValueError for
-        an array that is no such photo.
+        an array that is no such photo, from a caller or from `preprocess`.
         """
         for photo in photos:
             check_rgb(photo)
-        batch = np.stack([resize_rgb(photo, self.height, self.width) for photo in photos])
+        resized = [resize_rgb(photo, self.height, self.width) for photo in photos]
+        if self.preprocess:
+            resized = [self.preprocess(photo) for photo in resized]
+            for photo in resized:
+                check_rgb(photo)
+        batch = np.stack(resized)
         depths = self._predict(batch)
         if flip_average:
             depths = (depths + self._predict(batch[:, :, ::-1])[:, :, ::-1]) / 2

@@ -33,7 +33,7 @@ def build_unet(height, width, *, variant="default", name="unet", **head):
     return keras.Model(images, add_depth_head(features, **head), name=name)
 
 
-def _features(x, encoder=ENCODER_CHANNELS, decoder=DECODER_CHANNELS, full_size=0):
+def unet_features(x, encoder=ENCODER_CHANNELS, decoder=DECODER_CHANNELS, full_size=0):
     """Features (batch, height, width, channels), by default at a sixth of the seed's arithmetic.
 
     The seed spends most of its arithmetic near full size, where little is to be decided. Here full
@@ -117,9 +117,9 @@ def _seed_conv(x, channels, name, norm=True):
 
 
 VARIANTS = {
-    "default": _features,
-    "narrow": partial(_features, encoder=(16, 32, 64, 128, 128), decoder=(64, 32, 16, 12)),
-    "shallow": partial(_features, encoder=(32, 64, 128, 256), decoder=(64, 32, 24)),
-    "full_size": partial(_features, full_size=16),
+    "default": unet_features,
+    "narrow": partial(unet_features, encoder=(16, 32, 64, 128, 128), decoder=(64, 32, 16, 12)),
+    "shallow": partial(unet_features, encoder=(32, 64, 128, 256), decoder=(64, 32, 24)),
+    "full_size": partial(unet_features, full_size=16),
     "seed": _seed_features,
 }

@@ -10,13 +10,14 @@ TOOLS = "files metrics edges geometry arithmetic photos device notebooks".split(
 # On the road a module imports tools and what comes before it. Any other module is a room that opens
 # onto the road: it may import all of this, and nothing of this imports it.
 ROAD = (
-    "datasets images pairs cache mixture weather augment generator batch_norm layers encoders "
-    "encoder_weights resnet unet losses keras_metrics recipes networks optimizers export "
+    "datasets images relight pairs cache mixture weather augment generator batch_norm layers "
+    "encoders encoder_weights resnet unet losses keras_metrics recipes networks optimizers export "
     "run_folder training prediction evaluation plotting charts"
 ).split()
 WITHOUT_KERAS = (
-    "files metrics edges geometry photos datasets images pairs cache mixture weather augment "
-    "recipes plotting charts kitti frames temporal video corruptions robustness conditions ordinal"
+    "files metrics edges geometry photos datasets images relight pairs cache mixture weather "
+    "augment recipes plotting charts kitti frames temporal video corruptions robustness conditions "
+    "ordinal"
 ).split()
 BACKENDS = {"tensorflow", "jax", "torch"}
 KNOW_BACKENDS = {"device.py", "batch_norm.py"}

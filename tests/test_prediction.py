@@ -51,6 +51,23 @@ def test_the_flip_average_is_the_same_for_a_photo_and_its_mirror_image(model, ph
     assert np.abs(depth - predict([photo])[0]).max() > 1e-4
 
 
+def test_a_photo_is_preprocessed_at_the_networks_size(model, photo):
+    def invert(rgb):
+        assert rgb.shape == (32, 48, 3)
+        return 255 - rgb
+
+    large = np.repeat(np.repeat(photo, 2, axis=0), 2, axis=1)
+    changed = Predictor(model, preprocess=invert)([large, photo])
+    expected = Predictor(model)([255 - large, 255 - photo])
+    for depth, other in zip(changed, expected, strict=True):
+        np.testing.assert_allclose(depth, other, rtol=1e-5)
+
+
+def test_what_preprocessing_makes_must_be_a_photo(model, photo):
+    with pytest.raises(ValueError, match="uint8 RGB.*float64"):
+        Predictor(model, preprocess=lambda rgb: rgb / 2)([photo])
+
+
 @pytest.mark.parametrize("shape", [(32, 48), (32, 48, 4), (1, 32, 48, 3)])
 def test_what_is_no_photo_is_refused(model, shape):
     with pytest.raises(ValueError, match="uint8 RGB"):
