@@ -8,6 +8,7 @@ import numpy as np
 
 from depthlib.weather import EFFECTS
 
+_WEATHER = 15  # the first of the columns of draws that are weather's
 MEDIAN = 3.0  # metres; where depth is known only up to a scale, weather takes this for its median
 
 
@@ -63,8 +64,16 @@ class Augmentation:
         """
         # Weather's from a generator of their own, so that the others stay as they were without it.
         rngs = (np.random.default_rng([seed, epoch, stream]) for stream in (1, 2))
-        draws = [rng.random((count, n), np.float32) for rng, n in zip(rngs, (15, 4), strict=True)]
+        columns = (_WEATHER, 4)
+        draws = [rng.random((count, n), np.float32) for rng, n in zip(rngs, columns, strict=True)]
         return np.concatenate(draws, axis=1)
+
+    def double(self, draws: np.ndarray) -> np.ndarray:
+        """The draws of each pair twice: without weather, then surely with it, alike in the rest."""
+        twice = np.repeat(draws, 2, axis=0)
+        twice[::2, _WEATHER] = 1
+        twice[1::2, _WEATHER] = 0
+        return twice
 
     def apply(
         self,
@@ -96,7 +105,7 @@ class Augmentation:
             for index, draw in enumerate(draws[:, 12].tolist()):
                 _turn(rgb[index], counts[index], (2 * draw - 1) * self.rotation)
         # Before colours: weather belongs to the scene, they to the camera.
-        self._change_weather(rgb, counts, draws[:, 15:], units)
+        self._change_weather(rgb, counts, draws[:, _WEATHER:], units)
         tables = self._make_tables(draws[jitters, 3:8])
         for index, table in zip(jitters, tables, strict=True):
             cv2.LUT(rgb[index], table, dst=rgb[index])

@@ -28,6 +28,8 @@ class DepthGenerator(keras.utils.PyDataset):
     Several `pairs` are one dataset. Where some are metric and some relative, depth is int32 counts
     or float32, and that of relative ones negative: `ScaleInvariantLoss` takes it as known only up
     to a scale, and the metrics do not count it.
+    With `twins` each pair comes twice in a row, without and with the augmentation's weather, and
+    `batch_size` counts the pairs: two views of one depth, for `ConsistentLoss`.
     Order (`shuffle`) and `augmentation` depend on `seed`, `epoch` and the pair alone, so they are
     the same for any number of `workers` (threads that each prepare a batch ahead; None: one a core,
     at most 4) and after a resume.
@@ -37,7 +39,8 @@ class DepthGenerator(keras.utils.PyDataset):
         model.fit(batches, shuffle=False, callbacks=[EpochFollower(batches)])
 
     or Keras draws an order of its own that no resume repeats.
-    Errors: ValueError for no pairs or a size below 1; those of `cache.open_cache`.
+    Errors: ValueError for no pairs, a size below 1 or twins without weather; those of
+    `cache.open_cache`.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class DepthGenerator(keras.utils.PyDataset):
         *,
         shuffle: bool = False,
         augmentation: Augmentation | None = None,
+        twins: bool = False,
         seed: int = 0,
         cache_folder: Path | str | None = None,
         crop_border: bool = False,
@@ -59,18 +63,14 @@ class DepthGenerator(keras.utils.PyDataset):
         # (JAX, PyTorch), their queue hands left-over batches to the epoch and drops its last ones.
         super().__init__(workers=1)
         workers = min(4, os.cpu_count() or 1) if workers is None else workers
-        sizes = {"height": height, "width": width, "batch_size": batch_size, "workers": workers}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"`{name}` must be at least 1. Received: {name}={size}.")
         members = [pairs] if isinstance(pairs, Pairs) else pairs
-        if not members or not all(map(len, members)):
-            raise ValueError("`pairs` must hold a pair. Received: 0. Use make_dataset.ipynb.")
+        _check_arguments(members, twins, augmentation, height, width, batch_size, workers)
         self.source = _open_sources(members, height, width, cache_folder, crop_border)
         self._relative = members[0].spec.unit == "relative"
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.augmentation = augmentation
+        self.twins = twins
         self.counts = counts
         self.seed = seed
         self.epoch = 0
@@ -134,7 +134,11 @@ class DepthGenerator(keras.utils.PyDataset):
         rows = plan.order[index * self.batch_size : (index + 1) * self.batch_size]
         rgb, counts = self.source.gather(rows)
         if self.augmentation is not None:
-            self.augmentation.apply(rgb, counts, plan.draws[rows], self._metres_of(rows))
+            draws = plan.draws[rows]
+            if self.twins:
+                rgb, counts, rows = (np.repeat(values, 2, axis=0) for values in (rgb, counts, rows))
+                draws = self.augmentation.double(draws)
+            self.augmentation.apply(rgb, counts, draws, self._metres_of(rows))
         if isinstance(self.source, MixedPairs) and self.source.mixes_units:
             signs = np.where(self.source.is_relative(rows), -1, 1)
             counts = counts * signs.astype(np.int32)[:, None, None]
@@ -163,6 +167,17 @@ class _Plan(NamedTuple):
     epoch: int
     order: np.ndarray
     draws: np.ndarray | None
+
+
+def _check_arguments(members, twins, augmentation, *sizes: int) -> None:
+    names = ("height", "width", "batch_size", "workers")
+    for name, size in zip(names, sizes, strict=True):
+        if size < 1:
+            raise ValueError(f"`{name}` must be at least 1. Received: {name}={size}.")
+    if twins and not (augmentation and augmentation.weather):
+        raise ValueError("`twins` need an augmentation with weather. Use `weather=1`.")
+    if not members or not all(map(len, members)):
+        raise ValueError("`pairs` must hold a pair. Received: 0. Use make_dataset.ipynb.")
 
 
 def _open_sources(members: Sequence[Pairs], *settings) -> DecodedPairs | FilePairs | MixedPairs:

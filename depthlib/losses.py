@@ -159,6 +159,47 @@ class ScaleInvariantLoss(keras.losses.Loss):
         }
 
 
+@keras.saving.register_keras_serializable("depthlib")
+class ConsistentLoss(keras.losses.Loss):
+    """Another loss, plus `weight` times the mean |Δ ln p| between two views of one photo.
+
+    Two views are images 2i and 2i+1 of a batch that have the very same truth, as a `DepthGenerator`
+    with `twins` gives them: whatever differs between the photos is light or weather, and depth
+    must not change. Where no neighbours share a truth, as in validation, only `loss` counts.
+    """
+
+    def __init__(self, loss, weight=5.0, name="consistent_loss", reduction="sum_over_batch_size"):
+        super().__init__(name=name, reduction=reduction, dtype="float32")
+        self.loss = loss
+        self.weight = weight
+
+    @property
+    def scale_invariant(self):
+        """Whether a prediction multiplied by any factor gives the same loss."""
+        return self.loss.scale_invariant
+
+    def call(self, y_true, y_pred):
+        loss = self.loss.call(y_true, y_pred)
+        even = ops.shape(y_true)[0] // 2 * 2  # the last batch may be odd
+        truth, other_truth = y_true[0:even:2], y_true[1:even:2]
+        measured = ops.logical_and(truth == other_truth, truth != 0)
+        views = (ops.where(measured, y_pred[k:even:2], 1.0) for k in (0, 1))
+        first, second = (ops.log(ops.maximum(view, 1e-3)) for view in views)
+        change = mean_over_valid(ops.abs(first - second), ops.cast(measured, "float32"))
+        same = ops.cast(ops.all(truth == other_truth, axis=IMAGE_AXES), "float32")
+        mean = ops.sum(change * same) / ops.maximum(ops.sum(same), 1.0)
+        return loss + self.weight * mean
+
+    def get_config(self):
+        loss = keras.saving.serialize_keras_object(self.loss)
+        return {**super().get_config(), "loss": loss, "weight": self.weight}
+
+    @classmethod
+    def from_config(cls, config):
+        loss = keras.saving.deserialize_keras_object(config["loss"])
+        return cls(**{**config, "loss": loss})
+
+
 def mean_over_valid(values, valid):
     """Mean of `values` over the pixels where `valid` is 1: `(batch,)`; 0 where there is none."""
     total = ops.sum(values * valid, axis=IMAGE_AXES)

@@ -30,7 +30,9 @@ class Recipe:
     `cut_depth`, `weather` and `effects` (None: all) are its. `counts` draws so many (training,
     validation) pairs, `scenes` so many of the scenes that train; None takes all. `validation` is
     the share of scenes that validate: 0 trains on all and keeps the last epoch. `precision` "auto"
-    takes what `device.choose_precision` finds fast.
+    takes what `device.choose_precision` finds fast. With `consistency` above 0 each pair comes
+    twice, without weather and with it, and it weighs how much depth may not differ between the
+    two (`ConsistentLoss`); `batch_size` then counts pairs.
     Errors: ValueError for a choice or a number that makes no sense.
     """
 
@@ -56,6 +58,7 @@ class Recipe:
     cut_depth: float = 0.0
     weather: float = 0.0
     effects: tuple[str, ...] | None = None
+    consistency: float = 0.0
     validation: float = 0.2
     counts: tuple[int, int] | None = None
     scenes: int | None = None
@@ -85,6 +88,12 @@ class Recipe:
                 )
         if not 0 <= self.weather <= 1:
             raise ValueError(f"`weather` must be 0 to 1. Received: weather={self.weather}.")
+        if self.consistency and not (self.weather and self.augment):
+            raise ValueError(
+                "`consistency` needs weather to be consistent in. Received: "
+                f"consistency={self.consistency}, weather={self.weather}, augment={self.augment}. "
+                "Use weather=1."
+            )
         if self.effects is not None:
             check_effects(self.effects)
 

@@ -20,7 +20,7 @@ from depthlib.datasets import SPECS, DatasetSpec, get_spec
 from depthlib.export import export_half
 from depthlib.generator import DepthGenerator, EpochFollower
 from depthlib.keras_metrics import DepthMetric
-from depthlib.losses import DepthLoss, ScaleInvariantLoss
+from depthlib.losses import ConsistentLoss, DepthLoss, ScaleInvariantLoss
 from depthlib.networks import build_network
 from depthlib.optimizers import make_optimizer
 from depthlib.pairs import Pairs, read_csv, split_by_scene
@@ -99,7 +99,7 @@ def _make_loss(recipe: Recipe, spec: DatasetSpec) -> keras.losses.Loss:
             "Relative depth needs a loss that is blind to scale. Received: "
             f"loss={recipe.loss!r} for {spec.name!r}. Use loss='scale_invariant'."
         )
-    return loss
+    return ConsistentLoss(loss, recipe.consistency) if recipe.consistency else loss
 
 
 def _choose_metrics(spec: DatasetSpec) -> tuple[str, ...]:
@@ -183,6 +183,7 @@ def _open_batches(
             *size,
             shuffle=True,
             augmentation=augmentation,
+            twins=recipe.consistency > 0,
             seed=recipe.seed,
             **settings,
         ),

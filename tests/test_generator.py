@@ -94,6 +94,19 @@ def test_weather_knows_which_depth_is_in_metres(pairs):
     assert seen["both"] == seen["metric"] + seen["relative"] and seen["metric"][0] <= unit
 
 
+def test_twins_are_two_views_of_one_depth_without_and_with_weather(pairs):
+    foggy = Augmentation(weather=1, effects=("fog",))
+    twins = make_training(pairs, augmentation=foggy, twins=True)
+    assert len(twins) == 3 and [len(twins[index][0]) for index in range(3)] == [10, 10, 4]
+    rgb, depth_m = read_all(twins)
+    assert (depth_m[::2] == depth_m[1::2]).all()
+    clear = make_training(pairs, augmentation=replace(foggy, weather=0))
+    assert same((rgb[::2], depth_m[::2]), read_all(clear))
+    assert same((rgb[1::2], depth_m[1::2]), read_all(make_training(pairs, augmentation=foggy)))
+    with pytest.raises(ValueError, match="`twins` need an augmentation with weather"):
+        make_training(pairs, augmentation=Augmentation(), twins=True)
+
+
 def test_an_epoch_shows_each_pair_once_in_its_own_order(pairs):
     generator = make_training(pairs, augmentation=None)
     still = read_all(make_training(pairs, augmentation=None, shuffle=False))[1].sum((1, 2, 3))

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from depthlib.losses import DepthLoss, ScaleInvariantLoss
+from depthlib.losses import ConsistentLoss, DepthLoss, ScaleInvariantLoss
 
 HEIGHT, WIDTH = 32, 48
-LOSSES = [DepthLoss(), ScaleInvariantLoss()]
+LOSSES = [DepthLoss(), ScaleInvariantLoss(), ConsistentLoss(ScaleInvariantLoss())]
 
 
 def random_batch(seed=0, holes=0.3, images=2):
@@ -157,6 +157,24 @@ def test_a_negative_truth_is_known_only_up_to_a_scale():
     np.testing.assert_allclose(mixed, [metric[0], relative[1]], rtol=1e-5)
 
 
+def test_two_views_of_one_photo_pay_for_what_differs_between_them():
+    base = DepthLoss(0, 0, 1)
+    truth = np.full((5, 32, 48, 1), 2, np.float32)
+    truth[2:] = np.float32([3, 4, 5]).reshape(3, 1, 1, 1)  # images 0 and 1 alone share a truth
+    prediction = truth.copy()
+    prediction[1, :16] *= 4  # half of the second view is four times as far: ln 4 / 2 on the mean
+    extra = value(ConsistentLoss(base, 3.0), truth, prediction) - value(base, truth, prediction)
+    assert extra == pytest.approx(3 * np.log(4) / 2, rel=1e-5)
+    prediction[3] *= 2  # beside image 2, whose truth is another
+    extra = value(ConsistentLoss(base, 3.0), truth, prediction) - value(base, truth, prediction)
+    assert extra == pytest.approx(3 * np.log(4) / 2, rel=1e-5)
+    for images in (slice(1, 4), slice(0, 1)):  # odd batches, and none that share a truth
+        pair = truth[images], prediction[images]
+        assert value(ConsistentLoss(base, 3.0), *pair) == pytest.approx(value(base, *pair))
+    assert ConsistentLoss(ScaleInvariantLoss(1)).scale_invariant
+    assert not ConsistentLoss(base).scale_invariant
+
+
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 def test_a_perfect_prediction_costs_nothing(loss):
     truth, _ = random_batch()
@@ -219,7 +237,13 @@ def test_empty_and_perfect_maps_have_a_finite_gradient(loss):
 
 
 @pytest.mark.parametrize(
-    "loss", [DepthLoss(2, 1, 0.5, 80), ScaleInvariantLoss(1, 5, 0.1, 2, 0.01)], ids=["depth", "log"]
+    "loss",
+    [
+        DepthLoss(2, 1, 0.5, 80),
+        ScaleInvariantLoss(1, 5, 0.1, 2, 0.01),
+        ConsistentLoss(DepthLoss(2, 1, 0.5, 80), 3.0),
+    ],
+    ids=["depth", "log", "consistent"],
 )
 def test_losses_survive_saving(loss):
     data = keras.saving.serialize_keras_object(loss)

@@ -35,6 +35,7 @@ def test_every_recipe_survives_json():
         ({"depth_scale": "cubic"}, "`depth_scale` must be one of linear, log, bins"),
         ({"epochs": 0}, "`epochs` must be positive. Received: epochs=0"),
         ({"learning_rate": -1.0}, "`learning_rate` must be positive"),
+        ({"consistency": 1.0}, "consistency=1.0, weather=0.0, augment=True. Use weather=1"),
         ({"weather": 1.5}, "`weather` must be 0 to 1. Received: weather=1.5"),
         (
             {"effects": ("snow",)},

@@ -13,6 +13,7 @@ from depthlib.augment import Augmentation
 from depthlib.datasets import NYU_RELATIVE, NYU_TRAIN
 from depthlib.images import read_rgb
 from depthlib.layers import DepthHead
+from depthlib.losses import ConsistentLoss, ScaleInvariantLoss
 from depthlib.pairs import Pairs, read_csv
 from depthlib.prediction import Predictor, load_model
 from depthlib.recipes import UNET
@@ -166,6 +167,15 @@ def test_each_epochs_network_is_kept_where_asked_for(pairs, tmp_path):
     final = load_model(tmp_path / "last.keras").get_layer("conv").kernel.numpy()
     np.testing.assert_array_equal(last, final)  # too small a tensor to be rounded
     assert np.abs(first - final).max() > 1e-3
+
+
+def test_a_run_that_is_to_be_consistent_in_any_weather_goes_on_with_the_same_loss(pairs, tmp_path):
+    recipe = RECIPE.change(weather=1.0, effects=("fog",), consistency=2.0, batch_size=2)
+    train(recipe, pairs, tmp_path, minutes=1e-6, verbose=0)
+    held = keras.models.load_model(tmp_path / "last.keras").loss
+    assert (type(held), held.weight, type(held.loss)) == (ConsistentLoss, 2.0, ScaleInvariantLoss)
+    log = train(recipe, pairs, tmp_path, verbose=0)
+    assert log["epoch"].tolist() == [1, 2, 3] and log["loss"].iloc[-1] < log["loss"].iloc[0]
 
 
 def test_without_validation_all_pairs_train_and_the_last_epoch_is_kept(pairs, tmp_path):
