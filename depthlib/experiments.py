@@ -41,12 +41,28 @@ def run_study(
         for name, fields in variants.items():
             recipe = base.change(**{**fields, "seed": seed})
             print(f"{name}, seed {seed}", flush=True)
-            run = folder / name.replace(" ", "_") / str(seed)
+            run = _run_folder(folder, name, seed)
             log = train(recipe, pairs, run, cache_folder=cache_folder, verbose=verbose)
             row = {"variant": name, "seed": seed, **_weigh(recipe, pairs), **_end(log)}
             rows.append(row | (_measure(measure, recipe, pairs, run) if measure else {}))
             write_bytes(folder / "runs.csv", pd.DataFrame(rows).to_csv(index=False).encode())
     return pd.DataFrame(rows)
+
+
+def load_networks(runs: pd.DataFrame, folder: Path | str) -> dict[str, list[Predictor]]:
+    """The last networks of a study, by variant, in the order of the seeds.
+
+    `runs` and `folder` are those of `run_study`.
+    """
+    paths = [
+        (row.variant, _run_folder(folder, row.variant, row.seed) / "last.keras")
+        for row in runs.itertuples()
+    ]
+    names = dict.fromkeys(name for name, _ in paths)
+    return {
+        name: [Predictor(load_model(path)) for variant, path in paths if variant == name]
+        for name in names
+    }
 
 
 def summarise_study(runs: pd.DataFrame, metric: str = "val_delta1") -> pd.DataFrame:
@@ -76,6 +92,10 @@ def summarise_study(runs: pd.DataFrame, metric: str = "val_delta1") -> pd.DataFr
             }
         )
     return pd.DataFrame(rows).astype({"parameters": int})
+
+
+def _run_folder(folder: Path | str, variant: str, seed: int) -> Path:
+    return Path(folder) / variant.replace(" ", "_") / str(seed)
 
 
 def _weigh(recipe: Recipe, pairs: Pairs) -> dict:

@@ -171,6 +171,7 @@ def _open_batches(
     augmentation = None
     if recipe.augment:
         augmentation = Augmentation(
+            jitter=recipe.jitter,
             crop=recipe.crop,
             rotation=recipe.rotation,
             cut_depth=recipe.cut_depth,

@@ -11,7 +11,7 @@ from depthlib.pairs import read_csv
 from depthlib.prediction import Predictor, load_model
 
 
-@pytest.mark.parametrize("name", ["resnet34", "unet", "light"])
+@pytest.mark.parametrize("name", ["resnet34", "unet", "light", "best"])
 def test_a_network_that_ships_has_its_card_and_tells_metres_from_its_path_alone(
     name, project, sample
 ):
@@ -30,10 +30,11 @@ def test_a_network_that_ships_has_its_card_and_tells_metres_from_its_path_alone(
         assert 0.5 < np.median(depth) < 8, "rooms are metres deep, not millimetres"
 
 
-def test_the_light_network_has_the_metrics_of_its_original_to_the_third_decimal(project, sample):
-    card = " ".join((project / "models/light.md").read_text().split())
+@pytest.mark.parametrize("name", ["light", "best"])
+def test_a_network_has_the_metrics_of_its_original_to_the_third_decimal(name, project, sample):
+    card = " ".join((project / f"models/{name}.md").read_text().split())
     told = re.search(r"float32 original.*?δ1 ([\d.]+), AbsRel ([\d.]+), RMSE ([\d.]+) m", card)
     pairs = read_csv(sample / "nyu2_test.csv", NYU_TEST)
-    predict = Predictor(load_model(project / "models/light.keras"))
+    predict = Predictor(load_model(project / f"models/{name}.keras"))
     means = evaluate(predict, pairs, NYU_DENSEDEPTH)[["delta1", "abs_rel", "rmse"]].mean()
     assert means.tolist() == pytest.approx([float(number) for number in told.groups()], abs=6e-4)
