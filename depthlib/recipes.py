@@ -26,8 +26,8 @@ class Recipe:
     the momentum of an exponential average of the weights (0: none), which is then validated and
     kept. `loss_weights` (SSIM, gradient, L1) belong to the loss "depth". `depth_scale`: see
     `DepthHead`. `weights`: see `build_encoder_decoder`, or the .keras file of the same network, to
-    go on from all of its weights. `augment` turns `Augmentation` on; `jitter`, `crop`,
-    `rotation`, `cut_depth`, `weather` and `effects` (None: all) are its. `counts` draws so many (training,
+    go on from all of its weights. `augment` turns `Augmentation` on; `jitter`, `crop`, `rotation`,
+    `cut_depth`, `weather` and `effects` (None: all) are its. `counts` draws so many (training,
     validation) pairs, `scenes` so many of the scenes that train; None takes all. `validation` is
     the share of scenes that validate: 0 trains on all and keeps the last epoch. `precision` "auto"
     takes what `device.choose_precision` finds fast. With `consistency` above 0 each pair comes
