@@ -2,9 +2,9 @@
 #
 # A variable on the command line becomes a parameter of the notebook that is run:
 #     make train-resnet EPOCHS=2 DATA=datasets/data/nyu2_train.csv
-# Other variables: PYTHON (which interpreter sets up), SEED (of `make sample`), TORCH (what pip
-# installs for `make test-backends`; torch==2.13.0, say), NAME (of `make study`), CHANGES (of `make
-# nyu`: fields of its recipe, "epochs=2 batch_size=32", say).
+# Other variables: PYTHON (which interpreter sets up), SEED (of `make sample` and `make roads`),
+# TORCH (what pip installs for `make test-backends`; torch==2.13.0, say), NAME (of `make study`),
+# CHANGES (of `make nyu`: fields of its recipe, "epochs=2 batch_size=32", say).
 
 TORCH ?= torch
 SEED ?= 0
@@ -33,7 +33,7 @@ DEMO := \
     compare_two_models.ipynb MODEL_1=runs/demo/resnet/last.keras \
         MODEL_2=runs/demo/unet/last.keras FOLDER=runs/demo
 
-.PHONY: help setup demo $(NOTEBOOKS) kitti compare study nyu bench lab sample \
+.PHONY: help setup demo $(NOTEBOOKS) kitti compare study nyu bench lab sample roads \
     sample-kitti figures test lint test-backends test-jax test-torch clean-cache clean
 
 help: ## this list
@@ -86,15 +86,26 @@ lab: setup ## JupyterLab with these notebooks
 	$(PY) -m jupyterlab
 
 sample: .venv/render.done ## render datasets/sample again; SEED=
-	$(PY) -m depthlib.rendering --seed $(SEED) --folder datasets/sample
+	$(PY) -m depthlib.rendering rooms --seed $(SEED) --folder datasets/sample
 
 sample-kitti: setup ## make the made-up drive of datasets/sample_kitti again
 	$(PY) -m depthlib.kitti.made_up --folder datasets/sample_kitti
+
+# datasets/sample_roads is SEED=0 SCENES=32 FOLDER=datasets/sample_roads SAMPLES=9. Another seed is
+# the default, so that no scene that the sample tests on is among those to train on.
+roads: SEED = 1
+roads: SCENES = 200
+roads: SAMPLES = 16
+roads: FOLDER = datasets/roads
+roads: .venv/render.done ## render more roads in every light and weather; SCENES=, FOLDER=, SEED=
+	$(PY) -m depthlib.rendering roads --seed $(SEED) --scenes $(SCENES) --samples $(SAMPLES) \
+	    --folder '$(FOLDER)' --resume
 
 figures: demo ## the pictures and the table under docs/ that need no more than the sample
 	@cp runs/demo/comparison.png runs/demo/real_photos.png runs/demo/metrics.csv docs
 	@$(PY) -m depthlib.notebooks experiments/weather.ipynb FIGURE=docs/weather.png
 	@$(PY) -m depthlib.corruptions datasets/sample/nyu2_test/00030_colors.png docs/corruptions.png
+	@$(PY) -m depthlib.rendering show --folder datasets/sample_roads --figure docs/roads.png
 
 test: .venv/dev.done lint ## the linter and every test
 	$(PY) -m pytest -q

@@ -14,7 +14,8 @@ class DatasetSpec:
     Depth is `count * metres_per_count` for metric datasets. Where `metres_per_count` is None each
     map is relative: counts over the largest value of `depth_dtype`, times an unknown scale.
     Ranges are in metres (relative: in 0..1) and inclusive; what lies outside is invalid.
-    A template without {scene} has its scenes in index.csv, else every frame is its own scene.
+    A template without {scene} has its scenes in index.csv, else every frame is its own scene; a
+    `depth` without {frame} is one map for all photos of a scene.
     """
 
     name: str
@@ -47,12 +48,15 @@ class DatasetSpec:
         return self.coverage_range[1] <= 0.5
 
     def key_of(self, path: str, template: str) -> tuple[str, str] | None:
-        """(scene, frame) of a POSIX path that ends as `template` says; None where it does not."""
+        """(scene, frame) of a POSIX path that ends as `template` says; None where it does not.
+
+        What the template does not name is "".
+        """
         match = _pattern(template).search(path)
         if match is None:
             return None
         fields = match.groupdict()
-        return fields.get("scene", ""), fields["frame"]
+        return fields.get("scene", ""), fields.get("frame", "")
 
     def scene_of(self, photo: str) -> str:
         """The base scene of a photo; the photo's own name where its path does not say it."""
@@ -155,7 +159,21 @@ KITTI_IMPROVED = replace(
     name="kitti_improved",
     depth="*/{scene}_sync/proj_depth/groundtruth/image_02/{frame}.png",
 )
-_ALL = (NYU_TRAIN, NYU_TEST, NYU_RELATIVE, INDOOR_MILLIMETRE, KITTI, KITTI_RAW, KITTI_IMPROVED)
+# Rendered: `depthlib.rendering.road_sample`. One map for all the photos of a scene.
+ROADS = DatasetSpec(
+    name="rendered_roads",
+    photo="{scene}/{frame}.jpg",
+    depth="{scene}/depth.png",
+    depth_dtype="uint16",
+    metres_per_count=1 / 256,
+    min_depth=1.0,
+    max_depth=80.0,
+    median_range=(2.0, 60.0),
+    coverage_range=(0.2, 1.0),
+)
+_ALL = (
+    NYU_TRAIN, NYU_TEST, NYU_RELATIVE, INDOOR_MILLIMETRE, KITTI, KITTI_RAW, KITTI_IMPROVED, ROADS,
+)  # fmt: skip
 SPECS = {spec.name: spec for spec in _ALL}
 
 

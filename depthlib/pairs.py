@@ -22,7 +22,8 @@ from depthlib.images import read_pair
 class Pairs:
     """Photo and depth pairs of one dataset.
 
-    `table` has the columns rgb and depth (POSIX paths relative to `root`) and scene.
+    `table` has the columns rgb and depth (POSIX paths relative to `root`) and scene, and condition
+    (which light or weather a photo shows) where index.csv has it.
     """
 
     root: Path
@@ -56,6 +57,8 @@ def find_pairs(folder: Path | str, spec: DatasetSpec) -> tuple[Pairs, pd.DataFra
     """
     folder = Path(folder)
     photos, maps = (_find(folder, template, spec) for template in (spec.photo, spec.depth))
+    if "{frame}" not in spec.depth:  # one map for all photos of a scene
+        maps = {key: maps[key[0], ""] for key in photos if (key[0], "") in maps}
     keys = sorted(photos.keys() & maps.keys(), key=_natural)
     if not keys:
         raise FileNotFoundError(
@@ -191,18 +194,27 @@ def _natural(key: tuple[str, ...]) -> list:
 
 
 def _with_scenes(root: Path, folder: Path, rows: list, spec: DatasetSpec) -> Pairs:
-    """Pairs with scenes from `folder`/index.csv (photo, scene) where it has them, else by path."""
+    """Pairs with scenes from `folder`/index.csv (photo, scene) where it has them, else by path.
+
+    index.csv may have a third column, condition, which becomes the table's.
+    """
     table = pd.DataFrame(rows, columns=["rgb", "depth"])
-    named = {}
+    named, conditions = {}, {}
     if (folder / "index.csv").exists():
         index = pd.read_csv(folder / "index.csv", dtype=str)
         named = {
             PurePosixPath(photo).parts[-2:]: base_scene(scene)
             for photo, scene in zip(index["photo"], index["scene"], strict=True)
         }
+        if "condition" in index:
+            parts = [PurePosixPath(photo).parts[-2:] for photo in index["photo"]]
+            conditions = dict(zip(parts, index["condition"], strict=True))
     table["scene"] = [
         named.get(PurePosixPath(photo).parts[-2:]) or spec.scene_of(photo) for photo in table["rgb"]
     ]
+    if conditions:
+        parts = [PurePosixPath(photo).parts[-2:] for photo in table["rgb"]]
+        table["condition"] = [conditions.get(part, "") for part in parts]
     return Pairs(root, table, spec)
 
 

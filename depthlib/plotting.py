@@ -98,6 +98,26 @@ def show_grid(
     return figure
 
 
+def show_views(rows: Sequence[dict[str, np.ndarray]], unit: str = "metre") -> Figure:
+    """A row a scene, whatever it has, by title.
+
+    Photos uint8 (height, width, 3), depth maps float (height, width) with 0 where invalid, one
+    colour scale a row, and masks bool (height, width).
+    """
+    figure, axes = _make_grid(len(rows), max(map(len, rows)), (1.9, 1.55))
+    for line, row in zip(axes, rows, strict=True):
+        for axis in line[len(row) :]:
+            axis.set_axis_off()
+        depths = [image for image in row.values() if image.dtype.kind == "f"]
+        for axis, (title, image) in zip(line, row.items(), strict=False):
+            axis.set_title(title, fontsize="medium")
+            if image.dtype.kind == "f":
+                _show_depth(axis, image, _limits(depths), unit)
+            else:
+                axis.imshow(image, cmap="gray")
+    return figure
+
+
 def show_points(
     photos: Sequence[np.ndarray], depths: Sequence[np.ndarray], unit: str = "metre"
 ) -> Figure:

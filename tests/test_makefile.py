@@ -127,6 +127,14 @@ def test_all_of_nyu_is_listed_trained_on_and_scored_with_the_changes_asked_for(w
     assert """'MODELS={"resnet34": "runs/a/best.keras"}'""" in commands[2]
 
 
+def test_more_roads_are_of_another_seed_than_the_sample(workplace):
+    add_python(workplace, "python3", "3.11")
+    said = make(workplace, "-n", "roads", "SCENES=3", "FOLDER=my roads").stdout
+    command = said.replace("\\\n", "").split("depthlib.rendering roads ")[-1]
+    words = "--seed 1 --scenes 3 --samples 16 --folder 'my roads' --resume"
+    assert command.split() == words.split()
+
+
 def test_variables_become_parameters_of_the_notebook(workplace):
     add_python(workplace, "python3", "3.11")
     words = ("train-unet", "EPOCHS=2", "DATA=my data/nyu.csv", "PYTHON=python3")
@@ -139,5 +147,5 @@ def test_variables_become_parameters_of_the_notebook(workplace):
 
 def test_make_alone_lists_the_targets(workplace):
     listed = make(workplace).stdout
-    for target in ("demo", "setup", "test", "train-resnet", "compare", "sample", "test-backends"):
+    for target in ("demo", "setup", "test", "train-resnet", "compare", "sample", "roads"):
         assert re.search(rf"^{target} +\w", listed, re.MULTILINE)

@@ -126,7 +126,8 @@ def test_a_photo_is_exposed_whatever_the_light_and_has_a_white_frame():
 
 
 def test_the_command_writes_the_archive_layout_and_resumes(renderer, tmp_path, monkeypatch):
-    words = "rendering --train-rooms 1 --test-rooms 1 --views 2 --height 24 --width 32 --samples 1"
+    words = "rendering rooms --train-rooms 1 --test-rooms 1 --views 2 --samples 1"
+    words += " --height 24 --width 32"
 
     def run(name, *more):
         monkeypatch.setattr(sys, "argv", [*words.split(), "--folder", str(tmp_path / name), *more])
@@ -152,7 +153,7 @@ def test_the_command_writes_the_archive_layout_and_resumes(renderer, tmp_path, m
 def test_without_mitsuba_the_command_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "mitsuba", None)
     monkeypatch.delitem(sys.modules, "depthlib.rendering.render", raising=False)
-    monkeypatch.setattr(sys, "argv", ["rendering", "--folder", str(tmp_path)])
+    monkeypatch.setattr(sys, "argv", ["rendering", "rooms", "--folder", str(tmp_path)])
     with pytest.raises(SystemExit, match=r"pip install -e \.\[render\]"):
         main()
 

@@ -1,4 +1,8 @@
-"""Renders the sample: python -m depthlib.rendering --seed 0 --folder datasets/sample"""
+"""Renders a sample.
+
+python -m depthlib.rendering rooms --seed 0 --folder datasets/sample
+python -m depthlib.rendering roads --seed 0 --folder datasets/sample_roads
+"""
 
 import argparse
 import sys
@@ -7,26 +11,50 @@ from pathlib import Path
 
 def main():
     """Reads the command line, renders, and says what it does."""
-    parser = argparse.ArgumentParser(prog="python -m depthlib.rendering", description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True, help="where to write")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--train-rooms", type=int, default=24)
-    parser.add_argument("--test-rooms", type=int, default=6)
-    parser.add_argument("--views", type=int, default=10, help="images of each room")
-    parser.add_argument("--height", type=int, default=240)
-    parser.add_argument("--width", type=int, default=320)
-    parser.add_argument("--samples", type=int, default=16, help="light paths a pixel")
-    parser.add_argument("--resume", action="store_true", help="keep rooms that are there already")
-    options = vars(parser.parse_args())
+    options = vars(read_words())
+    what = options.pop("what")
+    from depthlib.rendering.road_sample import show_scenes, write_roads
+
+    if what == "show":  # what is there already needs no renderer
+        show_scenes(**options)
+        return
     try:
         from depthlib.rendering.render import pick_variant
-        from depthlib.rendering.sample import write_sample
     except ModuleNotFoundError as error:
         if error.name != "mitsuba":
             raise
         sys.exit(str(error))
+    from depthlib.rendering.sample import write_sample
+
     print(f"Rendering with Mitsuba's {pick_variant()}.")
-    write_sample(**options)
+    {"rooms": write_sample, "roads": write_roads}[what](**options)
+
+
+def read_words():
+    """What the command line asks for."""
+    folder = argparse.ArgumentParser(add_help=False)
+    folder.add_argument("--folder", type=Path, required=True, help="of the sample")
+    common = argparse.ArgumentParser(add_help=False, parents=[folder])
+    common.add_argument("--seed", type=int, default=0)
+    common.add_argument("--height", type=int, default=240)
+    common.add_argument("--width", type=int, default=320)
+    common.add_argument("--samples", type=int, default=16, help="light paths a pixel")
+    common.add_argument("--resume", action="store_true", help="keep scenes that are there already")
+    parser = argparse.ArgumentParser(
+        prog="python -m depthlib.rendering",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    kinds = parser.add_subparsers(dest="what", required=True)
+    rooms = kinds.add_parser("rooms", parents=[common], help="rooms, in NYU's layout")
+    rooms.add_argument("--train-rooms", type=int, default=24)
+    rooms.add_argument("--test-rooms", type=int, default=6)
+    rooms.add_argument("--views", type=int, default=10, help="images of each room")
+    roads = kinds.add_parser("roads", parents=[common], help="roads in every light and weather")
+    roads.add_argument("--scenes", type=int, default=32, help="a quarter of them is to test on")
+    show = kinds.add_parser("show", parents=[folder], help="a figure of the roads in a folder")
+    show.add_argument("--figure", type=Path, required=True, help="where to write it")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

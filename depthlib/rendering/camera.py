@@ -17,6 +17,7 @@ class Camera:
     yaw: float
     pitch: float = 0.0
     roll: float = 0.0
+    focal: float = FOCAL  # over the image's width
 
     def axes(self):
         """Unit vectors (3, 3): right, up, and forward along the optical axis."""
@@ -28,6 +29,15 @@ class Camera:
         upright = np.cross(level, forward)
         right = np.cos(roll) * level + np.sin(roll) * upright
         return np.stack([right, np.cross(right, forward), forward])
+
+    def rays(self, height, width):
+        """Unit vectors (height, width, 3) that the pixels' centres look along."""
+        right, up, forward = self.axes()
+        rows, columns = np.mgrid[:height, :width] + 0.5
+        across = (columns - width / 2) / (self.focal * width)
+        down = (rows - height / 2) / (self.focal * width)
+        rays = forward + across[..., None] * right - down[..., None] * up
+        return rays / np.linalg.norm(rays, axis=2, keepdims=True)
 
     def depth_of(self, points):
         """Depth of points (..., 3) along the optical axis, float32."""

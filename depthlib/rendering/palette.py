@@ -1,4 +1,4 @@
-"""The materials of one room."""
+"""Materials, and those of one room."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,9 @@ class Material:
 
     texture: np.ndarray
     span: float = 1.0
-    finish: str = "matte"  # matte | gloss | metal | mirror
+    finish: str = "matte"  # matte | satin | gloss | glass | metal | mirror
     emission: float = 0.0
+    film: np.ndarray | None = None  # (height, width): how much of each spot lies under water
 
 
 def plain(color, finish="matte", emission=0.0):

@@ -4,19 +4,21 @@ import cv2
 import numpy as np
 
 
-def denoise(radiance, albedo, normal, position, rounds=5):
+def denoise(radiance, albedo, normal, position, rounds=5, scale=None):
     """Linear radiance (height, width, 3) without the path tracer's noise.
 
     Edge-avoiding wavelets (Dammertz et al. 2010) over the light alone, the radiance over the
     albedo, so that textures stay sharp: a pixel averages with those that lie in its plane, face its
     way and are about as bright. The guides have the radiance's shape; positions are in metres.
+    `scale` (height, width) is how far from its plane a point may lie, else a room's 2 %.
     """
     albedo = albedo + 0.03
     light = (radiance / albedo).astype(np.float32)
     # A rare path over a mirror or close to a lamp leaves one dot: no brighter than its neighbours.
     light = np.minimum(light, 2 * cv2.medianBlur(light, 5) + 1e-3)
     tone = cv2.GaussianBlur(np.log(light.mean(2) + 1e-3), (0, 0), 2.0)
-    scale = 0.02 * np.linalg.norm(position - position.mean((0, 1)), axis=2).mean()
+    if scale is None:
+        scale = 0.02 * np.linalg.norm(position - position.mean((0, 1)), axis=2).mean()
     for step in 2 ** np.arange(rounds):
         total, weights = np.zeros_like(light), np.zeros_like(tone)
         for dy in (-step, 0, step):
@@ -37,21 +39,22 @@ def denoise(radiance, albedo, normal, position, rounds=5):
     return light * albedo
 
 
-def develop(radiance, rng):
+def develop(radiance, rng, brightness=(0.16, 0.3), balance=(0.3, 0.8)):
     """An 8-bit sRGB photo (height, width, 3) of linear radiance, as a cheap camera makes it.
 
     Automatic exposure and white balance miss a little, highlights clip softly, corners darken,
-    and the sensor adds a little noise.
+    and the sensor adds a little noise. `brightness` is the range of what the picture's middle tone
+    becomes, `balance` of the share of the light's colour that is taken out.
     """
     height, width = radiance.shape[:2]
-    brightness = radiance.mean(2)
-    key = np.exp(np.log(brightness + 1e-4).mean())
-    exposure = rng.uniform(0.16, 0.3) / (0.6 * key + 0.4 * np.median(brightness) + 1e-6)
+    grey = radiance.mean(2)
+    key = np.exp(np.log(grey + 1e-4).mean())
+    exposure = rng.uniform(*brightness) / (0.6 * key + 0.4 * np.median(grey) + 1e-6)
     gains = np.mean(radiance, (0, 1)).mean() / (np.mean(radiance, (0, 1)) + 1e-6)
-    balance = gains ** rng.uniform(0.3, 0.8) * rng.uniform(0.96, 1.04, 3)
+    colour = gains ** rng.uniform(*balance) * rng.uniform(0.96, 1.04, 3)
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     vignette = 1 - rng.uniform(0.0, 0.2) * (x**2 + y**2) / 2
-    light = radiance * exposure * balance * vignette[..., None]
+    light = radiance * exposure * colour * vignette[..., None]
     light = np.where(light > 0.7, 1 - 0.3 * np.exp(-(light - 0.7) / 0.3), light)
     gamma = 1.055 * light.clip(1e-6) ** (1 / 2.4) - 0.055
     photo = np.where(light < 0.0031308, 12.92 * light, gamma) * 255

@@ -9,6 +9,7 @@ import numpy as np
 
 from depthlib.rendering import fixtures as fix
 from depthlib.rendering import furniture as make
+from depthlib.rendering.lights import Projector
 from depthlib.rendering.palette import Palette, pick
 from depthlib.rendering.shapes import Parts
 from depthlib.rendering.shell import (
@@ -19,6 +20,7 @@ from depthlib.rendering.shell import (
     add_shell,
     touches,
 )
+from depthlib.rendering.textures import window_panes
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,11 @@ class Room:
     blocks: list = field(default_factory=list)
     hung: list = field(default_factory=list)
     sun: tuple | None = None
+
+    @property
+    def lights(self):
+        """What shines in but is no part of the room."""
+        return [] if self.sun is None else [Projector(*self.sun, window_panes(), 25.0, 45.0)]
 
     def walls(self):
         """Its four walls, counterclockwise."""

@@ -144,3 +144,65 @@ def merge(parts):
     for mesh, material in parts:
         groups.setdefault(id(material), (material, []))[1].append(mesh)
     return [(join(meshes), material) for material, meshes in groups.values()]
+
+
+def loft(rings):
+    """A body through closed rings of points (rings, points, 3), its two ends shut.
+
+    Rings run counterclockwise seen from where the body goes.
+    """
+    rings = np.asarray(rings, float)
+    middle = rings.mean(1, keepdims=True)
+    points = np.concatenate([rings, rings[:, :1]], 1)
+    ends = [
+        np.concatenate([np.repeat(middle[i], points.shape[1], 0)[None], points[i][None]])
+        for i in (0, -1)
+    ]
+    ends[1] = ends[1][::-1]
+    return join([_sheet(sheet) for sheet in (points, *ends)])
+
+
+def plate(sides, radius, lean=0.0):
+    """A flat polygon about the origin that faces -x, its texture fitted; `lean` turns it in plane.
+
+    With 24 sides a disc, with 3 and a lean of 90 a triangle on its base.
+    """
+    angles = np.arange(sides) * 2 * np.pi / sides + np.deg2rad(lean)
+    rim = np.stack([np.cos(angles), np.sin(angles)], 1) * radius
+    points = np.concatenate([np.zeros((1, 2)), rim])
+    following = np.roll(np.arange(1, sides + 1), -1)
+    return Mesh(
+        np.stack([np.zeros(sides + 1), -points[:, 0], points[:, 1]], 1),
+        np.tile([-1.0, 0, 0], (sides + 1, 1)),
+        points / radius / 2 + 0.5,
+        np.stack([np.zeros(sides, int), np.arange(1, sides + 1), following], 1),
+    )
+
+
+def cards(rng, points, normals, length, width, upright=0.0):
+    """Leaves: a rhombus (length, width) about each of `points` (n, 3), turned at random.
+
+    They are lit as the surface that `normals` (n, 3) describe, so that a crown looks round;
+    `upright` from 0 to 1 makes them stand, as grass does.
+    """
+    along = rng.normal(size=(len(points), 3)) * (1 - upright) + np.array([0, 0, 2 * upright])
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    across = np.cross(along, rng.normal(size=(len(points), 3)))
+    across /= np.linalg.norm(across, axis=1, keepdims=True)
+    size = rng.uniform(0.7, 1.3, (len(points), 1)) / 2
+    tips, edges = along * size * length, across * size * width
+    corners = np.stack([points - tips, points + edges, points + tips, points - edges], 1)
+    first = 4 * np.arange(len(points))[:, None]
+    return Mesh(
+        corners.reshape(-1, 3),
+        np.repeat(normals, 4, 0),
+        rng.uniform(0, 4, (4 * len(points), 2)),
+        np.concatenate([first + (0, 1, 2), first + (0, 2, 3)]),
+    )
+
+
+def _sheet(points):
+    """A sheet with texture coordinates in metres along both of its directions."""
+    steps = [np.linalg.norm(np.diff(points, axis=axis), axis=2).mean(1 - axis) for axis in (0, 1)]
+    down, right = (np.concatenate([[0], np.cumsum(step)]) for step in steps)
+    return grid(points, np.stack(np.meshgrid(right, down), 2))

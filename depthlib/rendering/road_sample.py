@@ -1,0 +1,106 @@
+"""A folder of rendered roads: each scene in every light and weather, with one depth map.
+
+train/motorway_0001/overcast.jpg, clear.jpg, ...   one photo a condition
+train/motorway_0001/depth.png                      16-bit, metres x 256, 0: sky or too far
+train/motorway_0001/clear_mask.png, ...            255 where that condition's light is changed
+road_train.csv, road_test.csv                      rgb,depth
+index.csv                                          photo,scene,condition
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from depthlib.datasets import ROADS
+from depthlib.files import write_bytes
+from depthlib.images import read_depth, read_rgb, write_depth, write_rgb
+from depthlib.plotting import save_figure, show_views
+from depthlib.rendering.photo import develop
+from depthlib.rendering.road_scenes import KINDS, build_scene
+from depthlib.rendering.sample import write_index
+
+QUALITY = 88  # of the JPEG photos
+TEST_SHARE = 4  # one scene in so many is to test on, the last ones
+
+
+def write_roads(folder, *, seed=0, scenes=32, resume=False, **size):
+    """Renders road scenes and writes them, their two CSVs and index.csv to `folder`.
+
+    The last quarter of the scenes is to test on. Every file is a pure function of seed, scene
+    number and `size` (see `render_road`), on one variant of Mitsuba; with `resume` scenes whose
+    files are all there stay as they are.
+    """
+    from depthlib.rendering.conditions import conditions_of  # here, for it needs mitsuba
+
+    folder, rows, index = Path(folder), {"train": [], "test": []}, [("photo", "scene", "condition")]
+    total = sum(len(conditions_of(KINDS[number % len(KINDS)])) for number in range(scenes))
+    with tqdm(total=total, unit="image") as bar:
+        for number in range(scenes):
+            side = "train" if number < scenes - scenes // TEST_SHARE else "test"
+            kind = KINDS[number % len(KINDS)]
+            scene = f"{kind}_{number + 1:04d}"
+            place = f"{side}/{scene}/"
+            names = conditions_of(kind)
+            rows[side] += [(f"{place}{name}.jpg", f"{place}depth.png") for name in names]
+            index += [(f"{place}{name}.jpg", scene, name) for name in names]
+            if not (resume and _is_there(folder / place, names)):
+                _write_scene(folder / place, *render_road(kind, (seed, number), **size))
+            bar.update(len(names))
+    write_index(folder / "index.csv", index)
+    for side, pairs in rows.items():
+        text = "".join(f"{photo},{depth}\n" for photo, depth in pairs)
+        write_bytes(folder / f"road_{side}.csv", text.encode())
+
+
+def render_road(kind, seed, height, width, samples):
+    """({condition: photo uint8 (height, width, 3)}, depth in metres, {condition: mask bool})."""
+    from depthlib.rendering.conditions import EXPOSURE, Shot, conditions_of, light_scene
+
+    shot = Shot(build_scene(kind, seed), height, width, samples)
+    lights, masks = light_scene(shot, [*seed, 1])
+    photos = {}
+    for number, name in enumerate(conditions_of(kind)):
+        rng = np.random.default_rng([*seed, 2, number])
+        brightness, balance = EXPOSURE.get(name, ((0.13, 0.24), (0.3, 0.8)))
+        photos[name] = develop(lights[name], rng, brightness, balance)
+    return photos, shot.depth, masks
+
+
+def show_scenes(folder, figure):
+    """Writes a picture of a motorway, a country road and a tunnel in all that `folder` has of them.
+
+    Errors: FileNotFoundError where `folder` has no index.csv.
+    """
+    folder = Path(folder)
+    if not (folder / "index.csv").exists():
+        raise FileNotFoundError(f"There is no {folder / 'index.csv'}. Make it with `make roads`.")
+    index, rows = pd.read_csv(folder / "index.csv"), []
+    for kind in dict.fromkeys(KINDS):
+        scenes = index[index["scene"].str.startswith(kind)]
+        photos = scenes[scenes["scene"] == scenes["scene"].min()]
+        row = {name: read_rgb(folder / photo) for photo, _, name in photos.itertuples(index=False)}
+        place = (folder / photos["photo"].iat[0]).parent
+        row["depth"] = read_depth(place / "depth.png", ROADS)
+        for mask in sorted(place.glob("*_mask.png")):
+            row[mask.stem.replace("_", " ")] = read_rgb(mask)
+        rows.append(row)
+    save_figure(show_views(rows), figure)
+
+
+def _write_scene(folder, photos, depth_m, masks):
+    for name, photo in photos.items():
+        write_rgb(folder / f"{name}.jpg", photo, quality=QUALITY)
+    for name, mask in masks.items():
+        write_bytes(folder / f"{name}_mask.png", cv2.imencode(".png", mask * np.uint8(255))[1])
+    farthest = np.iinfo(ROADS.depth_dtype).max * ROADS.scale
+    # Last, for it says that the scene is whole.
+    write_depth(folder / "depth.png", np.where(depth_m < farthest, depth_m, 0), ROADS)
+
+
+def _is_there(folder, names):
+    return (
+        all((folder / f"{name}.jpg").exists() for name in names) and (folder / "depth.png").exists()
+    )
