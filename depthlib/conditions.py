@@ -3,7 +3,7 @@
 The views are of one depth, so whatever changes in the prediction is not of the scene.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import log, nan
 
@@ -13,7 +13,9 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from depthlib.evaluation import Predict
+from depthlib.images import read_depth, read_rgb
 from depthlib.metrics import EvaluationProtocol, bootstrap_interval, score
+from depthlib.pairs import Pairs
 
 MEASURES = (
     "abs_rel_inside", "abs_rel_outside", "delta1_inside", "delta1_outside", "change_inside",
@@ -35,6 +37,28 @@ class View:
     photos: Mapping[str, np.ndarray]
     truth: np.ndarray
     masks: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+def read_views(pairs: Pairs) -> Iterator[View]:
+    """A view for each scene of `pairs`, whose table says which condition each photo shows.
+
+    A mask lies beside its photo, as clear_mask.png beside clear.jpg: 0 where nothing is changed.
+    Errors: ValueError for pairs without conditions; what `images` raises for bad files.
+    """
+    if "condition" not in pairs.table:
+        raise ValueError(
+            "Pairs must say their conditions, in index.csv's third column. Received: pairs of "
+            f"{pairs.spec.name} in {pairs.root} without. `make roads` renders such pairs."
+        )
+    for scene, rows in pairs.table.groupby("scene", sort=False):
+        photos = {row.condition: pairs.root / row.rgb for row in rows.itertuples()}
+        masks = {name: path.with_name(f"{path.stem}_mask.png") for name, path in photos.items()}
+        yield View(
+            scene,
+            {name: read_rgb(path) for name, path in photos.items()},
+            read_depth(pairs.root / rows["depth"].iat[0], pairs.spec),
+            {name: read_rgb(path).any(axis=2) for name, path in masks.items() if path.exists()},
+        )
 
 
 def score_conditions(

@@ -16,13 +16,17 @@ import pandas as pd
 from keras import layers, ops
 
 from depthlib.augment import Augmentation
+from depthlib.conditions import read_views
+from depthlib.datasets import ROADS
 from depthlib.generator import EpochFollower
-from depthlib.images import check_rgb, read_rgb, resize_rgb
+from depthlib.images import check_rgb, resize_rgb
 from depthlib.layers import as_float32, check_size
 from depthlib.losses import mean_gradient, mean_over_valid
+from depthlib.pairs import Pairs, read_csv
 from depthlib.run_folder import save_model
 from depthlib.unet import unet_features
 
+IN_SUN = {"clear", "low_sun"}  # the conditions of rendered roads that cast shadows
 STRIDE = 8  # the size must divide by it
 LARGEST_GAIN = 6.0  # of a coded value: a shadow of a thirtieth of the light, at a gamma of 2.2
 
@@ -99,31 +103,31 @@ def match_without_shadow(
 
 
 def read_relight_pairs(
-    folder: Path | str, height: int, width: int
+    pairs: Pairs, height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Photos with cast shadows and without, uint8 (pairs, height, width, 3), and each one's scene.
+    """Photos with cast shadows and without, uint8 (photos, height, width, 3), and each one's scene.
 
-    `folder` holds a folder a scene, with photos <condition>.jpg, their masks <condition>_shadow.png
-    (255 in cast shadow), overcast.jpg and depth.png (0 in the sky). Each condition that has a mask
-    makes a pair by `match_without_shadow`; overcast.jpg makes one with itself, so that the network
-    also sees what is to stay. Errors: FileNotFoundError where there is none.
+    `pairs` are rendered roads (see `conditions.read_views`). Each photo in the sun makes one by
+    `match_without_shadow`; the overcast photo makes one with itself, so that the network also sees
+    what is to stay. Errors: ValueError where no scene was rendered in the sun; those of
+    `read_views`.
     """
-    masks = sorted(Path(folder).glob("*/*_shadow.png"))
-    if not masks:
-        raise FileNotFoundError(
-            f"There is no <scene>/<condition>_shadow.png in {folder}. Run `make roads`."
-        )
     photos, targets, scenes = [], [], []
-    for mask in masks:
-        scene = mask.parent
-        names = mask.name.replace("_shadow.png", ".jpg"), "overcast.jpg"
-        shadowed, overcast = (resize_rgb(read_rgb(scene / n), height, width) for n in names)
-        shadow = resize_rgb(read_rgb(mask)[..., 0], height, width) / 255
-        # Eight bits of its sixteen are whole metres: enough to tell what has a depth at all.
-        known = resize_rgb(read_rgb(scene / "depth.png")[..., 0], height, width) > 0
-        photos += [shadowed, overcast]
-        targets += [match_without_shadow(shadowed, overcast, shadow, known), overcast]
-        scenes += [scene.name] * 2
+    for view in read_views(pairs):
+        for condition in sorted(IN_SUN & view.masks.keys()):
+            shadowed, overcast = (
+                resize_rgb(view.photos[name], height, width) for name in (condition, "overcast")
+            )
+            shadow = resize_rgb(view.masks[condition].astype(np.float32), height, width)
+            known = resize_rgb((view.truth > 0).astype(np.float32), height, width) > 0
+            photos += [shadowed, overcast]
+            targets += [match_without_shadow(shadowed, overcast, shadow, known), overcast]
+            scenes += [view.scene] * 2
+    if not photos:
+        raise ValueError(
+            f"Pairs must show scenes in the sun: {', '.join(sorted(IN_SUN))}. Received: none in "
+            f"{pairs.root}. Run `make roads`."
+        )
     return np.stack(photos), np.stack(targets), scenes
 
 
@@ -155,7 +159,7 @@ class PhotoPairs(keras.utils.PyDataset):
 
 
 def train_relight(
-    folder: Path | str,
+    pairs: Pairs,
     path: Path | str,
     *,
     height: int = 120,
@@ -165,13 +169,13 @@ def train_relight(
     seed: int = 0,
     verbose: int | str = "auto",
 ) -> pd.DataFrame:
-    """Trains on the pairs of `folder`, writes the network to `path` and gives the log.
+    """Trains on rendered roads, writes the network to `path` and gives the log.
 
     The log has a row an epoch: loss, val_loss (on the last eighth of the scenes, from 8 scenes on)
     and the val_loss of a network that changes nothing, as `unchanged`.
     """
     check_size(height, width, STRIDE)
-    photos, targets, scenes = read_relight_pairs(folder, height, width)
+    photos, targets, scenes = read_relight_pairs(pairs, height, width)
     held = sorted(set(scenes))[len(set(scenes)) - len(set(scenes)) // 8 :]
     validates = np.isin(scenes, held)
     batches = PhotoPairs(photos[~validates], targets[~validates], batch_size, seed)
@@ -201,13 +205,14 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m depthlib.relight_network", description=train_relight.__doc__.split("\n")[0]
     )
-    parser.add_argument("folder", help="of rendered roads: datasets/sample_roads/train")
+    parser.add_argument("csv", help="of rendered roads: datasets/sample_roads/road_train.csv")
     parser.add_argument("path", help="the network's file, .keras")
     for name, value in (("height", 120), ("width", 160), ("steps", 1500), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=value, help=f"{value} without it")
     parser.add_argument("--verbose", type=int, default=2, help="1: a bar, 2: a line an epoch")
+    arguments = vars(parser.parse_args(words))
     try:
-        log = train_relight(**vars(parser.parse_args(words)))
+        log = train_relight(read_csv(arguments.pop("csv"), ROADS), **arguments)
     except (OSError, ValueError) as error:
         sys.exit(str(error))
     print(log.tail(1).to_string(index=False))

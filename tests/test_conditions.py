@@ -4,8 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from depthlib.conditions import View, false_edges, score_conditions, summarise_conditions
+from depthlib.conditions import (
+    View,
+    false_edges,
+    read_views,
+    score_conditions,
+    summarise_conditions,
+)
+from depthlib.datasets import ROADS
+from depthlib.images import write_depth, write_rgb
 from depthlib.metrics import FULL, EvaluationProtocol
+from depthlib.pairs import find_pairs
 
 HEIGHT, WIDTH = 32, 48
 RIGHT_HALF = np.arange(WIDTH) >= 24 + np.zeros((HEIGHT, 1))
@@ -108,3 +117,23 @@ def test_a_view_must_have_its_reference_and_masks_of_its_size():
     view = View("a", {"overcast": paint(50, 50)}, FLAT, {"shadow": RIGHT_HALF[:-1]})
     with pytest.raises(ValueError, match=r"size, \(32, 48\). Received: \(31, 48\) for shadow"):
         score_conditions(predict_from_red, [view], FULL, "overcast")
+
+
+def test_views_are_read_with_their_conditions_and_the_masks_that_there_are(tmp_path):
+    index, near_left = "photo,scene,condition\n", np.where(RIGHT_HALF, FLAT, 4).astype(np.float32)
+    for scene in ("a_1", "a_2"):
+        for condition, red in (("clear", 50), ("fog_50", 80)):
+            write_rgb(tmp_path / f"{scene}/{condition}.jpg", paint(red, red))
+            index += f"{scene}/{condition}.jpg,{scene},{condition}\n"
+        write_rgb(tmp_path / f"{scene}/clear_mask.png", paint(0, 255))
+        write_depth(tmp_path / f"{scene}/depth.png", near_left, ROADS)
+    (tmp_path / "index.csv").write_text(index)
+    pairs, _ = find_pairs(tmp_path, ROADS)
+    first, second = read_views(pairs)
+    assert (first.scene, second.scene, list(first.photos)) == ("a_1", "a_2", ["clear", "fog_50"])
+    np.testing.assert_array_equal(first.truth, near_left)
+    assert list(first.masks) == ["clear"]
+    np.testing.assert_array_equal(first.masks["clear"], RIGHT_HALF)
+    (tmp_path / "index.csv").unlink()
+    with pytest.raises(ValueError, match="index.csv's third column. Received: .*without"):
+        next(read_views(find_pairs(tmp_path, ROADS)[0]))

@@ -3,7 +3,9 @@ import keras
 import numpy as np
 import pytest
 
+from depthlib.datasets import ROADS
 from depthlib.images import write_rgb
+from depthlib.pairs import read_csv
 from depthlib.relight_network import (
     PhotoPairs,
     Relighter,
@@ -17,7 +19,7 @@ from depthlib.relight_network import (
 
 @pytest.fixture(scope="module")
 def roads(tmp_path_factory):
-    """Nine rendered roads as they lie on disk: a speckled ground, a soft shadow, an even sky."""
+    """Nine roads as rendered ones lie on disk: a speckled ground, a soft shadow, an even sky."""
     folder = tmp_path_factory.mktemp("roads")
     rng = np.random.default_rng(0)
     for number in range(9):
@@ -32,11 +34,16 @@ def roads(tmp_path_factory):
         scene = folder / f"road_{number}"
         write_rgb(scene / "clear.jpg", sunny.astype(np.uint8), 100)
         write_rgb(scene / "overcast.jpg", (ground * [0.7, 0.75, 0.8]).astype(np.uint8), 100)
-        write_rgb(scene / "clear_shadow.png", _repeat(np.rint(255 * shadow)))
+        write_rgb(scene / "clear_mask.png", _repeat(255 * (shadow > 0.02)))
         depth = np.full((32, 48), 20 * 256, np.uint16)
         depth[:6] = 0
         cv2.imwrite(str(scene / "depth.png"), depth)
-    return folder
+    names = [(f"road_{number}", light) for number in range(9) for light in ("clear", "overcast")]
+    rows = [f"{scene}/{light}.jpg,{scene}/depth.png\n" for scene, light in names]
+    (folder / "road_train.csv").write_text("".join(rows))
+    index = [f"{scene}/{light}.jpg,{scene},{light}\n" for scene, light in names]
+    (folder / "index.csv").write_text("".join(["photo,scene,condition\n", *index]))
+    return read_csv(folder / "road_train.csv", ROADS)
 
 
 def _repeat(grey):
@@ -112,7 +119,7 @@ def test_a_few_steps_learn_to_lift_shadows_of_roads_never_seen(trained):
 def test_a_trained_network_lightens_the_shadow_more_than_the_rest(trained, roads):
     _, network = trained
     photos, _, _ = read_relight_pairs(roads, 64, 96)
-    shadow = cv2.imread(str(roads / "road_8" / "clear_shadow.png"), cv2.IMREAD_GRAYSCALE)
+    shadow = cv2.imread(str(roads.root / "road_8" / "clear_mask.png"), cv2.IMREAD_GRAYSCALE)
     shadow = cv2.resize(shadow, (96, 64)) / 255
     relit = Relighter(network)(photos[-2])
     assert relit.dtype == np.uint8 and relit.shape == (64, 96, 3)
@@ -121,5 +128,11 @@ def test_a_trained_network_lightens_the_shadow_more_than_the_rest(trained, roads
 
 
 def test_the_command_says_what_is_missing(tmp_path):
-    with pytest.raises(SystemExit, match="make roads"):
-        main([str(tmp_path), str(tmp_path / "a.keras")])
+    with pytest.raises(SystemExit, match="There is no .*road_train.csv"):
+        main([str(tmp_path / "road_train.csv"), str(tmp_path / "a.keras")])
+
+
+def test_roads_without_sun_are_refused(roads):
+    cloudy = roads.select(np.flatnonzero(roads.table["condition"] == "overcast"))
+    with pytest.raises(ValueError, match="clear, low_sun. Received: none in .* Run `make roads`"):
+        read_relight_pairs(cloudy, 16, 24)
