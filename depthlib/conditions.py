@@ -3,7 +3,7 @@
 The views are of one depth, so whatever changes in the prediction is not of the scene.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log, nan
 
@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from depthlib.evaluation import Predict
 from depthlib.images import read_depth, read_rgb
-from depthlib.metrics import EvaluationProtocol, bootstrap_interval, score
+from depthlib.metrics import KITTI_GARG, EvaluationProtocol, bootstrap_interval, score
 from depthlib.pairs import Pairs
 
 MEASURES = (
@@ -87,6 +87,19 @@ def score_conditions(
                     {"scene": view.scene, "condition": condition, "light": light} | measures
                 )
     return pd.DataFrame(rows)
+
+
+def score_arms(
+    networks: Mapping[str, Sequence[Predict]],
+    views: Sequence[View],
+    reference: str,
+    protocol: EvaluationProtocol = KITTI_GARG,
+) -> dict[str, pd.DataFrame]:
+    """`score_conditions` of each arm: those of its networks, one a seed, under one another."""
+    return {
+        arm: pd.concat([score_conditions(each, views, protocol, reference) for each in seeds])
+        for arm, seeds in networks.items()
+    }
 
 
 def summarise_conditions(scores: Mapping[str, pd.DataFrame], seed: int = 0) -> pd.DataFrame:

@@ -58,7 +58,9 @@ def find_pairs(folder: Path | str, spec: DatasetSpec) -> tuple[Pairs, pd.DataFra
     folder = Path(folder)
     photos, maps = (_find(folder, template, spec) for template in (spec.photo, spec.depth))
     if "{frame}" not in spec.depth:  # one map for all photos of a scene
-        maps = {key: maps[key[0], ""] for key in photos if (key[0], "") in maps}
+        shared = {key: (key[0], "") for key in photos if (key[0], "") in maps}
+        alone = maps.keys() - shared.values()
+        maps = {key: maps[name] for key, name in [*shared.items(), *zip(alone, alone, strict=True)]}
     keys = sorted(photos.keys() & maps.keys(), key=_natural)
     if not keys:
         raise FileNotFoundError(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
 from depthlib.augment import check_effects
+from depthlib.weather import EFFECTS
 
 NETWORKS = (
     "resnet18", "resnet34", "resnet50", "mobilenet_v2",
@@ -163,6 +164,17 @@ LEVERS = {
     "gradients clipped at 0.1": {"clip_norm": 0.1},
     "batch of 16": {"batch_size": 16},
     "bfloat16": {"precision": "mixed_bfloat16"},
+}
+# What experiments/light_and_weather.ipynb trains on the same photos, each with its own changes.
+_MIX = {"jitter": 0.5, "weather": 0.5}
+ARMS = {
+    "clean": {"jitter": 0.0},
+    "colours": {"jitter": 0.5},
+    **{f"{name} alone": {**_MIX, "effects": (name,)} for name in EFFECTS},
+    "mix at .25": {**_MIX, "weather": 0.25},
+    "mix at .5": _MIX,
+    "mix at 1": {**_MIX, "weather": 1.0},
+    "mix and consistency": {**_MIX, "weather": 1.0, "consistency": 5.0},
 }
 RECIPES = {
     "resnet34": RESNET34,

@@ -8,6 +8,7 @@ from depthlib.conditions import (
     View,
     false_edges,
     read_views,
+    score_arms,
     score_conditions,
     summarise_conditions,
 )
@@ -117,6 +118,17 @@ def test_a_view_must_have_its_reference_and_masks_of_its_size():
     view = View("a", {"overcast": paint(50, 50)}, FLAT, {"shadow": RIGHT_HALF[:-1]})
     with pytest.raises(ValueError, match=r"size, \(32, 48\). Received: \(31, 48\) for shadow"):
         score_conditions(predict_from_red, [view], FULL, "overcast")
+
+
+def test_an_arm_is_scored_by_all_its_seeds():
+    def predict_twice_as_far(photos, flip_average):
+        return [2 * depth for depth in predict_from_red(photos)]
+
+    arms = {"clean": [predict_from_red, predict_twice_as_far], "robust": [predict_from_red]}
+    tables = score_arms(arms, [make_view()], "overcast", FULL)
+    assert [len(tables[arm]) for arm in arms] == [8, 4]
+    inside = tables["clean"].query("condition == 'shadow' and light == 'reference'")
+    np.testing.assert_allclose(inside["abs_rel_inside"], [0, 1], atol=1e-6)
 
 
 def test_views_are_read_with_their_conditions_and_the_masks_that_there_are(tmp_path):

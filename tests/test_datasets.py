@@ -1,6 +1,14 @@
 import pytest
 
-from depthlib.datasets import KITTI, NYU_RELATIVE, NYU_TEST, NYU_TRAIN, base_scene, get_spec
+from depthlib.datasets import (
+    KITTI,
+    NYU_RELATIVE,
+    NYU_TEST,
+    NYU_TRAIN,
+    ROADS,
+    base_scene,
+    get_spec,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +45,12 @@ def test_photo_and_map_of_a_pair_have_one_key_even_in_different_folders():
     assert photo == KITTI.key_of("drive_0005/depth/0000000050.png", KITTI.depth)
     assert photo == ("drive_0005", "0000000050")
     assert NYU_TEST.key_of("nyu2_test/notes.txt", NYU_TEST.photo) is None
+
+
+def test_a_map_for_all_photos_of_a_scene_has_no_frame_in_its_name():
+    assert ROADS.key_of("train/motorway_0001/depth.png", ROADS.depth) == ("motorway_0001", "")
+    assert ROADS.key_of("train/motorway_0001/rain.jpg", ROADS.photo) == ("motorway_0001", "rain")
+    assert ROADS.key_of("train/motorway_0001/clear_mask.png", ROADS.depth) is None
 
 
 def test_units_and_sparsity_follow_from_the_encoding():

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from depthlib.datasets import NYU_TEST, NYU_TRAIN
+from depthlib.datasets import NYU_TEST, NYU_TRAIN, ROADS
 from depthlib.pairs import check_pairs, find_pairs, read_csv, split_by_scene, write_csv
 
 
@@ -24,6 +24,28 @@ def test_what_has_no_partner_is_listed_by_name_and_left_out(tiny_nyu):
         ["nyu2_train/room_0001_out/1.jpg", "no depth map"],
         ["nyu2_train/room_0002_out/2.png", "no photo"],
     ]
+
+
+def test_all_photos_of_a_scene_may_share_a_map_and_have_their_conditions(tmp_path):
+    for name in ("a/clear.jpg", "a/fog.jpg", "a/depth.png", "b/clear.jpg", "c/depth.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    rows = "photo,scene,condition", "a/clear.jpg,a,clear", "a/fog.jpg,a,fog", "b/clear.jpg,b,clear"
+    (tmp_path / "index.csv").write_text("\n".join(rows))
+    pairs, lonely = find_pairs(tmp_path, ROADS)
+    assert pairs.table.to_numpy().tolist() == [
+        ["a/clear.jpg", "a/depth.png", "a", "clear"],
+        ["a/fog.jpg", "a/depth.png", "a", "fog"],
+    ]
+    assert lonely.to_numpy().tolist() == [
+        ["b/clear.jpg", "no depth map"],
+        ["c/depth.png", "no photo"],
+    ]
+    write_csv(pairs, tmp_path / "road.csv")
+    assert (tmp_path / "road.csv").read_text().splitlines()[0] == "a/clear.jpg,a/depth.png"
+    again = read_csv(tmp_path / "road.csv", ROADS)
+    assert again.table["condition"].tolist() == ["clear", "fog"]
+    assert again.select([1]).table["condition"].tolist() == ["fog"]
 
 
 def test_a_missing_folder_and_one_without_pairs_are_refused(tmp_path):

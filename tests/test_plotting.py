@@ -75,3 +75,11 @@ def test_an_animation_shows_each_depth_in_turn_on_one_scale(tmp_path):
     while (frame := film.read()[1]) is not None:
         colours.append(tuple(frame[frame.shape[0] // 2, frame.shape[1] * 2 // 3]))
     assert len(colours) == len(set(colours)) == 3  # one scale: another depth has another colour
+
+
+def test_views_of_scenes_stand_in_their_own_order_with_one_depth_scale_a_row():
+    rows = [{"fog": PHOTO, "depth": TRUTH, "mask": TRUTH > 2}, {"lamps": PHOTO}]
+    figure = plotting.show_views(rows)
+    panels = [axis for axis in figure.axes if axis.get_title() not in ("", "m")]
+    assert [axis.get_title() for axis in panels] == ["fog", "depth", "mask", "lamps"]
+    assert panels[1].images[0].get_clim() == tuple(np.percentile(TRUTH, (1, 99)))

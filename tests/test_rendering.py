@@ -114,6 +114,14 @@ def test_denoising_keeps_even_light_and_texture_and_takes_noise_and_dots_away():
     noisy[5, 7] = 500
     error = abs(denoise(noisy, albedo, normal, point) / clean - 1)
     assert error.mean() < 0.1 and error.max() < 0.5
+    # The sun lights the left half a little more: told so, no light runs over the shadow's edge.
+    lit = np.broadcast_to(np.arange(WIDTH) < WIDTH // 2, clean.shape[:2])
+    shaded = clean * np.where(lit, 1.3, 1.0)[..., None]
+    told, untold = (
+        abs(denoise(shaded, albedo, normal, point, lit=known) / shaded - 1).max()
+        for known in (lit, None)
+    )
+    assert told < 0.01 < untold
 
 
 def test_a_photo_is_exposed_whatever_the_light_and_has_a_white_frame():

@@ -27,7 +27,7 @@ EXPOSURE = {
     **{fog: ((0.24, 0.36), (0.3, 0.8)) for fog in FOGS},
 }
 FACES = 0.02  # of the cosine: from here on a surface faces the sun
-SHOWS = 0.25  # of a pixel's light: from here on a reflection counts
+SHOWS = 0.2  # of a pixel's light: from this share on a reflection counts
 
 
 def conditions_of(kind):
@@ -50,10 +50,11 @@ class Shot:
         self.distance = np.where(self.seen, away, np.inf)
         self._guides = self.renderer.guides(*self.view, min(samples, 8), 0)
 
-    def take(self, lights, change=lambda material: material, effort=1, lamps=False):
+    def take(self, lights, change=lambda material: material, effort=1, lamps=False, lit=None):
         """Linear light (height, width, 3) without noise; `lamps`: some are in the picture.
 
-        `change` gives each material as it is in this light, `effort` multiplies the samples.
+        `change` gives each material as it is in this light, `effort` multiplies the samples; `lit`
+        bool (height, width) is what the sun reaches, so that its shadows stay sharp.
         """
         renderer, count = self.renderer.again(lights, change), self.samples * effort
         light = renderer.light(*self.view, count, 1)
@@ -61,12 +62,18 @@ class Shot:
         if lamps:
             shines = renderer.light(*self.view, count, 1, bounces=0)
         far = np.linalg.norm(self._guides[2] - self.scene.camera.position, axis=2)
-        return denoise(light - shines, *self._guides, scale=0.02 + 0.005 * far) + shines
+        light = np.maximum(light - shines, 0)
+        scale = 0.02 + 0.005 * far
+        return denoise(light, *self._guides, scale=scale, lit=lit) + shines
 
-    def shadow(self, sun):
-        """Where a surface faces the sun but something stands between, bool (height, width)."""
+    def sunlight(self, sun):
+        """What the sun lights, and where a surface faces it but something stands between.
+
+        Two of bool (height, width); the second is the cast shadow.
+        """
         faces = self.seen & (self.normals @ sun.towards > FACES)
-        return faces & ~self.renderer.sees(self.points, sun.towards)
+        free = self.renderer.sees(self.points, sun.towards)
+        return faces & free, faces & ~free
 
 
 def light_scene(shot, seed):
@@ -95,13 +102,14 @@ def _light_outside(shot, rng):
     lights["overcast"] = weather.add_fog(dull, near_sky, far, airlight)
     for name, place in (("clear", shot.scene.sun), ("low_sun", shot.scene.low_sun)):
         bright, sun = sky.sunlit(rng, *place)
-        light = shot.take([bright, sun])
+        lit, masks[name] = shot.sunlight(sun)
+        light = shot.take([bright, sun], lit=lit)
         light = weather.add_fog(light, near_sky, far, sky.horizon_of(bright))
         dirt = rng.uniform(0.04, 0.2)
         in_sun = shot.renderer.sees(np.array(camera.position), sun.towards)
         if in_sun:
             light = weather.add_glare(light, camera.rays(*light.shape[:2]), sun, dirt)
-        lights[name], masks[name] = light, shot.shadow(sun)
+        lights[name] = light
         if name == "clear":
             inside = [bright, sun] if in_sun else [bright]
             lights["reflection"], masks["reflection"] = _reflect(shot, rng, light, inside)
@@ -144,7 +152,7 @@ def low_beam(size=128):
 
 def _reflect(shot, rng, light, lights):
     """`light` through a pane that mirrors a dashboard, and where that shows."""
-    tilt = rng.uniform(54, 64)
+    tilt = rng.uniform(42, 54)
     parts = windshield.draw_dashboard(rng, tilt)
     camera, height, width = shot.view
     image = windshield.mirror(parts, tilt, camera.position)

@@ -4,13 +4,14 @@ import cv2
 import numpy as np
 
 
-def denoise(radiance, albedo, normal, position, rounds=5, scale=None):
+def denoise(radiance, albedo, normal, position, rounds=5, scale=None, lit=None):
     """Linear radiance (height, width, 3) without the path tracer's noise.
 
     Edge-avoiding wavelets (Dammertz et al. 2010) over the light alone, the radiance over the
     albedo, so that textures stay sharp: a pixel averages with those that lie in its plane, face its
     way and are about as bright. The guides have the radiance's shape; positions are in metres.
-    `scale` (height, width) is how far from its plane a point may lie, else a room's 2 %.
+    `scale` (height, width) is how far from its plane a point may lie, else a room's 2 %; where
+    `lit` bool (height, width) is given, what the sun lights and what it does not stay apart.
     """
     albedo = albedo + 0.03
     light = (radiance / albedo).astype(np.float32)
@@ -19,6 +20,7 @@ def denoise(radiance, albedo, normal, position, rounds=5, scale=None):
     tone = cv2.GaussianBlur(np.log(light.mean(2) + 1e-3), (0, 0), 2.0)
     if scale is None:
         scale = 0.02 * np.linalg.norm(position - position.mean((0, 1)), axis=2).mean()
+    lit = None if lit is None else lit.astype(np.float32)
     for step in 2 ** np.arange(rounds):
         total, weights = np.zeros_like(light), np.zeros_like(tone)
         for dy in (-step, 0, step):
@@ -32,6 +34,8 @@ def denoise(radiance, albedo, normal, position, rounds=5, scale=None):
                 off_plane = np.abs(((shift(position) - position) * normal).sum(2)) / scale
                 turned = 1 - (shift(normal) * normal).sum(2).clip(0, 1)
                 weight = np.exp(-off_plane - 8 * turned - np.abs(shift(tone) - tone) / 0.5)
+                if lit is not None:
+                    weight *= np.where(shift(lit) == lit, 1, 1e-3)
                 weight *= 4.0 / 2 ** ((dy != 0) + (dx != 0))
                 total += weight[..., None] * shift(light)
                 weights += weight

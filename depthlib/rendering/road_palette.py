@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from depthlib.rendering import road_textures as paint
-from depthlib.rendering.palette import Material, pick
+from depthlib.rendering.palette import Material, pick, plain
 from depthlib.rendering.textures import noise, pick_color
 
 WHITE = np.array([0.86, 0.86, 0.83])
@@ -52,8 +52,7 @@ def shining(material, emission):
 
 def colored(color, finish="matte", **shines):
     """A road material of one colour, (3,) or a grey."""
-    texture = np.broadcast_to(np.asarray(color, float), (1, 1, 3))
-    return RoadMaterial(texture, finish=finish, **shines)
+    return RoadMaterial(plain(color).texture, finish=finish, **shines)
 
 
 class RoadPalette:
@@ -70,7 +69,7 @@ class RoadPalette:
         lines = [paint.worn(rng, color, ground, wear) for color in (WHITE, YELLOW)]
         self.white, self.yellow = (RoadMaterial(line, 1.1, "satin", **wet) for line in lines)
         self.zinc = colored(np.array([0.6, 0.62, 0.64]) * rng.uniform(0.75, 1.1), "gloss")
-        self.steel = colored(np.full(3, rng.uniform(0.35, 0.6)), "satin")
+        self.steel = colored(rng.uniform(0.35, 0.6), "gloss")
         self.concrete = Material(paint.concrete(rng, rng.uniform(0.5, 0.7)), 4.0)
         green = pick_color(rng, (0.16, 0.28), (0.3, 0.6), (0.3, 0.5))
         straw = pick_color(rng, (0.1, 0.14), (0.3, 0.5), (0.5, 0.68))
@@ -83,12 +82,15 @@ class RoadPalette:
         self.needles = Material(paint.grass(rng, dark, dark * 1.3), 2.0)
         self.bark = Material(paint.bark(rng), 1.5)
         self.rubber, self.dark = colored(0.16), colored(0.12, "gloss")
+        self.greys = [colored(grey, "gloss") for grey in (0.9, 0.75, 0.6, 0.35, 0.13)]
+        hues = [pick_color(rng, (0, 1), (0.3, 0.75), (0.25, 0.7)) for _ in range(5)]
+        self.colors = [colored(hue, "gloss") for hue in hues]
         self.glass = colored((0.05, 0.06, 0.07), "glass")
         self.alloy = colored(0.6, "gloss")
         self.tail_light = colored((0.6, 0.03, 0.03), "gloss", night=0.9)
         self.head_light = colored((0.9, 0.9, 0.82), "gloss", night=60.0)
         self.reflector = colored((0.9, 0.35, 0.05), "gloss", night=0.4)
-        self.plate = colored((0.9, 0.9, 0.86), "satin", night=0.05)
+        self.plate = colored((0.9, 0.9, 0.86), night=0.05)
         sodium = (1.0, 0.78, 0.42), (1.0, 0.97, 0.93)
         self.lamp = colored(sodium[rng.random() < 0.45], lamp=200.0)
         self.way_out = colored((0.1, 0.7, 0.35), "gloss", night=0.02, lamp=0.9)
@@ -99,9 +101,7 @@ class RoadPalette:
 
     def car_paint(self, rng):
         """A car's colour: mostly white, greys and black, as on the road."""
-        if rng.random() < 0.65:
-            return colored(np.full(3, rng.choice([0.9, 0.75, 0.6, 0.35, 0.13])), "gloss")
-        return colored(pick_color(rng, (0, 1), (0.3, 0.75), (0.25, 0.7)), "gloss")
+        return self.greys[rng.integers(5)] if rng.random() < 0.65 else pick(rng, self.colors)
 
     def load_color(self, rng):
         """The colour of a lorry's body."""
@@ -112,13 +112,13 @@ class RoadPalette:
     def sign_board(self, rng):
         """A sign over a motorway, green or blue."""
         color = pick(rng, ((0.02, 0.42, 0.26), (0.04, 0.25, 0.6)))
-        return RoadMaterial(paint.board(rng, color), finish="satin", night=0.05)
+        return RoadMaterial(paint.board(rng, color), night=0.05)
 
     def sign_face(self, rng):
         """(sides, lean in degrees, material) of a small sign: round, triangle or square."""
         kind = rng.integers(3)
         picture = (paint.roundel, paint.warning, lambda rng: paint.board(rng, (0.05, 0.3, 0.65)))
-        material = RoadMaterial(picture[kind](rng), finish="satin", night=0.08)
+        material = RoadMaterial(picture[kind](rng), night=0.08)
         return ((24, 0), (3, 90), (4, 45))[kind] + (material,)
 
     def wall(self, rng):

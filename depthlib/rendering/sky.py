@@ -35,7 +35,7 @@ def sunlit(rng, azimuth, elevation):
     zenith = np.array([0.10, 0.20, 0.48]) * (1 - 0.5 * low)
     horizon = np.array([0.62, 0.74, 0.88]) * (1 - low) + np.array([0.80, 0.62, 0.45]) * low
     horizon = horizon * (1 - 0.45 * low * (apart / 180))
-    light = zenith + (horizon - zenith) * np.exp(-up / 0.22)
+    light = 0.75 * (zenith + (horizon - zenith) * np.exp(-up / 0.22))
     tint = CLEAR_SUN * (1, 1 - 0.35 * low, 1 - 0.65 * low)
     light = light + tint * (0.05 * np.exp(-apart / 14) + 0.35 * np.exp(-apart / 3.5))
     cover = _clouds(rng, 1.35) - rng.uniform(0.0, 1.6)

@@ -112,7 +112,7 @@ def rigid_lorry(rng, palette):
 def tipper(rng, palette):
     """A lorry with an open ribbed body, as for sand or grain."""
     parts, color, rear = Parts(), palette.load_color(rng), -4.4
-    paint = RoadMaterial(tarpaulin(rng, color * 0.85), 1.0, "satin")
+    paint = RoadMaterial(tarpaulin(rng, color * 0.85))
     length, low, top = 6.0, 1.15, rng.uniform(2.7, 3.6)
     for side in (-1, 1):
         parts.box(paint, length, 0.08, top - low, rear + length / 2, side * 1.2, low)
@@ -130,8 +130,8 @@ def tipper(rng, palette):
 
 def add_load(rng, parts, palette, color, rear, length, low, top):
     """A closed body with doors behind."""
-    side = RoadMaterial(tarpaulin(rng, color), finish="satin")
-    doors = RoadMaterial(trailer_doors(rng, color), finish="satin", night=0.02)
+    side = RoadMaterial(tarpaulin(rng, color))
+    doors = RoadMaterial(trailer_doors(rng, color), night=0.02)
     tall, front, half = (0, 0, top - low), rear + length, 1.275
     parts.add(doors, quad((rear, half, low), (0, -2 * half, 0), tall, fit=True))
     for start in np.linspace(0, 1, 3)[:-1] * length:  # a name on each half of each side

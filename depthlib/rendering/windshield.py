@@ -35,7 +35,7 @@ def draw_dashboard(rng, tilt):
     It reaches from under the pane's foot towards the driver; a roof shades what lies behind.
     """
     parts, base = Parts(), AHEAD + BELOW * np.tan(np.deg2rad(tilt))
-    grey = pick_color(rng, (0.05, 0.12), (0.0, 0.3), (0.15, 0.55))
+    grey = pick_color(rng, (0.05, 0.12), (0.0, 0.3), (0.2, 0.7))
     skin, dark = Material(textures.carpet(rng, grey), 0.15, "satin"), plain(0.08)
     depth = base + 0.25
     top = quad((-0.25, -0.9, -BELOW), (depth, 0, 0), (0, 1.8, 0))
@@ -46,10 +46,10 @@ def draw_dashboard(rng, tilt):
         )
     parts.cushion(skin, 0.3, 0.42, 0.1, x=0.3, y=0.35 * rng.choice([-1, 1]), z=-BELOW - 0.02)
     parts.box(skin, 0.03, 1.8, 0.03, base - 0.24, 0, -BELOW)
-    for _ in range(rng.integers(1, 6)):  # sheets, a cloth, a telephone, a box
+    for _ in range(rng.integers(2, 7)):  # sheets, a cloth, a telephone, a box
         place, turn = rng.uniform((0.2, -0.5), (base - 0.15, 0.5)), rng.uniform(-40, 40)
         size = rng.uniform(0.06, 0.3, 2)
-        color = pick_color(rng, (0, 1), (0.0, 0.6), (0.1, 1.0))
+        color = pick_color(rng, (0, 1), (0.0, 0.6), (0.35, 1.0))
         thing = Material(textures.paint(rng, color, 0.05), 0.3)
         parts.box(thing, *size, rng.choice([0.003, 0.003, 0.05]), *place, -BELOW, turn)
     parts.box(dark, 2.0, 2.2, 0.05, -1.0 - rng.uniform(0, 0.15), 0, 0.2)
