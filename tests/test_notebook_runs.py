@@ -47,10 +47,14 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     peers |= {"TABLE": f"{out}/peers.csv", "LATENCY": f"{out}/latency.csv"}
     runs.append(("experiments/peers", peers))
     runs.append(("experiments/weather", {"FIGURE": f"{out}/weather.png"}))
+    corrupted = {"MODELS": models, "DATA": data["DATA"], "MOST": 2, "SEVERITIES": (5,)}
+    corrupted |= {"CORRUPTIONS": ["contrast", "pixelate"], "FOG": (0.5,)}
+    corrupted |= {"TABLE": f"{out}/corruptions.csv"}
+    runs.append(("experiments/corruptions", corrupted))
     film = {"MODEL": models["unet"], "VIDEO": f"{root}/nyu2_test/*_colors.png"}
     film |= {"TARGET": f"{out}/film.avi", "FIGURE": f"{out}/film.png"}
     runs.append(("predict_video", film))
-    assert len(runs) == 13
+    assert len(runs) == 14
     run_all(runs, out)
     figures = ("make_dataset", "resnet", "resnet_photos", "unet", "unet_photos", "comparison")
     for name in (*figures, "peers", "epochs", "epochs_metrics", "film", "weather"):
@@ -70,6 +74,8 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     assert latency["model"].tolist() == ["resnet", "unet", "tiny"]
     assert latency["parameters"].tolist() == [24_456_154, 6_124_089, 4]
     assert open_frames(out / "film.avi").count == 3
+    robust = pd.read_csv(out / "corruptions.csv").set_index("model")
+    assert robust.at["resnet", "mce"] == 100 and robust.at["unet", "mce"] > 0
     executed = nbformat.read(out / "gpu_test.ipynb", as_version=4)
     assert "cpu:0" in str(executed.cells[-2].outputs)
 
@@ -85,6 +91,7 @@ def test_every_study_runs_and_leaves_its_table_and_figure(tiny_nyu, project, tmp
         "learning_curve": {"SCENES": (1, 2), "EPOCHS": (1,), "STEPS_OF": 1, "WEIGHTS": None},
         "loss_weights": {"ONLY": ["L1 alone", "scale-invariant"], "BATCH_SIZE": 4},
         "encoders": {"ENCODERS": ["mobilenet_v2"], "WEIGHTS": {}},
+        "light_and_weather": {"ONLY": ("clean", "mix and consistency"), "WEIGHTS": None},
     }
     runs = []
     for name, own in changes.items():
@@ -92,8 +99,12 @@ def test_every_study_runs_and_leaves_its_table_and_figure(tiny_nyu, project, tmp
         if name not in ("learning_curve", "encoders"):  # their tables stand beside their figures
             files["TABLE"] = f"{out}/{name}.csv"
         runs.append((f"experiments/{name}", common | files | own))
+    roads = project / "datasets/sample_roads"
+    runs[-1][1].update(DATA=f"{roads}/road_train.csv", TEST_DATA=f"{roads}/road_test.csv")
+    del runs[-1][1]["CACHE"]
     run_all(runs, out)
-    tables = {name: pd.read_csv(out / f"{name}.csv").set_index("variant") for name in changes}
+    index = {name: "model" if name == "light_and_weather" else "variant" for name in changes}
+    tables = {name: pd.read_csv(out / f"{name}.csv").set_index(index[name]) for name in changes}
     for name in changes:
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
     structures = tables["unet_structure"]
@@ -104,6 +115,9 @@ def test_every_study_runs_and_leaves_its_table_and_figure(tiny_nyu, project, tmp
     assert tables["loss_weights"].index.tolist() == 2 * ["L1 alone", "scale-invariant"]
     measured = ["validation δ1", "F1 of edges"]
     assert tables["loss_weights"]["metric"].unique().tolist() == measured
+    lights = tables["light_and_weather"]
+    assert set(lights.index) == {"clean", "mix and consistency"}
+    assert {"clear", "reflection", "fog_50", "night"} <= set(lights["condition"])
     assert tables["encoders"].at["mobilenet_v2", "milliseconds"] > 0
 
 
