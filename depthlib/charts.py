@@ -77,6 +77,19 @@ def show_curves(summaries: Mapping[str, pd.DataFrame], metric: str) -> Figure:
     return figure
 
 
+def show_lines(table: pd.DataFrame, across: str, by: str, metrics: Sequence[str]) -> Figure:
+    """A panel a metric: its column of `table` over the column `across`, a line for each of `by`."""
+    size = (4.5 * len(metrics), 3.2)
+    figure, axes = plt.subplots(1, len(metrics), figsize=size, squeeze=False, layout="constrained")
+    for axis, metric in zip(axes[0], metrics, strict=True):
+        for name, rows in table.groupby(by, sort=False):
+            axis.plot(rows[across], rows[metric], "o-", label=name)
+        axis.set(title=metric, xlabel=across)
+        axis.grid(alpha=0.3)
+    axes[0, 0].legend()
+    return figure
+
+
 def show_gains(summaries: Mapping[str, pd.DataFrame]) -> Figure:
     """What each variant gains on the first one, with its interval where there is one.
 

@@ -14,6 +14,8 @@ class DatasetSpec:
     Depth is `count * metres_per_count` for metric datasets. Where `metres_per_count` is None each
     map is relative: counts over the largest value of `depth_dtype`, times an unknown scale.
     Ranges are in metres (relative: in 0..1) and inclusive; what lies outside is invalid.
+    `focal` is the horizontal focal length over the photo's width, where all photos have about one.
+    Where `empty_is_far`, as in rendered maps, what has no depth lies beyond the range: the sky.
     A template without {scene} has its scenes in index.csv, else every frame is its own scene; a
     `depth` without {frame} is one map for all photos of a scene.
     """
@@ -31,6 +33,8 @@ class DatasetSpec:
     border: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)  # top, bottom, left, right
     protocol: str = "full"  # the evaluation protocol in `metrics.PROTOCOLS`
     made_by: str = "make_dataset.ipynb"  # what writes its CSVs
+    focal: float | None = None
+    empty_is_far: bool = False
 
     @property
     def unit(self) -> str:
@@ -81,6 +85,7 @@ def _pattern(template: str) -> re.Pattern:
 
 # The photos of NYU Depth V2 carry a white frame from undistortion; (43, 45)-(608, 472) is picture.
 _NYU_BORDER = (45 / 480, 472 / 480, 43 / 640, 608 / 640)
+_NYU_FOCAL = 518.86 / 640  # of the Kinect's colour camera, from the dataset's own toolbox
 
 NYU_TRAIN = DatasetSpec(
     name="nyu_train",
@@ -94,6 +99,7 @@ NYU_TRAIN = DatasetSpec(
     coverage_range=(0.5, 1.0),
     border=_NYU_BORDER,
     protocol="nyu_densedepth",
+    focal=_NYU_FOCAL,
 )
 NYU_TEST = DatasetSpec(
     name="nyu_test",
@@ -107,6 +113,7 @@ NYU_TEST = DatasetSpec(
     coverage_range=(0.5, 1.0),
     border=_NYU_BORDER,
     protocol="nyu_densedepth",
+    focal=_NYU_FOCAL,
 )
 NYU_RELATIVE = DatasetSpec(
     name="nyu_relative",
@@ -120,6 +127,7 @@ NYU_RELATIVE = DatasetSpec(
     coverage_range=(0.5, 1.0),
     border=_NYU_BORDER,
     protocol="nyu_densedepth",
+    focal=_NYU_FOCAL,
 )
 INDOOR_MILLIMETRE = DatasetSpec(
     name="indoor_millimetre",
@@ -144,6 +152,7 @@ KITTI = DatasetSpec(
     median_range=(2.0, 60.0),
     coverage_range=(0.0005, 0.5),
     protocol="kitti_garg",
+    focal=721.5377 / 1242,  # of 2011_09_26; the other days' are within 1 % of it
 )
 # The official archives' layout: photos where the raw drives have them, and scans as projected by
 # `depthlib.kitti`, or the annotated maps, gathered over 11 scans and checked by stereo.
@@ -170,6 +179,8 @@ ROADS = DatasetSpec(
     max_depth=80.0,
     median_range=(2.0, 60.0),
     coverage_range=(0.2, 1.0),
+    focal=0.87,  # half of the width over the tangent of 28 to 32 degrees
+    empty_is_far=True,
 )
 _ALL = (
     NYU_TRAIN, NYU_TEST, NYU_RELATIVE, INDOOR_MILLIMETRE, KITTI, KITTI_RAW, KITTI_IMPROVED, ROADS,

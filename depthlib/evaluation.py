@@ -1,6 +1,7 @@
 """How good predictions are: a row an image, means with intervals, and the floors to beat."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import product
 
 import cv2
@@ -9,7 +10,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from depthlib.edges import edge_scores
-from depthlib.images import read_depth, read_pair, resize_depth
+from depthlib.images import crop_border, read_depth, read_pair, resize_depth
 from depthlib.metrics import (
     METRICS,
     PROTOCOLS,
@@ -119,6 +120,33 @@ def measure_edges(predict: Predict, pairs: Pairs) -> dict[str, float]:
     return pd.DataFrame(rows).mean().to_dict()
 
 
+def measure_focal(predict: Predict, pairs: Pairs, shares: Sequence[float]) -> pd.DataFrame:
+    """How well depth scaled by the focal length holds: scores on the middle of each photo.
+
+    The middle `share` of a photo's height and width is the photo of a lens 1/share times as long.
+    A row for each share and way, "as trained" and "scaled" (by 1/share, see `Predictor`): share,
+    way, delta1, abs_rel, images. Truth is what the pairs' protocol has within its crop.
+    """
+    protocol = PROTOCOLS[pairs.spec.protocol]
+    inside = replace(protocol, rows=(0.0, 1.0), columns=(0.0, 1.0))
+    rows = []
+    for index in tqdm(range(len(pairs)), "focal length"):
+        rgb, depth = read_pair(pairs.rgb_path(index), pairs.depth_path(index), pairs.spec)
+        truth = np.zeros_like(depth)
+        truth[protocol.crop(*depth.shape)] = depth[protocol.crop(*depth.shape)]
+        for share in shares:
+            edge = (1 - share) / 2
+            middle = (edge, 1 - edge, edge, 1 - edge)
+            part, part_truth = crop_border(rgb, middle), crop_border(truth, middle)
+            depth_m = predict([part], False)[0]
+            for way, factor in (("as trained", 1), ("scaled", 1 / share)):
+                scores = score(part_truth, depth_m * factor, inside)
+                rows.append({"share": share, "way": way, **scores})
+    groups = pd.DataFrame(rows).groupby(["share", "way"])
+    table = groups[["delta1", "abs_rel"]].mean().assign(images=len(pairs))
+    return table.reset_index()
+
+
 def fit_floors(training: Pairs, most: int = 2000) -> dict[str, Predict]:
     """What needs no photo at all: `mean_map`, training's mean log depth at each pixel, `constant`.
 
@@ -139,6 +167,26 @@ def fit_floors(training: Pairs, most: int = 2000) -> dict[str, Predict]:
     mean = np.full(maps.shape[1:], median, np.float32)
     mean[measured] = np.exp(np.nanmean(log_depth[:, measured], axis=0))
     return {"mean_map": _predict_map(mean), "constant": _predict_map(np.full((2, 2), median))}
+
+
+def ground_plane(
+    focal: float, horizon: float = 0.5, camera_height: float = 1.65, farthest: float = 80.0
+) -> Predict:
+    """The depth of a level road and nothing on it, to `farthest` metres; a floor for driving.
+
+    focal: horizontal focal length over the photo's width. horizon: its row over the height.
+    camera_height: metres above the road; KITTI's setup paper (Geiger et al. 2013) has 1.65.
+    """
+
+    def predict(photos, flip_average=False):
+        depths = []
+        for height, width in (photo.shape[:2] for photo in photos):
+            below = (np.arange(height, dtype=np.float32) + 0.5 - horizon * height).clip(1e-6)
+            depth = (focal * width * camera_height / below).clip(max=farthest)
+            depths.append(np.repeat(depth[:, None], width, axis=1))
+        return depths
+
+    return predict
 
 
 def _predict_map(depth: np.ndarray) -> Predict:

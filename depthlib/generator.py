@@ -25,7 +25,9 @@ class DepthGenerator(keras.utils.PyDataset):
     Depth is in metres (relative datasets: 0..1), 0 where invalid; the last batch may be smaller.
     With `counts` it stays as the cache has it, uint16 counts of `unit`, half as much to move to the
     device; losses and metrics take the unit as `truth_unit`.
-    Several `pairs` are one dataset. Where some are metric and some relative, depth is int32 counts
+    Several `pairs` are one dataset, its depth as the first one's camera would see it: that of a
+    dataset with another focal length is scaled. What is empty in one where `empty_is_far` is as
+    far as depth goes. Where some are metric and some relative, depth is int32 counts
     or float32, and that of relative ones negative: `ScaleInvariantLoss` takes it as known only up
     to a scale, and the metrics do not count it.
     With `twins` each pair comes twice in a row, without and with the augmentation's weather, and
@@ -66,7 +68,7 @@ class DepthGenerator(keras.utils.PyDataset):
         members = [pairs] if isinstance(pairs, Pairs) else pairs
         _check_arguments(members, twins, augmentation, height, width, batch_size, workers)
         self.source = _open_sources(members, height, width, cache_folder, crop_border)
-        self._relative = members[0].spec.unit == "relative"
+        self._members = members
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.augmentation = augmentation
@@ -128,7 +130,15 @@ class DepthGenerator(keras.utils.PyDataset):
         """The metres of a count of each row, 0 where depth is known only up to a scale."""
         if isinstance(self.source, MixedPairs):
             return np.where(self.source.is_relative(rows), 0, self.unit)
-        return np.full(len(rows), 0 if self._relative else self.unit)
+        relative = self._members[0].spec.unit == "relative"
+        return np.full(len(rows), 0 if relative else self.unit)
+
+    def _fill_far(self, rows: np.ndarray, counts: np.ndarray) -> None:
+        """Puts the farthest depth, in place, where nothing is in a dataset whose empty is far."""
+        ends = np.cumsum([len(member) for member in self._members])
+        flags = np.array([member.spec.empty_is_far for member in self._members])
+        far = flags[np.searchsorted(ends, rows, side="right")]
+        counts[far] = np.where(counts[far] > 0, counts[far], 65535)
 
     def _make_batch(self, plan: "_Plan", index: int) -> tuple[np.ndarray, np.ndarray]:
         rows = plan.order[index * self.batch_size : (index + 1) * self.batch_size]
@@ -139,6 +149,8 @@ class DepthGenerator(keras.utils.PyDataset):
                 rgb, counts, rows = (np.repeat(values, 2, axis=0) for values in (rgb, counts, rows))
                 draws = self.augmentation.double(draws)
             self.augmentation.apply(rgb, counts, draws, self._metres_of(rows))
+        # After it: a part that is enlarged comes nearer, the sky does not.
+        self._fill_far(rows, counts)
         if isinstance(self.source, MixedPairs) and self.source.mixes_units:
             signs = np.where(self.source.is_relative(rows), -1, 1)
             counts = counts * signs.astype(np.int32)[:, None, None]
@@ -184,7 +196,9 @@ def _open_sources(members: Sequence[Pairs], *settings) -> DecodedPairs | FilePai
     sources = [_open_source(member, *settings) for member in members]
     if len(sources) == 1:
         return sources[0]
-    return MixedPairs(sources, [member.spec.unit == "relative" for member in members])
+    focals = [member.spec.focal or members[0].spec.focal for member in members]
+    factors = [focals[0] / focal if focals[0] else 1 for focal in focals]
+    return MixedPairs(sources, [member.spec.unit == "relative" for member in members], factors)
 
 
 def _open_source(

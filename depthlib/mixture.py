@@ -13,11 +13,13 @@ class MixedPairs:
     """Sources one after the other, as one that gives what `DecodedPairs` gives.
 
     `relative` says of each source whether its depth is known only up to a scale. The counts of
-    the others come in `unit`, the first one's; what lies beyond its range counts as not measured.
+    the others come in `unit`, the first one's, times `factors`; what lies beyond its range counts
+    as not measured.
     """
 
     sources: Sequence[DecodedPairs | FilePairs]
     relative: Sequence[bool]
+    factors: Sequence[float] = ()  # a number a source; none: all 1
 
     def __post_init__(self):
         self._ends = np.cumsum([len(source) for source in self.sources])
@@ -48,7 +50,8 @@ class MixedPairs:
                 rgb = np.empty((len(rows), *own_rgb.shape[1:]), np.uint8)
                 counts = np.empty(rgb.shape[:3], np.uint16)
             rgb[places] = own_rgb
-            factor = 1 if self.relative[member] else source.unit / self.unit
+            factor = source.unit / self.unit * (self.factors[member] if self.factors else 1)
+            factor = 1 if self.relative[member] else factor
             counts[places] = _rescale(own_counts, factor)
         return rgb, counts
 

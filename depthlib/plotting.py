@@ -7,7 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.animation import PillowWriter
-from matplotlib.colors import LogNorm
+from matplotlib.colorbar import Colorbar
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import LogLocator
@@ -53,17 +54,33 @@ def compare_with_truth(
 
 
 def show_photos(
-    photos: Sequence[np.ndarray], predictions: dict[str, Sequence[np.ndarray]], unit: str = "metre"
+    photos: Sequence[np.ndarray],
+    predictions: dict[str, Sequence[np.ndarray]],
+    unit: str = "metre",
+    far: Mapping[str, float] | None = None,
 ) -> Figure:
-    """A row a photo without ground truth: the photo and each model's depth, one scale a row."""
-    figure, axes = _make_grid(len(photos), 1 + len(predictions))
+    """A row a photo without ground truth: the photo and each model's depth, one scale a row.
+
+    `far` says of a model, by its name, from which depth on it says no more than "far": that is grey
+    and named so. Where it is given, if only {}, colours are logarithmic, as a road's must be.
+    """
+    logarithmic, far = far is not None, far or {}
+    aspect = max(photo.shape[0] / photo.shape[1] for photo in photos)
+    panel = PANEL[0], PANEL[1] + PANEL[0] * (aspect - 0.75)
+    figure, axes = _make_grid(len(photos), 1 + len(predictions), panel)
     for row, photo in enumerate(photos):
-        depths = [depths[row] for depths in predictions.values()]
+        depths = [
+            np.where(depths[row] < far.get(name, np.inf), depths[row], 0)
+            for name, depths in predictions.items()
+        ]
         limits = _limits(depths)
         axes[row, 0].imshow(photo)
         for axis, depth in zip(axes[row, 1:], depths, strict=True):
-            _show_depth(axis, depth, limits, unit)
-    for axis, title in zip(axes[0], ["photo", *predictions], strict=True):
+            _show_depth(axis, depth, limits, unit, logarithmic)
+    short = {"metre": "m"}.get(unit, unit)
+    notes = {name: f"\ngrey: sky or beyond {limit:.0f} {short}" for name, limit in far.items()}
+    titles = ["photo", *(name + notes.get(name, "") for name in predictions)]
+    for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title)
     return figure
 
@@ -145,9 +162,7 @@ def show_points(
         axis.set(xticks=[], yticks=[])
     bar = figure.colorbar(points, ax=axes.ravel().tolist(), fraction=0.02, pad=0.01)
     bar.ax.set_title({"metre": "m"}.get(unit, unit), fontsize="small")
-    bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    bar.ax.yaxis.set_major_formatter("{x:g}")
-    bar.ax.yaxis.set_minor_formatter("")
+    _number_logarithmic(bar)
     return figure
 
 
@@ -199,13 +214,22 @@ def _limits(depths: Sequence[np.ndarray]) -> tuple[float, float]:
     return (low, high) if high > low else (low * 0.9, high * 1.1)
 
 
-def _show_depth(axis, depth: np.ndarray, limits: tuple[float, float], unit: str) -> AxesImage:
-    picture = axis.imshow(
-        np.ma.masked_less_equal(depth, 0), cmap=DEPTH_COLOURS, vmin=limits[0], vmax=limits[1]
-    )
+def _show_depth(
+    axis, depth: np.ndarray, limits: tuple[float, float], unit: str, logarithmic: bool = False
+) -> AxesImage:
+    norm = LogNorm(*limits) if logarithmic else Normalize(*limits)
+    picture = axis.imshow(np.ma.masked_less_equal(depth, 0), cmap=DEPTH_COLOURS, norm=norm)
     bar = axis.figure.colorbar(picture, ax=axis, fraction=0.046, pad=0.02)
+    if logarithmic:
+        _number_logarithmic(bar)
     bar.ax.set_title({"metre": "m"}.get(unit, unit), fontsize="small")
     return picture
+
+
+def _number_logarithmic(bar: Colorbar) -> None:
+    bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    bar.ax.yaxis.set_major_formatter("{x:g}")
+    bar.ax.yaxis.set_minor_formatter("")
 
 
 def _show_error(axis, depth: np.ndarray, truth: np.ndarray) -> None:

@@ -10,8 +10,11 @@ import numpy as np
 
 # Registers what saved networks are made of.
 from depthlib import batch_norm, keras_metrics, losses  # noqa: F401
+from depthlib.datasets import SPECS
 from depthlib.images import check_rgb, resize_rgb
 from depthlib.layers import DepthHead, as_float32
+
+FAR = 0.8  # of a network's range: where it ends, all that is further is pressed together
 
 
 def load_model(path: Path | str) -> keras.Model:
@@ -47,8 +50,13 @@ class Predictor:
     """Calls a depth network on photos of any size.
 
     `unit` is "metre" or "relative", `dataset` the dataset that the network was trained on.
+    Depth of `far` and more is sky, or too far to say how far.
     `preprocess` makes a photo of each photo, such as those of `relight`. It comes after resizing:
     that costs the less, and its tiles and borders are of the size that the network sees.
+    `focal` is the photos' horizontal focal length over their width. A network sees a photo at its
+    own width, so a thing as large in the picture through a lens twice as long is twice as far:
+    depth is scaled by `focal` over that of the training data. None: as trained.
+    Errors: ValueError for a focal length that is none, or where training's is not known.
     """
 
     def __init__(
@@ -56,13 +64,17 @@ class Predictor:
         model: keras.Model,
         batch_size: int = 8,
         preprocess: Callable[[np.ndarray], np.ndarray] | None = None,
+        focal: float | None = None,
     ):
         self.model = model
         self.batch_size = batch_size
         self.preprocess = preprocess
         self.height, self.width = model.input_shape[1:3]
         head = model.layers[-1]
-        self.unit, self.dataset, self.max_depth = head.unit, head.dataset, head.max_depth
+        self.unit, self.dataset = head.unit, head.dataset
+        self._scale = np.float32(_scale_for(focal, self.dataset))
+        self.max_depth = head.max_depth * float(self._scale)
+        self.far = FAR * self.max_depth
 
     def __call__(
         self, photos: Sequence[np.ndarray], flip_average: bool = False
@@ -84,7 +96,7 @@ class Predictor:
         if flip_average:
             depths = (depths + self._predict(batch[:, :, ::-1])[:, :, ::-1]) / 2
         return [
-            cv2.resize(depth, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+            self._scale * cv2.resize(depth, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
             for depth, photo in zip(depths, photos, strict=True)
         ]
 
@@ -93,3 +105,16 @@ class Predictor:
         starts = range(0, len(batch), self.batch_size)
         parts = [self.model.predict_on_batch(batch[i : i + self.batch_size]) for i in starts]
         return np.concatenate(parts)[..., 0]
+
+
+def _scale_for(focal: float | None, dataset: str) -> float:
+    """What depth is multiplied by for photos of this focal length."""
+    if focal is None:
+        return 1.0
+    trained = SPECS[dataset].focal if dataset in SPECS else None
+    if trained is None or not focal > 0:
+        raise ValueError(
+            "`focal` must be above 0, and the network's training data of a known focal length. "
+            f"Received: focal={focal} for a network trained on {dataset!r}. Use focal=None."
+        )
+    return focal / trained

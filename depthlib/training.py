@@ -8,6 +8,7 @@ import math
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -44,11 +45,11 @@ def train(
     """Trains as `recipe` says and gives the log, a row an epoch; the networks are in `run_folder`.
 
     A run that was stopped, even killed, goes on after its last whole epoch; one that is finished
-    gives its log at once. `extra` pairs train too, but for scenes that validate. `cache_folder`
-    keeps decoded images, `keep_epochs` each epoch's network (epochs/001.keras). It ends early where
-    another epoch would go past `minutes`. `verbose` as in Keras: 1 a bar, 2 a line an epoch.
-    Errors: ValueError where the folder holds another run or the loss does not fit relative depth;
-    what `cache` and `pairs` raise for bad files, before training.
+    gives its log at once. `extra` pairs train too, but for scenes that validate; they may begin
+    nearer than `pairs`, but reach no further. `cache_folder` keeps decoded images, `keep_epochs`
+    each epoch's network (epochs/001.keras). It ends early where another epoch would go past
+    `minutes`. `verbose` as in Keras. Errors: ValueError where the folder holds another run or
+    `extra` or the loss does not fit; what `cache` and `pairs` raise, before training.
     """
     start, run_folder = time.monotonic(), Path(run_folder)
     training, validation = _split(recipe, pairs, extra)
@@ -58,7 +59,7 @@ def train(
     done = _count_steps(model) // len(batches) if model else 0
     record = RunRecord(run_folder, done, _choose_metrics(pairs.spec)[0], keep_epochs)
     if done < recipe.epochs:
-        model = model or _begin(recipe, pairs.spec, recipe.epochs * len(batches))
+        model = model or _begin(recipe, _join(training), recipe.epochs * len(batches))
         averaging = [keras.callbacks.SwapEMAWeights()] if recipe.average else []
         model.fit(
             batches,
@@ -118,7 +119,25 @@ def _split(recipe: Recipe, pairs: Pairs, extra: Sequence[Pairs]) -> tuple[list[P
         sources.append(more.select(np.flatnonzero(others)))
     for source in sources:
         _make_loss(recipe, source.spec)  # refuses before anything is decoded
+    _join(sources)
     return sources, validation
+
+
+def _join(sources: Sequence[Pairs]) -> DatasetSpec:
+    """The first source's spec with the range that holds the depth of all.
+
+    Errors: ValueError where another one reaches further; its far pixels would be lost.
+    """
+    first, *others = (source.spec for source in sources)
+    metric = [spec for spec in others if spec.unit == first.unit == "metre"]
+    for spec in metric:
+        if spec.max_depth > first.max_depth:
+            raise ValueError(
+                "The main data must reach at least as far as `extra`. Received: "
+                f"{first.max_depth:g} m of {first.name} and {spec.max_depth:g} m of {spec.name}. "
+                f"Make {spec.name} the main data and {first.name} extra."
+            )
+    return replace(first, min_depth=min(spec.min_depth for spec in (first, *metric)))
 
 
 def _resume(path: Path) -> keras.Model | None:

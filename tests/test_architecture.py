@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "depthlib"
 
 # Tools stand beside the road: anything may import them, and they import only tools before them.
-TOOLS = "files metrics edges geometry arithmetic photos device notebooks".split()
+TOOLS = "files metrics edges geometry intrinsics arithmetic photos device notebooks".split()
 # On the road a module imports tools and what comes before it. Any other module is a room that opens
 # onto the road: it may import all of this, and nothing of this imports it.
 ROAD = (
@@ -15,9 +15,9 @@ ROAD = (
     "run_folder training prediction evaluation plotting charts"
 ).split()
 WITHOUT_KERAS = (
-    "files metrics edges geometry photos datasets images relight pairs cache mixture weather "
-    "augment recipes plotting charts kitti frames temporal video corruptions robustness conditions "
-    "ordinal"
+    "files metrics edges geometry intrinsics photos datasets images relight pairs cache mixture "
+    "weather augment recipes plotting charts kitti frames temporal video corruptions robustness "
+    "conditions ordinal published"
 ).split()
 BACKENDS = {"tensorflow", "jax", "torch"}
 KNOW_BACKENDS = {"device.py", "batch_norm.py"}

@@ -65,3 +65,11 @@ def test_a_curve_joins_the_medians_between_the_lowest_and_the_highest_seed():
     assert left.lines[0].get_xydata().tolist() == [[24, 0.5], [48, 0.6]]
     reach = [line[:, 1].tolist() for line in left.collections[0].get_segments()]
     np.testing.assert_allclose(reach, [[0.4, 0.55], [0.6, 0.7]])
+
+
+def test_lines_run_over_a_column_one_for_each_name():
+    ways = {"share": [1, 0.5, 1, 0.5], "way": ["a", "a", "b", "b"], "abs_rel": range(4)}
+    (axis,) = charts.show_lines(pd.DataFrame(ways), "share", "way", ["abs_rel"]).axes
+    assert [axis.get_xlabel(), axis.get_title()] == ["share", "abs_rel"]
+    assert [line.get_label() for line in axis.lines] == ["a", "b"]
+    assert axis.lines[1].get_xydata().tolist() == [[1, 2], [0.5, 3]]

@@ -9,7 +9,9 @@ from depthlib.evaluation import (
     evaluate,
     evaluate_all,
     fit_floors,
+    ground_plane,
     measure_edges,
+    measure_focal,
     summarise,
     summarise_all,
 )
@@ -158,3 +160,32 @@ def test_edges_are_scored_within_the_protocols_crop(test_pairs):
 
     scores = measure_edges(predict, test_pairs)
     assert scores == {"edge_precision": 1.0, "edge_recall": 1.0, "edge_f1": 1.0}
+
+
+def test_a_level_road_is_as_far_as_its_rows_say():
+    photo = np.zeros((32, 48, 3), np.uint8)
+    depth = ground_plane(focal=0.5, horizon=0.5, camera_height=1.65)([photo])[0]
+    assert depth.shape == (32, 48) and depth.dtype == np.float32
+    # A focal length of 24 pixels; the centres of rows 17 and 31 lie 1.5 and 15.5 below the horizon.
+    assert depth[17, 0] == pytest.approx(24 * 1.65 / 1.5)
+    assert depth[31, 47] == pytest.approx(24 * 1.65 / 15.5)
+    assert (depth[:16] == 80).all() and (np.diff(depth[16:, 0]) < 0).any()
+
+
+def test_depth_of_a_photos_middle_is_right_once_it_is_scaled(tmp_path):
+    rng = np.random.default_rng(0)
+    depth = np.where(rng.random((60, 100)) < 0.3, rng.uniform(5, 50, (60, 100)), 0).astype("f4")
+    rgb = np.repeat(np.rint(depth)[..., None], 3, axis=2).astype(np.uint8)
+    images.write_rgb(tmp_path / "drive/rgb/1.png", rgb)
+    images.write_depth(tmp_path / "drive/depth/1.png", np.rint(depth), KITTI)
+    pairs = find_pairs(tmp_path, KITTI)[0]
+
+    def predict(photos, flip_average):
+        # A network that sees things twice as large says that they are half as far.
+        return [photo[..., 0].clip(1) * np.float32(photo.shape[1] / 100) for photo in photos]
+
+    table = measure_focal(predict, pairs, [1.0, 0.5]).set_index(["share", "way"])
+    assert table["abs_rel"].to_dict() == pytest.approx(
+        {(0.5, "as trained"): 0.5, (0.5, "scaled"): 0, (1, "as trained"): 0, (1, "scaled"): 0}
+    )
+    assert table.at[(0.5, "scaled"), "delta1"] == 1 and (table["images"] == 1).all()

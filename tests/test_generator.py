@@ -3,6 +3,7 @@ import warnings
 from collections import namedtuple
 from dataclasses import replace
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -76,6 +77,36 @@ def test_relative_depth_among_metric_is_negative_and_both_are_augmented(pairs):
     depth = read_all(still)[1]
     # The same files: what is metres in one is shares of 10 m in the other.
     np.testing.assert_allclose(depth[:12] / mixed.unit, -depth[12:] / mixed.unit, rtol=1e-3)
+
+
+def test_depth_through_another_lens_is_that_of_the_first_datasets_lens(pairs):
+    # Three times the focal length: a thing that fills as much of the photo is three times as far.
+    tele = Pairs(
+        pairs.root, pairs.table, replace(NYU_TRAIN, name="tele", focal=3 * NYU_TRAIN.focal)
+    )
+    unknown = Pairs(pairs.root, pairs.table, replace(NYU_TRAIN, name="unknown", focal=None))
+    settings = {"shuffle": False, "augmentation": None}
+    depth = read_all(make_training([pairs, tele, unknown], **settings))[1]
+    np.testing.assert_allclose(3 * depth[12:24], depth[:12], atol=2 * 10 / 65535)
+    np.testing.assert_array_equal(depth[24:], depth[:12])
+
+
+def test_an_empty_sky_is_as_far_as_depth_goes_whatever_enlarges_it(pairs):
+    spec = replace(NYU_TRAIN, name="road", empty_is_far=True, max_depth=80.0, metres_per_count=0.04)
+    for index in range(len(pairs)):
+        path = pairs.depth_path(index)
+        values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        values[:10] = 0
+        cv2.imwrite(str(path), values)
+    road = Pairs(pairs.root, pairs.table, spec)
+    mixed = make_training(
+        [road, pairs], shuffle=False, augmentation=Augmentation(crop=1.0), counts=True
+    )
+    counts = read_all(mixed)[1]
+    assert (counts[:12].reshape(12, -1).max(axis=1) >= 65535).sum() > 6  # crops may lie below
+    assert counts[:12].min() > 0
+    # Of the other dataset, what is empty stays empty.
+    assert (counts[12:] == 0).any() and counts[12:].max() < 65535 / 8 + 1
 
 
 def test_weather_knows_which_depth_is_in_metres(pairs):

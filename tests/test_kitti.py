@@ -181,6 +181,11 @@ def test_eigens_lists_are_frame_by_frame_those_of_bts(shared):
     folder = shared / "data/lists"
     test, improved = read((folder / "kitti_eigen_test_files_with_gt.txt").read_text().splitlines())
     assert (ours("test"), ours("test_improved")) == (test, improved)
+    lines = (folder / "kitti_eigen_test_files_with_gt.txt").read_text().splitlines()
+    order = [
+        f"{drive}_sync/image_02/data/{frame:010d}.png" for drive, frame in kitti.read_order("test")
+    ]
+    assert order == [line.split()[0].partition("/")[2] for line in lines]
     with gzip.open(folder / "kitti_eigen_train_files_with_gt.txt.gz", "rt") as file:
         assert ours("train", "validation") == read(file)[0]
 

@@ -129,6 +129,34 @@ def run_all(runs, out):
     run_notebooks([(Path(name), values) for name, values in texts], out)
 
 
+def test_the_notebooks_of_the_road_run(tiny_nyu, project, tmp_path, monkeypatch):
+    monkeypatch.chdir(project)
+    root, out = tiny_nyu(scenes=4, frames=2, height=64, width=96, tests=3), tmp_path / "out"
+    data = {"DATA": f"{root}/nyu2_test.csv", "SPEC": "nyu_test"}
+    train = {"DATA": f"{root}/nyu2_train.csv", "SPEC": "nyu_train", "CACHE": f"{out}/cache"}
+    train |= {"EXTRA": [[train["DATA"], "nyu_train"]], "RECIPE": "road_unet", "VERBOSE": 2}
+    train |= {"HEIGHT": 32, "WIDTH": 64, "EPOCHS": 1}
+    models = {name: f"{out}/{name}/best.keras" for name in ("kitti_unet", "kitti_resnet")}
+    runs = [(f"train_{name}", {**train, "RUN": f"{out}/{name}"}) for name in models]
+    onnx = {"tiny": str(write_onnx(root / "tiny.onnx")), "absent": "absent.onnx"}
+    driving = {"MODELS": {"road": models["kitti_unet"], "absent": "absent.keras"}, "PEERS": onnx}
+    driving |= {"TRAIN_DATA": train["DATA"], "TRAIN_SPEC": "nyu_train", "COUNT": 2}
+    runs.append(("experiments/driving", {**data, **driving, "FOLDER": str(out)}))
+    focal = {"MODEL": models["kitti_unet"], "SHARES": [1.0, 0.5], "TABLE": f"{out}/focal.csv"}
+    runs.append(("experiments/focal_length", {**data, **focal, "FIGURE": f"{out}/focal.png"}))
+    (root / "photos.csv").write_text("nyu2_test/00000_colors.png")
+    photos = {"MODEL": models["kitti_unet"], "MODEL_ROAD": models["kitti_resnet"]}
+    photos |= {"PHOTOS": f"{root}/photos.csv", "FIGURE": f"{out}/photos.png"}
+    runs.append(("predict_unet_real_images", photos))
+    run_all(runs, out)
+    for name in ("driving", "focal", "photos", "kitti_unet/history"):
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
+    scores = pd.read_csv(out / "scores.csv")
+    assert scores["model"].unique().tolist() == ["road", "mean_map", "level road", "tiny"]
+    assert scores["alignment"].tolist() == 4 * ["none", "median"]
+    assert len(pd.read_csv(out / "focal.csv")) == 4
+
+
 def test_kittis_notebook_runs_on_the_made_up_drive(sample, project, tmp_path, monkeypatch):
     monkeypatch.chdir(project)
     source = sample.with_name("sample_kitti")

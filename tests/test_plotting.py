@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import pandas as pd
+import pytest
 
 from depthlib import plotting
 
@@ -34,6 +35,29 @@ def test_metres_stand_over_the_colour_bars_only_where_depth_is_metric():
         figure = plotting.show_photos([PHOTO], {"model": [TRUTH]}, unit)
         titles = [axis.get_title() for axis in figure.axes]
         assert titles == ["photo", "model", title]
+
+
+def test_what_a_model_calls_far_is_grey_and_said_so_on_logarithmic_colours():
+    figure = plotting.show_photos(
+        [PHOTO], {"room": [TRUTH], "road": [TRUTH * 20]}, far={"road": 64.0}
+    )
+    _, room, road = (axis for axis in figure.axes if axis.images and not axis.get_label())
+    assert (room.get_title(), road.get_title()) == ("room", "road\ngrey: sky or beyond 64 m")
+    masked = road.images[0].get_array().mask
+    np.testing.assert_array_equal(masked, TRUTH * 20 >= 64)
+    assert not np.any(room.images[0].get_array().mask)
+    norm = road.images[0].norm
+    assert norm(8.0) - norm(4.0) == pytest.approx(norm(32.0) - norm(16.0))
+
+
+def test_a_wide_photo_has_a_low_panel():
+    heights = [
+        plotting.show_photos(
+            [np.zeros((height, 40, 3), np.uint8)], {"flat": [np.ones((height, 40))]}
+        ).get_size_inches()[1]
+        for height in (30, 12)
+    ]
+    assert heights == pytest.approx([2.15, 2.15 - 2.6 * 0.45])  # 4:3 as ever; 0.3 for 0.75
 
 
 def test_photos_of_different_sizes_share_a_figure():

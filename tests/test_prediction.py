@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+from depthlib.datasets import NYU_TRAIN
 from depthlib.layers import DepthHead
 from depthlib.prediction import Predictor, load_model
 from depthlib.unet import build_unet
@@ -113,3 +114,19 @@ def test_a_new_process_needs_nothing_but_this_module_to_load_a_unet(project, tmp
     command = [sys.executable, "-c", code, str(tmp_path / "a.keras")]
     answer = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
+
+
+def test_a_lens_twice_as_long_makes_everything_twice_as_far(model, photo):
+    as_trained, longer = Predictor(model), Predictor(model, focal=2 * NYU_TRAIN.focal)
+    np.testing.assert_allclose(longer([photo])[0], 2 * as_trained([photo])[0], rtol=1e-6)
+    assert longer.max_depth == pytest.approx(20) and longer.far == pytest.approx(16)
+    same = Predictor(model, focal=NYU_TRAIN.focal)([photo])[0]
+    np.testing.assert_array_equal(same, as_trained([photo])[0])
+
+
+@pytest.mark.parametrize(("focal", "dataset"), [(0.0, "nyu_train"), (0.6, "unheard_of")])
+def test_a_focal_length_needs_one_of_training(model, focal, dataset):
+    head = DepthHead(**{**HEAD, "dataset": dataset})
+    other = keras.Model(model.input, head(model.layers[-2].output))
+    with pytest.raises(ValueError, match=f"focal={focal} for a .*{dataset}'. Use focal=None"):
+        Predictor(other, focal=focal)

@@ -128,6 +128,18 @@ def test_extra_pairs_train_too_but_for_the_scenes_that_validate(pairs, tmp_path)
     assert np.isfinite(log["loss"]).all()
 
 
+def test_rooms_among_roads_make_a_network_from_the_nearest_to_the_farthest(pairs, tmp_path):
+    far = {"min_depth": 1.0, "max_depth": 80.0, "metres_per_count": 80 / 255}
+    spec = replace(NYU_TRAIN, name="road", focal=0.58, median_range=(2.0, 80.0), **far)
+    road = Pairs(pairs.root, pairs.table, spec)
+    train(RECIPE.change(epochs=1), road, tmp_path / "run", extra=[pairs], verbose=0)
+    head = load_model(tmp_path / "run" / "best.keras").layers[-1]
+    assert (head.min_depth, head.max_depth, head.dataset) == (NYU_TRAIN.min_depth, 80.0, "road")
+    with pytest.raises(ValueError, match="10 m of nyu_train and 80 m of road. Make road the main"):
+        train(RECIPE, pairs, tmp_path / "other", extra=[road], verbose=0)
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_run_stops_before_its_time_is_over_and_the_same_command_ends_it(pairs, tmp_path, capsys):
     changes = [f"{name}={value}" for name, value in RECIPE.to_dict().items()]
     command = ["light", *changes, "--data", str(pairs.root / "nyu2_train.csv"), "--verbose", "0"]

@@ -5,9 +5,15 @@ The road inside: scan -> splits -> drives; made_up writes a small drive where th
 
 from depthlib.kitti.drives import project_drives, see_from
 from depthlib.kitti.scan import Camera, project, read_camera, read_scan
-from depthlib.kitti.splits import count_splits, read_split, split_pairs, write_splits
+from depthlib.kitti.splits import (
+    count_splits,
+    read_order,
+    read_split,
+    split_pairs,
+    write_splits,
+)
 
 __all__ = [
-    "Camera", "count_splits", "project", "project_drives", "read_camera", "read_scan",
+    "Camera", "count_splits", "project", "project_drives", "read_camera", "read_order", "read_scan",
     "read_split", "see_from", "split_pairs", "write_splits",
 ]  # fmt: skip

@@ -23,11 +23,22 @@ def read_split(name: str) -> dict[str, frozenset[int]]:
     name: "train", "validation", "test" (697) or "test_improved" (those 652 of them that have
     improved ground truth). Errors: ValueError for another name.
     """
+    split = {}
+    for drive, frame in read_order(name):
+        split.setdefault(drive, set()).add(frame)
+    return {drive: frozenset(frames) for drive, frames in split.items()}
+
+
+def read_order(name: str) -> list[tuple[str, int]]:
+    """The (drive, frame) of a list one after the other; "test" is in the order of Eigen's own.
+
+    Errors: as `read_split`.
+    """
     if name not in SPLITS:
         raise ValueError(f"`name` must be one of {', '.join(SPLITS)}. Received: name={name!r}.")
     text = (files("depthlib.kitti") / "eigen" / f"{name}.txt").read_text(encoding="utf-8")
     lines = (line.split() for line in text.splitlines() if not line.startswith("#"))
-    return {drive: frozenset().union(*map(_frames, words)) for drive, *words in lines}
+    return [(drive, frame) for drive, *words in lines for word in words for frame in _frames(word)]
 
 
 def split_pairs(pairs: Pairs) -> dict[str, Pairs]:
