@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 
 def show_history(log: pd.DataFrame) -> Figure:
@@ -90,13 +90,30 @@ def show_lines(table: pd.DataFrame, across: str, by: str, metrics: Sequence[str]
     return figure
 
 
-def show_gains(summaries: Mapping[str, pd.DataFrame]) -> Figure:
+def show_losses(logs: Mapping[str, pd.DataFrame]) -> Figure:
+    """Training loss over epochs, as shares of the first epoch's; `logs` are log.csv by name.
+
+    Shares, because losses of other weights are of another size.
+    """
+    figure, axis = plt.subplots(figsize=(8, 4), layout="constrained")
+    for number, (name, log) in enumerate(logs.items()):
+        style = ("-", "--", ":")[number // 10 % 3]  # the colours come again after ten
+        axis.plot(log["epoch"], log["loss"] / log["loss"].iloc[0], style, marker=".", label=name)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.set(xlabel="epoch", ylabel="training loss, share of the first epoch's")
+    axis.grid(alpha=0.3)
+    figure.legend(loc="outside right upper")
+    return figure
+
+
+def show_gains(summaries: Mapping[str, pd.DataFrame], sort: bool = True) -> Figure:
     """What each variant gains on the first one, with its interval where there is one.
 
     `summaries` maps the title of a panel to a summary of `experiments.summarise_study`; the
-    variants stand in the order of the first panel's gains.
+    variants stand in the order of the first panel's gains, or as they come, from the top.
     """
-    order = next(iter(summaries.values())).iloc[1:].sort_values("gain")["variant"]
+    rows = next(iter(summaries.values())).iloc[1:]
+    order = (rows.sort_values("gain") if sort else rows.iloc[::-1])["variant"]
     size = (3 + 4 * len(summaries), 1 + 0.28 * len(order))
     figure, axes = plt.subplots(
         1, len(summaries), figsize=size, sharey=True, squeeze=False, layout="constrained"

@@ -147,6 +147,31 @@ def measure_focal(predict: Predict, pairs: Pairs, shares: Sequence[float]) -> pd
     return table.reset_index()
 
 
+def measure_depth(predict: Predict, pairs: Pairs) -> dict[str, float]:
+    """Means over images by the pairs' protocol, of networks in metres and of relative ones alike.
+
+    `affine_delta1` and `affine_abs_rel` after the alignment "affine", which every network can be
+    judged by; `metres_delta1` and `metres_abs_rel` as predicted, NaN where `predict` says that its
+    unit is "relative"; `spread`, the standard deviation of ln depth over a photo's predicted
+    pixels: 0 is a flat map, of a network that tells nothing.
+    """
+    protocol, spreads = PROTOCOLS[pairs.spec.protocol], []
+
+    def remember(photos, flip_average):
+        depths = predict(photos, flip_average)
+        spreads.extend(float(np.log(np.maximum(depth, 1e-3)).std()) for depth in depths)
+        return depths
+
+    metric = "metre" == getattr(predict, "unit", "metre") == pairs.spec.unit
+    ways = {"affine": "affine"} | ({"none": "metres"} if metric else {})
+    tables = evaluate_all(remember, pairs, [protocol], list(ways))
+    values = dict.fromkeys(("metres_delta1", "metres_abs_rel"), np.nan)
+    for way, prefix in ways.items():
+        means = tables[protocol.name, way][["delta1", "abs_rel"]].mean()
+        values |= {f"{prefix}_{name}": float(mean) for name, mean in means.items()}
+    return values | {"spread": float(np.mean(spreads))}
+
+
 def fit_floors(training: Pairs, most: int = 2000) -> dict[str, Predict]:
     """What needs no photo at all: `mean_map`, training's mean log depth at each pixel, `constant`.
 

@@ -10,7 +10,7 @@ from scipy import stats
 from depthlib.arithmetic import count_macs
 from depthlib.files import write_bytes
 from depthlib.networks import build_network
-from depthlib.pairs import Pairs, split_by_scene
+from depthlib.pairs import SPLITS, Pairs
 from depthlib.prediction import Predictor, load_model
 from depthlib.recipes import Recipe
 from depthlib.training import train
@@ -25,6 +25,7 @@ def run_study(
     *,
     cache_folder: Path | str | None = None,
     measure: Callable[[Predictor, Pairs], Mapping[str, float]] | None = None,
+    test: Pairs | None = None,
     verbose: int | str = 2,
 ) -> pd.DataFrame:
     """Trains `base` with each variant's fields and each seed; gives a row a run.
@@ -34,7 +35,7 @@ def run_study(
     `folder/<variant>/<seed>`; what is finished is read back, what was stopped goes on, and
     `folder/runs.csv` holds the rows so far. Columns: variant, seed, gmacs (of a forward pass),
     parameters, seconds (an epoch, median), the last epoch's metrics, then what `measure` says of
-    the last network on the pairs that validate, once a run.
+    the last network on the pairs that validate, once a run, and of `test`, as test_<column>.
     """
     folder, rows = Path(folder), []
     for seed in seeds:
@@ -44,7 +45,7 @@ def run_study(
             run = _run_folder(folder, name, seed)
             log = train(recipe, pairs, run, cache_folder=cache_folder, verbose=verbose)
             row = {"variant": name, "seed": seed, **_weigh(recipe, pairs), **_end(log)}
-            rows.append(row | (_measure(measure, recipe, pairs, run) if measure else {}))
+            rows.append(row | (_measure(measure, recipe, pairs, run, test) if measure else {}))
             write_bytes(folder / "runs.csv", pd.DataFrame(rows).to_csv(index=False).encode())
     return pd.DataFrame(rows)
 
@@ -94,6 +95,17 @@ def summarise_study(runs: pd.DataFrame, metric: str = "val_delta1") -> pd.DataFr
     return pd.DataFrame(rows).astype({"parameters": int})
 
 
+def open_runs(
+    runs: pd.DataFrame, folder: Path | str, seed: int
+) -> dict[str, tuple[pd.DataFrame, Predictor]]:
+    """The log and the last network of each variant's run with `seed`; `runs` are of `folder`."""
+    paths = {name: _run_folder(folder, name, seed) for name in runs["variant"].unique()}
+    return {
+        name: (pd.read_csv(path / "log.csv"), Predictor(load_model(path / "last.keras")))
+        for name, path in paths.items()
+    }
+
+
 def _run_folder(folder: Path | str, variant: str, seed: int) -> Path:
     return Path(folder) / variant.replace(" ", "_") / str(seed)
 
@@ -109,10 +121,17 @@ def _end(log: pd.DataFrame) -> dict:
     return {"seconds": log["seconds"].median(), **metrics}
 
 
-def _measure(measure: Callable, recipe: Recipe, pairs: Pairs, run: Path) -> dict:
+def _measure(
+    measure: Callable, recipe: Recipe, pairs: Pairs, run: Path, test: Pairs | None
+) -> dict:
     path = run / f"{measure.__name__}.json"
     if not path.exists():
-        _, validation = split_by_scene(pairs, recipe.seed, recipe.validation, recipe.counts)
-        values = measure(Predictor(load_model(run / "last.keras")), validation)
+        _, validation = SPLITS[recipe.split](
+            pairs, recipe.seed, recipe.validation, recipe.counts, recipe.scenes
+        )
+        predict = Predictor(load_model(run / "last.keras"))
+        values = dict(measure(predict, validation))
+        if test is not None:
+            values |= {f"test_{name}": value for name, value in measure(predict, test).items()}
         write_bytes(path, json.dumps(values).encode())
     return json.loads(path.read_text())

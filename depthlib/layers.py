@@ -1,4 +1,4 @@
-"""The depth head that every network ends in, and the check of the size that a network takes."""
+"""The two ends of a network: what its photos pass first, the depth head, the size that it takes."""
 
 import math
 
@@ -98,6 +98,44 @@ class DepthHead(keras.layers.Layer):
     def get_config(self):
         own = ("min_depth", "max_depth", "scale", "unit", "dataset", "enlarge")
         return {**super().get_config(), **{key: getattr(self, key) for key in own}}
+
+
+@keras.saving.register_keras_serializable("depthlib")
+class StretchRange(keras.layers.Layer):
+    """Photos (batch, height, width, 3) stretched until the least value is 0 and the largest 255.
+
+    Each by its own range over all channels, as the seed does; a flat photo becomes 0. Float32.
+    """
+
+    def __init__(self, name="stretch_range", dtype="float32", **kwargs):
+        super().__init__(name=name, dtype=dtype, **kwargs)
+
+    def call(self, images):
+        images = ops.cast(images, "float32")
+        least = ops.min(images, axis=(1, 2, 3), keepdims=True)
+        reach = ops.max(images, axis=(1, 2, 3), keepdims=True) - least
+        return (images - least) * (255.0 / ops.maximum(reach, 1.0))
+
+    def compute_output_spec(self, images):
+        return keras.KerasTensor(images.shape, "float32")
+
+
+@keras.saving.register_keras_serializable("depthlib")
+class SwapChannels(keras.layers.Layer):
+    """RGB to BGR: what a network saw that was fed from OpenCV unchanged."""
+
+    def __init__(self, name="swap_channels", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def call(self, images):
+        return images[..., ::-1]
+
+
+def prepare_photos(images, channels="rgb", normalise=False):
+    """`images` as a network of the seed took them: "bgr", each stretched to its own range."""
+    if channels == "bgr":
+        images = SwapChannels()(images)
+    return StretchRange()(images) if normalise else images
 
 
 def add_depth_head(features, **head):

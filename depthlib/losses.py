@@ -78,6 +78,25 @@ class DepthLoss(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable("depthlib")
+class NormalisedDepthLoss(DepthLoss):
+    """`DepthLoss` against each truth stretched to 0..`max_depth` by its own range, as the seed's.
+
+    What learns from it knows depth up to a scale and a shift that differ from photo to photo.
+    """
+
+    def call(self, y_true, y_pred):
+        depth = y_true * self.truth_unit
+        measured = depth > 0
+        farthest = ops.max(depth, axis=IMAGE_AXES, keepdims=True)
+        nearest = ops.where(measured, depth, farthest)
+        nearest = ops.min(nearest, axis=IMAGE_AXES, keepdims=True)
+        share = (depth - nearest) / ops.maximum(farthest - nearest, 1e-6)
+        share = ops.maximum(share, 1e-6)  # the nearest pixel is measured too: 0 would be a hole
+        counts = share * (self.max_depth / self.truth_unit)
+        return super().call(ops.where(measured, counts, 0.0), y_pred)
+
+
+@keras.saving.register_keras_serializable("depthlib")
 class ScaleInvariantLoss(keras.losses.Loss):
     """Scale-invariant log loss with a multi-scale gradient term, both in log depth.
 

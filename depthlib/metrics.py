@@ -13,7 +13,7 @@ METRICS = (
     "delta1", "delta2", "delta3", "abs_rel", "rmse", "log10", "silog", "sq_rel", "rmse_log",
 )  # fmt: skip
 METRE_METRICS = ("sq_rel", "rmse")  # change with the unit: meaningless on relative depth
-ALIGNMENTS = ("none", "median", "disparity")
+ALIGNMENTS = ("none", "median", "disparity", "affine")
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,9 @@ def align(truth, prediction, how="none", max_depth=inf):
     how: "none"; "median": times median(truth) / median(prediction); "disparity": scale and shift
     of 1/prediction by least squares against 1/truth (MiDaS, arXiv 1907.01341), for networks that
     know disparity up to both. A shift can take a disparity to zero or below, so nothing is placed
-    beyond `max_depth`, or beyond the largest true depth where `max_depth` is infinite.
+    beyond `max_depth`, or beyond the largest true depth where `max_depth` is infinite. "affine":
+    scale and shift of the prediction itself by least squares, for networks that know depth up to
+    both; nothing is placed nearer than a thousandth of the median true depth.
 
     Raises ValueError for another `how` and where the prediction's median is not positive.
     """
@@ -137,9 +139,11 @@ def align(truth, prediction, how="none", max_depth=inf):
     if how == "median":
         return prediction * (np.median(truth[valid]) / median)
     # The same floor as elsewhere: a thousandth of the typical depth is as good as touching.
+    if how == "affine":
+        scale, shift = _fit_line(prediction[valid], truth[valid])
+        return np.maximum(scale * prediction + shift, 1e-3 * np.median(truth[valid]))
     disparity = 1.0 / np.maximum(prediction, 1e-3 * median)
-    lines = np.stack([disparity[valid], np.ones(valid.sum())], axis=1)
-    scale, shift = np.linalg.lstsq(lines, 1.0 / truth[valid], rcond=None)[0]
+    scale, shift = _fit_line(disparity[valid], 1.0 / truth[valid])
     farthest = max_depth if isfinite(max_depth) else truth.max()
     return 1.0 / np.maximum(scale * disparity + shift, 1.0 / farthest)
 
@@ -173,6 +177,11 @@ def bootstrap_interval(values, groups, seed, resamples=1000, level=0.95):
     means = (drawn @ np.bincount(group, values)) / (drawn @ np.bincount(group))
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def _fit_line(x, y):
+    """Scale and shift of `x` by least squares against `y`."""
+    return np.linalg.lstsq(np.stack([x, np.ones(len(x))], axis=1), y, rcond=None)[0]
 
 
 def _check_sizes(truth, prediction):

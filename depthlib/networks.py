@@ -7,6 +7,7 @@ import keras
 
 from depthlib.datasets import DatasetSpec
 from depthlib.device import choose_precision
+from depthlib.layers import prepare_photos
 from depthlib.recipes import Recipe
 from depthlib.resnet import build_encoder_decoder
 from depthlib.unet import VARIANTS, build_unet
@@ -41,15 +42,18 @@ def _build(recipe: Recipe, spec: DatasetSpec) -> keras.Model:
         "min_depth": spec.min_depth,
         "max_depth": spec.max_depth,
         "scale": recipe.depth_scale,
-        "unit": spec.unit,
+        "unit": "relative" if recipe.normalise else spec.unit,
         "dataset": spec.name,
     }
     size, weights = (recipe.height, recipe.width), recipe.weights
+    prepare = partial(prepare_photos, channels=recipe.channels, normalise=recipe.normalise)
     if recipe.network in UNETS:
-        network = UNETS[recipe.network](*size, **head)
+        network = UNETS[recipe.network](*size, prepare=prepare, **head)
     else:
         encoder_weights = None if _is_network(weights) else weights
-        network = ENCODER_DECODERS[recipe.network](*size, weights=encoder_weights, **head)
+        network = ENCODER_DECODERS[recipe.network](
+            *size, weights=encoder_weights, prepare=prepare, **head
+        )
     if _is_network(weights):
         _copy_weights(weights, network)
     return network

@@ -28,6 +28,7 @@ def build_encoder_decoder(
     weights=None,
     filters=DECODER_FILTERS,
     separable=False,
+    prepare=None,
     name=None,
     **head,
 ):
@@ -35,8 +36,9 @@ def build_encoder_decoder(
 
     `height` and `width` are multiples of 32. `weights`: None for random ones, "imagenet" to
     download the encoder's, or the path of such a file or its folder. `filters`, `separable`: see
-    `decode`; with four filters it ends at half size, and depth is enlarged. `head`: `min_depth`,
-    `max_depth`, `scale`, `unit`, `dataset` as `DepthHead` takes them.
+    `decode`; with four filters it ends at half size, and depth is enlarged. `prepare` takes the
+    photos to what the encoder sees (None: as they are). `head`: `min_depth`, `max_depth`, `scale`,
+    `unit`, `dataset` as `DepthHead` takes them.
     Errors: ValueError on an unknown encoder, a size or a weights file that does not fit,
     FileNotFoundError where the weights cannot be had.
     """
@@ -46,7 +48,8 @@ def build_encoder_decoder(
         )
     check_size(height, width, STRIDE)
     images = keras.Input((height, width, 3), dtype="uint8", name="data")
-    features = decode(ENCODERS[encoder].encode(images), filters, separable)
+    x = prepare(images) if prepare else images
+    features = decode(ENCODERS[encoder].encode(x), filters, separable)
     depth = add_depth_head(features, enlarge=height // features.shape[1], **head)
     model = fuse_batch_norm(keras.Model(images, depth, name=name or encoder))
     if weights is not None:

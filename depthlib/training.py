@@ -21,10 +21,15 @@ from depthlib.datasets import SPECS, DatasetSpec, get_spec
 from depthlib.export import export_half
 from depthlib.generator import DepthGenerator, EpochFollower
 from depthlib.keras_metrics import DepthMetric
-from depthlib.losses import ConsistentLoss, DepthLoss, ScaleInvariantLoss
+from depthlib.losses import (
+    ConsistentLoss,
+    DepthLoss,
+    NormalisedDepthLoss,
+    ScaleInvariantLoss,
+)
 from depthlib.networks import build_network
 from depthlib.optimizers import make_optimizer
-from depthlib.pairs import Pairs, read_csv, split_by_scene
+from depthlib.pairs import SPLITS, Pairs, read_csv
 from depthlib.recipes import RECIPES, Recipe, read_changes
 from depthlib.run_folder import RunRecord, claim_folder, describe_run
 
@@ -57,7 +62,7 @@ def train(
     batches, validation_batches = _open_batches(recipe, training, validation, cache_folder)
     model = _resume(run_folder / "last.keras")
     done = _count_steps(model) // len(batches) if model else 0
-    record = RunRecord(run_folder, done, _choose_metrics(pairs.spec)[0], keep_epochs)
+    record = RunRecord(run_folder, done, _choose_metrics(recipe, pairs.spec)[0], keep_epochs)
     if done < recipe.epochs:
         model = model or _begin(recipe, _join(training), recipe.epochs * len(batches))
         averaging = [keras.callbacks.SwapEMAWeights()] if recipe.average else []
@@ -92,7 +97,8 @@ class TimeLimit(keras.callbacks.Callback):
 def _make_loss(recipe: Recipe, spec: DatasetSpec) -> keras.losses.Loss:
     relative, unit = spec.unit == "relative", depth_unit(spec)
     if recipe.loss == "depth":
-        loss = DepthLoss(*recipe.loss_weights, max_depth=spec.max_depth, truth_unit=unit)
+        kind = NormalisedDepthLoss if recipe.normalise else DepthLoss
+        loss = kind(*recipe.loss_weights, max_depth=spec.max_depth, truth_unit=unit)
     else:
         loss = ScaleInvariantLoss(variance_focus=1.0 if relative else 0.85, truth_unit=unit)
     if relative and not loss.scale_invariant:
@@ -103,14 +109,15 @@ def _make_loss(recipe: Recipe, spec: DatasetSpec) -> keras.losses.Loss:
     return ConsistentLoss(loss, recipe.consistency) if recipe.consistency else loss
 
 
-def _choose_metrics(spec: DatasetSpec) -> tuple[str, ...]:
+def _choose_metrics(recipe: Recipe, spec: DatasetSpec) -> tuple[str, ...]:
     """What is measured after each epoch; the first one says which was the best."""
-    return ("silog",) if spec.unit == "relative" else ("delta1", "abs_rel")
+    relative = spec.unit == "relative" or recipe.normalise
+    return ("silog",) if relative else ("delta1", "abs_rel")
 
 
 def _split(recipe: Recipe, pairs: Pairs, extra: Sequence[Pairs]) -> tuple[list[Pairs], Pairs]:
-    """What trains, and what validates: no scene of it trains."""
-    training, validation = split_by_scene(
+    """What trains, and what validates: no scene of it trains, unless the recipe splits by frame."""
+    training, validation = SPLITS[recipe.split](
         pairs, recipe.seed, recipe.validation, recipe.counts, recipe.scenes
     )
     sources = [training]
@@ -166,7 +173,7 @@ def compile_network(
     Errors: ValueError where depth is relative and the loss judges its scale.
     """
     unit = depth_unit(spec)
-    kinds = _choose_metrics(spec)
+    kinds = _choose_metrics(recipe, spec)
     model.compile(
         optimizer=make_optimizer(recipe, steps),
         loss=_make_loss(recipe, spec),

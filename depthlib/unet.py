@@ -14,13 +14,15 @@ DECODER_CHANNELS = (128, 64, 32, 24)  # at strides 16, 8, 4, 2
 SEED_CHANNELS = (32, 64, 128, 256)  # of the seed's encoder and decoder, at strides 1, 2, 4, 8
 
 
-def build_unet(height, width, *, variant="default", name="unet", **head):
+def build_unet(height, width, *, variant="default", prepare=None, name="unet", **head):
     """A U-Net trained from scratch: uint8 RGB (batch, height, width, 3) to depth.
 
     `height` and `width` are multiples of 16. `variant`: "default"; "seed" for the network of
     kyovchev/tensorflow-depth-estimation, 8,638,433 parameters; or a name in VARIANTS, which are
-    the alternatives that experiments/unet_structure.ipynb compares. `head`: `min_depth`,
-    `max_depth`, `scale`, `unit`, `dataset` as `DepthHead` takes them; the depth's range and unit.
+    the alternatives that experiments/unet_structure.ipynb and image_size.ipynb compare. `prepare`
+    takes the photos to what the network sees (None: as they are); see `prepare_photos`. `head`:
+    `min_depth`, `max_depth`, `scale`, `unit`, `dataset` as `DepthHead` takes them; the depth's
+    range and unit.
     Errors: ValueError on an unknown variant or a size that the strides do not divide.
     """
     if variant not in VARIANTS:
@@ -29,7 +31,8 @@ def build_unet(height, width, *, variant="default", name="unet", **head):
         )
     check_size(height, width, STRIDE)
     images = keras.Input((height, width, 3), dtype="uint8", name="data")
-    features = VARIANTS[variant](layers.Rescaling(1 / 255, name="to_unit_range")(images))
+    x = prepare(images) if prepare else images
+    features = VARIANTS[variant](layers.Rescaling(1 / 255, name="to_unit_range")(x))
     return keras.Model(images, add_depth_head(features, **head), name=name)
 
 
@@ -91,19 +94,22 @@ def _conv(x, channels, name, kernel=3, strides=1, activate=True, scale="ones"):
     return layers.ReLU(name=f"{name}_relu")(x) if activate else x
 
 
-def _seed_features(x):
-    """The seed's layers: activation before batch norm, and no batch norm in the bottleneck."""
+def _seed_features(x, encoder=SEED_CHANNELS, norm=False):
+    """The seed's layers: activation before batch norm, no batch norm in the bottleneck but `norm`.
+
+    Nor is there any after the first convolution of a decoder's level.
+    """
     skips = []
-    for level, channels in enumerate(SEED_CHANNELS, start=1):
+    for level, channels in enumerate(encoder, start=1):
         for part in "AB":
             x = _seed_conv(x, channels, f"down{level}_conv{part}")
         skips.append(x)
         x = layers.MaxPooling2D(name=f"down{level}_pool")(x)
     for part in "AB":
-        x = _seed_conv(x, 512, f"bottleneck_conv{part}", norm=False)
-    for level, channels in enumerate(reversed(SEED_CHANNELS), start=1):
+        x = _seed_conv(x, 2 * encoder[-1], f"bottleneck_conv{part}", norm)
+    for level, channels in enumerate(reversed(encoder), start=1):
         x = layers.UpSampling2D(interpolation="bilinear", name=f"up{level}")(x)
-        x = _seed_conv(x, channels, f"up{level}_convA", norm=False)
+        x = _seed_conv(x, channels, f"up{level}_convA", norm)
         x = layers.Concatenate(name=f"up{level}_join")([x, skips.pop()])
         for part in "BC":
             x = _seed_conv(x, channels, f"up{level}_conv{part}")
@@ -122,4 +128,6 @@ VARIANTS = {
     "shallow": partial(unet_features, encoder=(32, 64, 128, 256), decoder=(64, 32, 24)),
     "full_size": partial(unet_features, full_size=16),
     "seed": _seed_features,
+    "seed_norm": partial(_seed_features, norm=True),
+    "seed_shallow": partial(_seed_features, encoder=SEED_CHANNELS[:3]),
 }

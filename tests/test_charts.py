@@ -73,3 +73,12 @@ def test_lines_run_over_a_column_one_for_each_name():
     assert [axis.get_xlabel(), axis.get_title()] == ["share", "abs_rel"]
     assert [line.get_label() for line in axis.lines] == ["a", "b"]
     assert axis.lines[1].get_xydata().tolist() == [[1, 2], [0.5, 3]]
+
+
+def test_losses_start_at_one_and_gains_may_stand_as_they_come():
+    logs = {name: pd.DataFrame({"epoch": [1, 2], "loss": [4.0, 1.0]}) for name in "ab"}
+    (axis,) = charts.show_losses(logs).axes
+    assert [line.get_ydata().tolist() for line in axis.lines] == [[1, 0.25]] * 2
+    summary = pd.DataFrame({"variant": ["base", "x", "y"], "gain": [0, 1, 0.5], "high": [0, 1, 1]})
+    (axis,) = charts.show_gains({"gain": summary}, sort=False).axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["y", "x"]  # from below

@@ -10,6 +10,7 @@ from depthlib.evaluation import (
     evaluate_all,
     fit_floors,
     ground_plane,
+    measure_depth,
     measure_edges,
     measure_focal,
     summarise,
@@ -189,3 +190,23 @@ def test_depth_of_a_photos_middle_is_right_once_it_is_scaled(tmp_path):
         {(0.5, "as trained"): 0.5, (0.5, "scaled"): 0, (1, "as trained"): 0, (1, "scaled"): 0}
     )
     assert table.at[(0.5, "scaled"), "delta1"] == 1 and (table["images"] == 1).all()
+
+
+def test_depth_is_measured_in_metres_and_after_alignment_and_a_flat_map_shows(test_pairs):
+    truths = [images.read_depth(test_pairs.depth_path(i), NYU_TEST) for i in range(5)]
+
+    def stretch(photos, flip_average):
+        return [10 * (truth - truth.min()) / np.ptp(truth) + 0.5 for truth in truths]
+
+    def flat(photos, flip_average):
+        return [np.full(photo.shape[:2], 4.0) for photo in photos]
+
+    stretch.unit = "relative"
+    values = measure_depth(stretch, test_pairs)
+    # Scale and shift are all that is wrong, so after alignment nothing is; metres it has none.
+    assert values["affine_delta1"] == 1 and values["affine_abs_rel"] < 1e-4
+    assert np.isnan([values["metres_delta1"], values["metres_abs_rel"]]).all()
+    assert values["spread"] > 0.3
+    values = measure_depth(flat, test_pairs)
+    assert values["spread"] == 0 and 0 < values["metres_delta1"] < 1
+    assert 0 < values["affine_abs_rel"] < values["metres_abs_rel"]

@@ -30,6 +30,11 @@ def test_every_variant_runs_with_every_seed_and_finished_runs_are_read_back(
     assert (runs["gmacs"] == runs["gmacs"][0]).all() and runs["gmacs"][0] > 0
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "runs.csv"), runs, rtol=1e-6)
     assert (tmp_path / "small_batch/1/best.keras").exists()
+    opened = experiments.open_runs(runs, tmp_path, seed=1)
+    assert list(opened) == ["base", "small batch"]
+    log, predict = opened["small batch"]
+    assert log["val_delta1"].iloc[-1] == pytest.approx(runs["val_delta1"].iloc[-1])
+    assert (predict.height, predict.width) == (32, 48)
     # A second call trains nothing.
     monkeypatch.setattr(training, "EpochFollower", None)
     again = run_study(RECIPE.change(epochs=1), variants, (0, 1), pairs, tmp_path, **settings)
@@ -84,3 +89,15 @@ def test_a_single_seed_has_no_interval():
     summary = summarise_study(runs).set_index("variant")
     assert summary.at["b", "gain"] == pytest.approx(0.3)
     assert summary[["low", "high"]].isna().all().all()
+
+
+def test_what_is_measured_on_the_test_pairs_joins_the_row_under_its_own_name(pairs, tmp_path):
+    def count(predict, measured):
+        return {"pairs": len(measured)}
+
+    settings = {"cache_folder": tmp_path / "cache", "verbose": 0, "measure": count}
+    recipe = RECIPE.change(epochs=1, split="frame")
+    test = pairs.select([0, 1])
+    runs = run_study(recipe, {"base": {}}, (0,), pairs, tmp_path, test=test, **settings)
+    # A third of 18 frames validates, rounded up: by scene it would be 3 rooms, which are 9.
+    assert runs[["pairs", "test_pairs"]].to_numpy().tolist() == [[7, 2]]

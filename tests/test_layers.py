@@ -2,7 +2,14 @@ import keras
 import numpy as np
 import pytest
 
-from depthlib.layers import DepthHead, add_depth_head, as_float32, check_size
+from depthlib.layers import (
+    DepthHead,
+    StretchRange,
+    add_depth_head,
+    as_float32,
+    check_size,
+    prepare_photos,
+)
 
 
 @pytest.fixture
@@ -101,3 +108,25 @@ def test_a_network_of_mixed_precision_becomes_one_of_float32(mixed_precision):
     photos = np.random.default_rng(0).random((2, 32, 48, 3), np.float32)
     depth, rounded = (model.predict(photos, verbose=0) for model in (network, mixed))
     assert 0 < np.abs(depth - rounded).max() < 0.1
+
+
+def test_photos_are_stretched_each_to_its_own_range_over_all_channels():
+    photos = np.zeros((3, 1, 2, 3), np.uint8)
+    photos[0] = [[[10, 20, 30], [60, 50, 40]]]  # reach 50: 255 / 50 = 5.1 for a step
+    photos[1] = [[[0, 255, 7], [0, 0, 0]]]
+    photos[2] = 99  # flat
+    stretched = keras.ops.convert_to_numpy(StretchRange()(photos))
+    expected = [[[0, 51, 102], [255, 204, 153]]]
+    np.testing.assert_allclose(stretched[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(stretched[1], photos[1], rtol=1e-6)
+    assert (stretched[2] == 0).all()
+
+
+def test_channels_are_swapped_and_photos_left_as_they_are_unless_asked():
+    images = keras.Input((4, 6, 3), dtype="uint8")
+    assert prepare_photos(images) is images
+    network = keras.Model(images, prepare_photos(images, "bgr", normalise=True))
+    photo = np.zeros((1, 4, 6, 3), np.uint8)
+    photo[0, 0, 0] = 2, 4, 10
+    pixel = network.predict_on_batch(photo)[0, 0, 0]
+    np.testing.assert_allclose(pixel, [255, 102, 51], rtol=1e-6)

@@ -3,7 +3,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from depthlib.losses import ConsistentLoss, DepthLoss, ScaleInvariantLoss
+from depthlib.losses import (
+    ConsistentLoss,
+    DepthLoss,
+    NormalisedDepthLoss,
+    ScaleInvariantLoss,
+)
 
 HEIGHT, WIDTH = 32, 48
 LOSSES = [DepthLoss(), ScaleInvariantLoss(), ConsistentLoss(ScaleInvariantLoss())]
@@ -271,3 +276,16 @@ def test_arguments_out_of_range_are_refused():
         ScaleInvariantLoss(variance_focus=1.5)
     with pytest.raises(ValueError, match="Received: min_depth=0"):
         ScaleInvariantLoss(min_depth=0)
+
+
+def test_the_normalised_loss_stretches_each_truth_to_its_own_range():
+    near = np.array([[2.0, 4.0], [6.0, 0.0]])
+    truth = np.stack([near, 10 * near])[..., None]  # the scale of a map makes no difference
+    # Of 10 m: 2, 4 and 6 m become 0, 5 and 10. Errors of .1, 0 and -.2: L1 is .3 / 3.
+    prediction = np.array([[1.0, 5.0], [8.0, 9.0]]).reshape(1, 2, 2, 1).repeat(2, axis=0)
+    assert value(NormalisedDepthLoss(0, 0, 1), truth, prediction) == pytest.approx(0.1, abs=1e-5)
+    counts = NormalisedDepthLoss(0, 0, 1, truth_unit=0.02)
+    assert value(counts, truth * 50, prediction) == pytest.approx(0.1, abs=1e-5)
+    assert value(DepthLoss(0, 0, 1), truth, prediction) > 0.5
+    flat = np.full((1, 2, 2, 1), 3.0)  # nothing to stretch: all 0, and no division by it
+    assert value(NormalisedDepthLoss(0, 0, 1), flat, flat) == pytest.approx(0.3, abs=1e-5)

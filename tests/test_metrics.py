@@ -137,6 +137,22 @@ def test_disparity_alignment_undoes_any_scale_and_shift_of_disparity():
     np.testing.assert_allclose(align(truth, prediction, "disparity"), truth, rtol=1e-4)
 
 
+def test_affine_alignment_is_the_line_of_least_squares_and_stays_in_front_of_the_camera():
+    truth = np.array([[1.0, 2.0], [6.0, 0.0]])
+    prediction = np.array([[1.0, 2.0], [3.0, -1.0]])  # the hole's -1 is not fitted
+    # Means 2 and 3; the slope is (1 * 2 + 0 + 1 * 3) / 2 = 2.5, the shift 3 - 2.5 * 2 = -2.
+    expected = [[0.5, 3.0], [5.5, 2e-3]]  # at -1 the line gives -4.5: a thousandth of the median
+    np.testing.assert_allclose(align(truth, prediction, "affine"), expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        align(truth, 0.2 * prediction + 7, "affine")[truth > 0], [0.5, 3.0, 5.5], rtol=1e-6
+    )
+
+
+def test_affine_alignment_makes_a_flat_prediction_the_mean_of_the_truth():
+    aligned = align(np.array([[1.0, 2.0, 6.0]]), np.full((1, 3), 5.0), "affine")
+    np.testing.assert_allclose(aligned, 3.0, rtol=1e-6)
+
+
 def test_alignment_looks_at_valid_pixels_alone():
     truth, prediction = random_maps()
     holes = truth.copy()

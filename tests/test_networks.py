@@ -33,3 +33,13 @@ def test_a_network_begins_with_all_weights_of_a_saved_one(tmp_path):
         np.testing.assert_array_equal(ours, theirs)
     with pytest.raises(ValueError, match="`weights` must be a file of the same network. Received"):
         build_network(TINY.change(weights=str(path), network="unet"), NYU_TRAIN)
+
+
+def test_the_seeds_faults_stand_before_the_network_and_make_its_depth_relative():
+    fields = {"channels": "bgr", "normalise": True, "loss": "depth"}
+    model = build_network(TINY.change(**fields), NYU_TRAIN)
+    assert [layer.name for layer in model.layers[1:3]] == ["swap_channels", "stretch_range"]
+    assert model.layers[-1].unit == "relative"
+    resnet = TINY.change(network="resnet18", width=64, channels="bgr")
+    assert build_network(resnet, NYU_TRAIN).layers[1].name == "swap_channels"
+    assert "swap_channels" not in [layer.name for layer in build_network(TINY, NYU_TRAIN).layers]

@@ -4,7 +4,14 @@ import time
 import pytest
 
 from depthlib.datasets import NYU_TEST, NYU_TRAIN, ROADS
-from depthlib.pairs import check_pairs, find_pairs, read_csv, split_by_scene, write_csv
+from depthlib.pairs import (
+    check_pairs,
+    find_pairs,
+    read_csv,
+    split_by_frame,
+    split_by_scene,
+    write_csv,
+)
 
 
 def test_pairs_are_found_in_natural_order(tiny_nyu):
@@ -210,3 +217,15 @@ def test_all_of_nyu_is_listed_written_read_and_split_without_reading_an_image(tm
     )
     print(f"{time.process_time() - started:.1f} s for {len(pairs)} pairs")
     assert (len(pairs), len(training), len(validation)) == (50_688, 20_000, 5_000)
+
+
+def test_a_split_by_frame_leaves_rooms_on_both_sides_and_says_which_they_are(tiny_nyu):
+    pairs, _ = find_pairs(tiny_nyu(scenes=4, frames=10), NYU_TRAIN)
+    training, validation = split_by_frame(pairs, 0, 0.25)
+    assert (len(training), len(validation)) == (30, 10)
+    assert set(training.table["scene"]) & set(validation.table["scene"])
+    assert not set(training.table["rgb"]) & set(validation.table["rgb"])
+    room_of = pairs.table.set_index("rgb")["scene"]
+    assert (validation.table["scene"].to_numpy() == room_of[validation.table["rgb"]]).all()
+    sides = split_by_frame(pairs, 0, 0.25, counts=(6, 3))
+    assert [len(side) for side in sides] == [6, 3]

@@ -2,7 +2,16 @@ import json
 
 import pytest
 
-from depthlib.recipes import RECIPES, SEED_RESNET34, SEED_UNET, get_recipe, read_changes
+from depthlib.recipes import (
+    MENDINGS,
+    RECIPES,
+    SEED_AS_WRITTEN,
+    SEED_RESNET34,
+    SEED_UNET,
+    UNET,
+    get_recipe,
+    read_changes,
+)
 
 
 def test_the_seeds_two_runs_are_as_published():
@@ -36,6 +45,9 @@ def test_every_recipe_survives_json():
         ({"epochs": 0}, "`epochs` must be positive. Received: epochs=0"),
         ({"learning_rate": -1.0}, "`learning_rate` must be positive"),
         ({"consistency": 1.0}, "consistency=1.0, weather=0.0, augment=True. Use weather=1"),
+        ({"split": "room"}, "`split` must be one of scene, frame. Received: split='room'"),
+        ({"channels": "hsv"}, "`channels` must be one of rgb, bgr"),
+        ({"normalise": True}, "`normalise` needs the loss .*Received: loss='scale_invariant'"),
         ({"weather": 1.5}, "`weather` must be 0 to 1. Received: weather=1.5"),
         (
             {"effects": ("snow",)},
@@ -59,3 +71,16 @@ def test_changes_are_read_from_words_as_numbers_where_they_are():
     for word in ("epochs", "steps=3"):
         with pytest.raises(ValueError, match=f"field=value. Received: '{word}'. Fields: network, "):
             read_changes([word])
+
+
+def test_the_seed_as_written_becomes_our_unet_once_every_fault_is_mended():
+    fields = {}
+    for changes in MENDINGS.values():
+        assert changes.items().isdisjoint(fields.items())
+        fields |= changes
+        SEED_AS_WRITTEN.change(**fields)  # each step on the way is a recipe
+    same = {name: getattr(UNET, name) for name in ("height", "width", "epochs", "counts")}
+    assert SEED_AS_WRITTEN.change(**fields, **same) == UNET
+    seed = SEED_AS_WRITTEN
+    assert (seed.split, seed.channels, seed.normalise) == ("frame", "bgr", True)
+    assert (seed.jitter, seed.crop, seed.augment) == (0, 0, True)  # it flips, and nothing else

@@ -13,7 +13,7 @@ from depthlib.augment import Augmentation
 from depthlib.datasets import NYU_RELATIVE, NYU_TRAIN
 from depthlib.images import read_rgb
 from depthlib.layers import DepthHead
-from depthlib.losses import ConsistentLoss, ScaleInvariantLoss
+from depthlib.losses import ConsistentLoss, NormalisedDepthLoss, ScaleInvariantLoss
 from depthlib.pairs import Pairs, read_csv
 from depthlib.prediction import Predictor, load_model
 from depthlib.recipes import UNET
@@ -209,3 +209,17 @@ def test_the_recipes_augmentation_reaches_the_batches(tiny_nyu):
     ):
         batches, validation = training._open_batches(recipe, [pairs], pairs, None)
         assert batches.augmentation == augmentation and validation.augmentation is None
+
+
+def test_a_recipe_with_the_seeds_faults_trains_on_its_own_loss_and_split(pairs, tmp_path):
+    recipe = RECIPE.change(
+        network="unet_seed", split="frame", normalise=True, loss="depth", jitter=0.0, epochs=1
+    )
+    assert type(training._make_loss(recipe, NYU_TRAIN)) is NormalisedDepthLoss
+    log = train(recipe, pairs, tmp_path / "run", verbose=0)
+    assert np.isfinite(log["loss"]).all()
+    assert "val_silog" in log and "val_delta1" not in log  # it knows no metres
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert run["counts"] == {"training": 11, "validation": 7}  # by scene: 9 and 9
+    batches, validation = training._open_batches(recipe, [pairs], pairs, None)
+    assert batches.augmentation.jitter == 0 and validation.augmentation is None

@@ -1,6 +1,9 @@
+from functools import partial
+
 import pytest
 
 from depthlib.arithmetic import count_macs
+from depthlib.layers import prepare_photos
 from depthlib.unet import build_unet
 from tests.networks import HEAD, assert_trains_and_reloads
 
@@ -33,3 +36,19 @@ def test_a_wrong_size_or_variant_is_refused():
         ValueError, match="`variant` must be one of default, narrow, .*seed. Received"
     ):
         build_unet(240, 320, variant="plain", **HEAD)
+
+
+def test_the_seeds_network_takes_batch_norm_everywhere_or_a_level_less():
+    plain, norm, shallow = (
+        build_unet(32, 48, variant=name, **HEAD) for name in ("seed", "seed_norm", "seed_shallow")
+    )
+    # Four values a channel, after 2 convolutions of 512 and those of 256, 128, 64 and 32 channels.
+    added = norm.count_params() - plain.count_params()
+    assert added == 4 * (2 * 512 + 256 + 128 + 64 + 32)
+    assert shallow.get_layer("bottleneck_convA").output.shape[1:] == (4, 6, 256)
+    assert plain.get_layer("bottleneck_convA").output.shape[1:] == (2, 3, 512)
+
+
+def test_what_the_photos_pass_first_is_saved_with_the_network(tmp_path):
+    prepare = partial(prepare_photos, channels="bgr", normalise=True)
+    assert_trains_and_reloads(build_unet(32, 48, variant="seed", prepare=prepare, **HEAD), tmp_path)
