@@ -33,7 +33,7 @@ def test_a_wrong_size_or_variant_is_refused():
     with pytest.raises(ValueError, match="`width` must be a multiple of 16. Received: width=330"):
         build_unet(240, 330, **HEAD)
     with pytest.raises(
-        ValueError, match="`variant` must be one of default, narrow, .*seed. Received"
+        ValueError, match="`variant` must be one of default, narrow, .*seed_shallow. Received"
     ):
         build_unet(240, 320, variant="plain", **HEAD)
 
