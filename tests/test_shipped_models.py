@@ -38,3 +38,16 @@ def test_a_network_has_the_metrics_of_its_original_to_the_third_decimal(name, pr
     predict = Predictor(load_model(project / f"models/{name}.keras"))
     means = evaluate(predict, pairs, NYU_DENSEDEPTH)[["delta1", "abs_rel", "rmse"]].mean()
     assert means.tolist() == pytest.approx([float(number) for number in told.groups()], abs=6e-4)
+
+
+def test_the_roads_network_has_its_card_and_puts_the_road_before_the_wheels_and_far_away(project):
+    card = (project / "models/road.md").read_text()
+    for word in ("data", "command", "seed", "hardware", "Bad at", "Licence"):
+        assert word in card, word
+    predict = Predictor(load_model(project / "models/road.keras"))
+    assert (predict.unit, predict.dataset, predict.max_depth) == ("metre", "kitti", 80)
+    scenes = project / "datasets/sample_roads/test"
+    for path in sorted(scenes.glob("*/overcast.jpg"))[:3]:
+        (depth,) = predict([read_rgb(path)])
+        rows = np.median(depth, axis=1)
+        assert 1 < rows[-1] < 8 and rows[-1] < rows[180] < rows[140], path
