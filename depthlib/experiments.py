@@ -55,15 +55,8 @@ def load_networks(runs: pd.DataFrame, folder: Path | str) -> dict[str, list[Pred
 
     `runs` and `folder` are those of `run_study`.
     """
-    paths = [
-        (row.variant, _run_folder(folder, row.variant, row.seed) / "last.keras")
-        for row in runs.itertuples()
-    ]
-    names = dict.fromkeys(name for name, _ in paths)
-    return {
-        name: [Predictor(load_model(path)) for variant, path in paths if variant == name]
-        for name in names
-    }
+    opened = [open_runs(runs, folder, seed) for seed in runs["seed"].unique()]
+    return {name: [of_seed[name][1] for of_seed in opened] for name in runs["variant"].unique()}
 
 
 def summarise_study(runs: pd.DataFrame, metric: str = "val_delta1") -> pd.DataFrame:

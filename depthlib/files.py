@@ -1,6 +1,7 @@
 """Files: written whole or not at all, and named in lists only where they may be."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,11 @@ def write_bytes(path: Path | str, data: bytes) -> None:
     """Writes `data` to `path` atomically."""
     with replace_file(path) as temporary:
         temporary.write_bytes(data)
+
+
+def natural_key(name: str) -> list[str | int]:
+    """A key that sorts frame2 before frame10: text and numbers by turns."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 def refuse_escape(name: str, listing: Path | str) -> None:

@@ -4,7 +4,6 @@ A video is written as Motion JPEG in AVI: each frame stands alone, so a file tha
 up to the cut, which one of MP4 does not. It has the name *.part.avi until it is whole.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from depthlib.files import natural_key
 from depthlib.images import read_rgb, write_rgb
 
 IMAGES = (".jpg", ".jpeg", ".png")
@@ -124,7 +124,7 @@ def _open_camera(number: int) -> Frames:
 
 
 def _open_images(path: Path, files: list[Path]) -> Frames:
-    files = sorted(files, key=_natural)
+    files = sorted(files, key=lambda file: natural_key(file.name))
     complaint = (
         f"A folder of frames must hold {', '.join(IMAGES)} files. Received: none in {path}. Give "
         "the folder that holds the images themselves, or a pattern like folder/*_colors.png."
@@ -155,11 +155,6 @@ def _read_capture(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
             yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
     finally:
         capture.release()
-
-
-def _natural(path: Path) -> list:
-    """A key that sorts frame2 before frame10: text and numbers by turns."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)]
 
 
 def _write_video(target: Path, fps: float, height: int, width: int) -> Iterator[Callable]:

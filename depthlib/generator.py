@@ -68,7 +68,9 @@ class DepthGenerator(keras.utils.PyDataset):
         members = [pairs] if isinstance(pairs, Pairs) else pairs
         _check_arguments(members, twins, augmentation, height, width, batch_size, workers)
         self.source = _open_sources(members, height, width, cache_folder, crop_border)
-        self._members = members
+        lengths = [len(member) for member in members]
+        self._relative = np.repeat([member.spec.unit == "relative" for member in members], lengths)
+        self._empty_is_far = np.repeat([member.spec.empty_is_far for member in members], lengths)
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.augmentation = augmentation
@@ -128,16 +130,11 @@ class DepthGenerator(keras.utils.PyDataset):
 
     def _metres_of(self, rows: np.ndarray) -> np.ndarray:
         """The metres of a count of each row, 0 where depth is known only up to a scale."""
-        if isinstance(self.source, MixedPairs):
-            return np.where(self.source.is_relative(rows), 0, self.unit)
-        relative = self._members[0].spec.unit == "relative"
-        return np.full(len(rows), 0 if relative else self.unit)
+        return np.where(self._relative[rows], 0, self.unit)
 
     def _fill_far(self, rows: np.ndarray, counts: np.ndarray) -> None:
         """Puts the farthest depth, in place, where nothing is in a dataset whose empty is far."""
-        ends = np.cumsum([len(member) for member in self._members])
-        flags = np.array([member.spec.empty_is_far for member in self._members])
-        far = flags[np.searchsorted(ends, rows, side="right")]
+        far = self._empty_is_far[rows]
         counts[far] = np.where(counts[far] > 0, counts[far], 65535)
 
     def _make_batch(self, plan: "_Plan", index: int) -> tuple[np.ndarray, np.ndarray]:

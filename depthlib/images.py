@@ -199,6 +199,25 @@ def _gather_nearest(depth: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.where(np.isinf(nearest), np.float32(0), nearest)
 
 
+def fit_guide(
+    guide: np.ndarray, image: np.ndarray, side: int, noise: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and shift by which `guide` becomes `image` around each pixel, float32 like both.
+
+    He, Sun and Tang's guided filter (TPAMI 2013) of `image` is slope * guide + shift: its values
+    with the guide's edges. `side` is that of the squares, pixels; what varies less than `noise`,
+    a variance, is no edge.
+    """
+
+    def mean(values):
+        return cv2.blur(values, (side, side))
+
+    guide_mean, image_mean = mean(guide), mean(image)
+    slope = mean(guide * image) - guide_mean * image_mean
+    slope /= mean(guide * guide) - guide_mean**2 + noise
+    return mean(slope), mean(image_mean - slope * guide_mean)
+
+
 def _encode(path: Path, image: np.ndarray, options: list[int]) -> None:
     done, data = cv2.imencode(path.suffix, image, options)
     if not done:

@@ -14,7 +14,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from tqdm.auto import tqdm
 
 from depthlib.datasets import DatasetSpec, base_scene
-from depthlib.files import refuse_escape, write_bytes
+from depthlib.files import natural_key, refuse_escape, write_bytes
 from depthlib.images import read_pair
 
 
@@ -210,7 +210,7 @@ def _find(folder: Path, template: str, spec: DatasetSpec) -> dict[tuple[str, str
 
 
 def _natural(key: tuple[str, ...]) -> list:
-    return [[int(t) if t.isdigit() else t for t in re.split(r"(\d+)", part)] for part in key]
+    return [natural_key(part) for part in key]
 
 
 def _with_scenes(root: Path, folder: Path, rows: list, spec: DatasetSpec) -> Pairs:
@@ -218,23 +218,20 @@ def _with_scenes(root: Path, folder: Path, rows: list, spec: DatasetSpec) -> Pai
 
     index.csv may have a third column, condition, which becomes the table's.
     """
-    table = pd.DataFrame(rows, columns=["rgb", "depth"])
-    named, conditions = {}, {}
+    table, index = pd.DataFrame(rows, columns=["rgb", "depth"]), pd.DataFrame()
     if (folder / "index.csv").exists():
         index = pd.read_csv(folder / "index.csv", dtype=str)
-        named = {
-            PurePosixPath(photo).parts[-2:]: base_scene(scene)
-            for photo, scene in zip(index["photo"], index["scene"], strict=True)
-        }
-        if "condition" in index:
-            parts = [PurePosixPath(photo).parts[-2:] for photo in index["photo"]]
-            conditions = dict(zip(parts, index["condition"], strict=True))
+    named = {
+        PurePosixPath(row["photo"]).parts[-2:]: row | {"scene": base_scene(row["scene"])}
+        for row in index.to_dict("records")
+    }
+    found = [named.get(PurePosixPath(photo).parts[-2:], {}) for photo in table["rgb"]]
     table["scene"] = [
-        named.get(PurePosixPath(photo).parts[-2:]) or spec.scene_of(photo) for photo in table["rgb"]
+        row.get("scene") or spec.scene_of(photo)
+        for row, photo in zip(found, table["rgb"], strict=True)
     ]
-    if conditions:
-        parts = [PurePosixPath(photo).parts[-2:] for photo in table["rgb"]]
-        table["condition"] = [conditions.get(part, "") for part in parts]
+    if named and "condition" in index:
+        table["condition"] = [row.get("condition", "") for row in found]
     return Pairs(root, table, spec)
 
 

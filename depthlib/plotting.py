@@ -77,7 +77,7 @@ def show_photos(
         axes[row, 0].imshow(photo)
         for axis, depth in zip(axes[row, 1:], depths, strict=True):
             _show_depth(axis, depth, limits, unit, logarithmic)
-    short = {"metre": "m"}.get(unit, unit)
+    short = shorten(unit)
     notes = {name: f"\ngrey: sky or beyond {limit:.0f} {short}" for name, limit in far.items()}
     titles = ["photo", *(name + notes.get(name, "") for name in predictions)]
     for axis, title in zip(axes[0], titles, strict=True):
@@ -161,7 +161,7 @@ def show_points(
         )
         axis.set(xticks=[], yticks=[])
     bar = figure.colorbar(points, ax=axes.ravel().tolist(), fraction=0.02, pad=0.01)
-    bar.ax.set_title({"metre": "m"}.get(unit, unit), fontsize="small")
+    bar.ax.set_title(shorten(unit), fontsize="small")
     _number_logarithmic(bar)
     return figure
 
@@ -197,6 +197,11 @@ def save_figure(figure: Figure, path: Path | str, dpi: int = 90) -> Path:
     return Path(path)
 
 
+def shorten(unit: str) -> str:
+    """How a unit of depth stands at a colour bar."""
+    return {"metre": "m"}.get(unit, unit)
+
+
 def _make_grid(
     rows: int, columns: int, panel: tuple[float, float] = PANEL
 ) -> tuple[Figure, np.ndarray]:
@@ -222,7 +227,7 @@ def _show_depth(
     bar = axis.figure.colorbar(picture, ax=axis, fraction=0.046, pad=0.02)
     if logarithmic:
         _number_logarithmic(bar)
-    bar.ax.set_title({"metre": "m"}.get(unit, unit), fontsize="small")
+    bar.ax.set_title(shorten(unit), fontsize="small")
     return picture
 
 

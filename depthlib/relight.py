@@ -7,7 +7,7 @@ take no settings; lengths are shares of the photo's diagonal, so that its size m
 import cv2
 import numpy as np
 
-from depthlib.images import check_rgb
+from depthlib.images import check_rgb, fit_guide
 
 # Log-chromaticity is a plane: log R, G, B without their mean, along these two axes.
 PLANE = np.array([[1, -1, 0], [1, 1, -2]], np.float32) / np.sqrt([[2], [6]], dtype=np.float32)
@@ -174,13 +174,9 @@ def _mean_near(logs: np.ndarray, band: np.ndarray, reach: int) -> tuple[np.ndarr
 
 def _soften(mask: np.ndarray, guide: np.ndarray, radius: int) -> np.ndarray:
     """A mask of 0 and 1 with the edges that `guide` has within `radius`; float32 0 to 1."""
-    mask, size = mask.astype(np.float32), (2 * radius + 1,) * 2
-    guide_mean, mask_mean = cv2.blur(guide, size), cv2.blur(mask, size)
-    variance = cv2.blur(guide * guide, size) - guide_mean**2
-    slope = (cv2.blur(guide * mask, size) - guide_mean * mask_mean) / (variance + 0.005)
-    offset = mask_mean - slope * guide_mean
-    soft = np.clip(cv2.blur(slope, size) * guide + cv2.blur(offset, size), 0, 1)
-    return soft * cv2.dilate(mask, _disc(radius))
+    mask = mask.astype(np.float32)
+    slope, shift = fit_guide(guide, mask, 2 * radius + 1, noise=0.005)
+    return np.clip(slope * guide + shift, 0, 1) * cv2.dilate(mask, _disc(radius))
 
 
 def _disc(radius: int) -> np.ndarray:

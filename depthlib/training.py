@@ -32,6 +32,7 @@ from depthlib.optimizers import make_optimizer
 from depthlib.pairs import SPLITS, Pairs, read_csv
 from depthlib.recipes import RECIPES, Recipe, read_changes
 from depthlib.run_folder import RunRecord, claim_folder, describe_run
+from depthlib.weather import EFFECTS
 
 UNFINISHED = 75  # the exit status EX_TEMPFAIL of sysexits.h: try again
 
@@ -202,7 +203,7 @@ def _open_batches(
             rotation=recipe.rotation,
             cut_depth=recipe.cut_depth,
             weather=recipe.weather,
-            **({"effects": recipe.effects} if recipe.effects is not None else {}),
+            effects=recipe.effects or tuple(EFFECTS),
         )
     return (
         DepthGenerator(

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 
 from depthlib.frames import Frames, open_frames, open_writer
 from depthlib.images import resize_rgb
-from depthlib.plotting import DEPTH_COLOURS
+from depthlib.plotting import DEPTH_COLOURS, shorten
 from depthlib.temporal import SMOOTHING, TemporalFilter
 
 FPS = 10.0  # of images and of cameras that do not say; KITTI's rate
@@ -113,7 +113,7 @@ class DepthView:
         top, bottom = 28, rows - 12
         shades = np.linspace(255, 0, max(bottom - top, 1)).round().astype(np.uint8)
         bar[top:bottom, 10:28] = self._colours[shades]
-        _write(bar, {"metre": "m"}.get(unit, unit), 10, 18)
+        _write(bar, shorten(unit), 10, 18)
         for depth in _find_ticks(self.low, self.high):
             share = (math.log(depth) - self.low) / (self.high - self.low)
             row = round(bottom - 1 - share * (bottom - 1 - top))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from depthlib.images import fit_guide
+
 FOCAL = 0.75
 OPEN = 15.0  # metres; a scene whose far end is nearer has a ceiling, so no sky
 SKY = 3.0  # the sky's depth, in far ends: far enough, yet the faintest fog does not hide it
@@ -90,21 +92,13 @@ def _see_sky(measured: np.ndarray, rgb: np.ndarray) -> np.ndarray:
 
 
 def _follow_edges(cells: np.ndarray, rgb: np.ndarray) -> np.ndarray:
-    """Cells at the photo's size with its edges: He, Sun and Tang's guided filter, TPAMI 2013."""
+    """Cells at the photo's size with its edges, by a guided filter that is fitted at a quarter."""
     height, width = rgb.shape[:2]
     guide = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     small = (max(1, width // 4), max(1, height // 4))
     grey = cv2.resize(guide, small, interpolation=cv2.INTER_AREA)
-    values = cv2.resize(cells, small)
-
-    def mean(image):
-        return cv2.blur(image, (9, 9))
-
-    grey_mean, value_mean = mean(grey), mean(values)
-    slope = mean(grey * values) - grey_mean * value_mean
-    slope /= mean(grey * grey) - grey_mean**2 + 0.01
-    shift = value_mean - slope * grey_mean
-    slope, shift = (cv2.resize(mean(image), (width, height)) for image in (slope, shift))
+    fitted = fit_guide(grey, cv2.resize(cells, small), 9, noise=0.01)
+    slope, shift = (cv2.resize(image, (width, height)) for image in fitted)
     return np.clip(slope * guide + shift, cells.min(), cells.max())
 
 
