@@ -158,13 +158,14 @@ def split_by_scene(
     `validation` is the share of scenes that validate; 0: none. `scenes` then draws so many of those
     that train, a lower number a part of a higher one's; `counts` (training, validation) draws so
     many pairs of each side, as the seed's (20000, 5000). Errors: ValueError for fewer than two
-    scenes, a share that is not below 1, or more scenes or pairs than a side holds.
+    scenes where some are to validate, a share that is not below 1, or more scenes or pairs than a
+    side holds.
     """
     names = pairs.table["scene"].to_numpy()
-    if len(set(names)) < 2 or not 0 <= validation < 1:
+    if not 0 <= validation < 1 or len(set(names)) < (2 if validation else 1):
         raise ValueError(
-            "A split needs two scenes and a validation share from 0 to below 1. Received: "
-            f"{len(set(names))} scenes, validation={validation}."
+            "A split needs two scenes and a validation share from 0 to below 1; a share of 0, one. "
+            f"Received: {len(set(names))} scenes, validation={validation}."
         )
     sides = [np.arange(len(pairs)), np.arange(0)]
     if validation:

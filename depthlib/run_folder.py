@@ -139,11 +139,12 @@ def save_model(model: keras.Model, path: Path) -> None:
 
 
 def _git_commit() -> str:
-    """The commit of the code, "+" behind it where files were changed; "" outside a checkout."""
-    answer = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=12", "--dirty=+"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-    )
+    """The commit of the code, "+" behind it where files were changed; "" where git has none."""
+    command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+"]
+    try:
+        answer = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return ""
     return answer.stdout.strip()

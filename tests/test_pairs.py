@@ -196,10 +196,12 @@ def test_a_split_may_keep_everything_for_training(tiny_nyu):
     assert training.digest() == pairs.digest() and len(validation) == 0
 
 
-def test_a_split_of_one_scene_is_refused(tiny_nyu):
+def test_a_split_of_one_scene_is_refused_unless_all_of_it_trains(tiny_nyu):
     pairs, _ = find_pairs(tiny_nyu(scenes=1), NYU_TRAIN)
     with pytest.raises(ValueError, match="two scenes"):
         split_by_scene(pairs, 0)
+    training, _ = split_by_scene(pairs, 0, validation=0)
+    assert training.digest() == pairs.digest()
 
 
 def test_all_of_nyu_is_listed_written_read_and_split_without_reading_an_image(tmp_path):

@@ -52,6 +52,7 @@ def read_words():
     rooms.add_argument("--views", type=int, default=10, help="images of each room")
     roads = kinds.add_parser("roads", parents=[common], help="roads in every light and weather")
     roads.add_argument("--scenes", type=int, default=32, help="a quarter of them is to test on")
+    roads.add_argument("--overcast", action="store_true", help="no other light; no tunnels")
     show = kinds.add_parser("show", parents=[folder], help="a figure of the roads in a folder")
     show.add_argument("--figure", type=Path, required=True, help="where to write it")
     return parser.parse_args()

@@ -26,28 +26,32 @@ QUALITY = 88  # of the JPEG photos
 TEST_SHARE = 4  # one scene in so many is to test on, the last ones
 
 
-def write_roads(folder, *, seed=0, scenes=32, resume=False, **size):
+def write_roads(folder, *, seed=0, scenes=32, overcast=False, resume=False, **size):
     """Renders road scenes and writes them, their two CSVs and index.csv to `folder`.
 
     The last quarter of the scenes is to test on. Every file is a pure function of seed, scene
     number and `size` (see `render_road`), on one variant of Mitsuba; with `resume` scenes whose
-    files are all there stay as they are.
+    files are all there stay as they are. With `overcast` each scene comes under an overcast sky
+    alone, in a fifth of the time, and tunnels are left out.
     """
     from depthlib.rendering.conditions import conditions_of  # here, for it needs mitsuba
 
     folder, rows, index = Path(folder), {"train": [], "test": []}, [("photo", "scene", "condition")]
-    total = sum(len(conditions_of(KINDS[number % len(KINDS)])) for number in range(scenes))
+    kinds = [KINDS[number % len(KINDS)] for number in range(scenes)]
+    total = sum(len(conditions_of(kind, overcast)) for kind in kinds)
     with tqdm(total=total, unit="image") as bar:
-        for number in range(scenes):
+        for number, kind in enumerate(kinds):
             side = "train" if number < scenes - scenes // TEST_SHARE else "test"
-            kind = KINDS[number % len(KINDS)]
+            names = conditions_of(kind, overcast)
+            if not names:
+                continue
             scene = f"{kind}_{number + 1:04d}"
             place = f"{side}/{scene}/"
-            names = conditions_of(kind)
             rows[side] += [(f"{place}{name}.jpg", f"{place}depth.png") for name in names]
             index += [(f"{place}{name}.jpg", scene, name) for name in names]
             if not (resume and _is_there(folder / place, names)):
-                _write_scene(folder / place, *render_road(kind, (seed, number), **size))
+                rendered = render_road(kind, (seed, number), overcast=overcast, **size)
+                _write_scene(folder / place, *rendered)
             bar.update(len(names))
     write_index(folder / "index.csv", index)
     for side, pairs in rows.items():
@@ -55,14 +59,14 @@ def write_roads(folder, *, seed=0, scenes=32, resume=False, **size):
         write_bytes(folder / f"road_{side}.csv", text.encode())
 
 
-def render_road(kind, seed, height, width, samples):
+def render_road(kind, seed, height, width, samples, overcast=False):
     """({condition: photo uint8 (height, width, 3)}, depth in metres, {condition: mask bool})."""
     from depthlib.rendering.conditions import EXPOSURE, Shot, conditions_of, light_scene
 
     shot = Shot(build_scene(kind, seed), height, width, samples)
-    lights, masks = light_scene(shot, [*seed, 1])
+    lights, masks = light_scene(shot, [*seed, 1], overcast)
     photos = {}
-    for number, name in enumerate(conditions_of(kind)):
+    for number, name in enumerate(conditions_of(kind, overcast)):
         rng = np.random.default_rng([*seed, 2, number])
         brightness, balance = EXPOSURE.get(name, ((0.13, 0.24), (0.3, 0.8)))
         photos[name] = develop(lights[name], rng, brightness, balance)
