@@ -58,28 +58,32 @@ def show_photos(
     predictions: dict[str, Sequence[np.ndarray]],
     unit: str = "metre",
     far: Mapping[str, float] | None = None,
+    changed: Mapping[str, Sequence[np.ndarray]] | None = None,
 ) -> Figure:
     """A row a photo without ground truth: the photo and each model's depth, one scale a row.
 
     `far` says of a model, by its name, from which depth on it says no more than "far": that is grey
     and named so. Where it is given, if only {}, colours are logarithmic, as a road's must be.
+    `changed` are photos made of these, by title, to stand beside them: those that a model saw.
     """
     logarithmic, far = far is not None, far or {}
+    columns = {"photo": photos, **(changed or {})}
     aspect = max(photo.shape[0] / photo.shape[1] for photo in photos)
     panel = PANEL[0], PANEL[1] + PANEL[0] * (aspect - 0.75)
-    figure, axes = _make_grid(len(photos), 1 + len(predictions), panel)
-    for row, photo in enumerate(photos):
+    figure, axes = _make_grid(len(photos), len(columns) + len(predictions), panel)
+    for row in range(len(photos)):
         depths = [
             np.where(depths[row] < far.get(name, np.inf), depths[row], 0)
             for name, depths in predictions.items()
         ]
         limits = _limits(depths)
-        axes[row, 0].imshow(photo)
-        for axis, depth in zip(axes[row, 1:], depths, strict=True):
+        for axis, pictures in zip(axes[row], columns.values(), strict=False):
+            axis.imshow(pictures[row])
+        for axis, depth in zip(axes[row, len(columns) :], depths, strict=True):
             _show_depth(axis, depth, limits, unit, logarithmic)
     short = shorten(unit)
     notes = {name: f"\ngrey: sky or beyond {limit:.0f} {short}" for name, limit in far.items()}
-    titles = ["photo", *(name + notes.get(name, "") for name in predictions)]
+    titles = [*columns, *(name + notes.get(name, "") for name in predictions)]
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title)
     return figure

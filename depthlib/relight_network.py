@@ -80,6 +80,20 @@ class Relighter:
         return np.rint(np.clip(rgb * gain, 0, 255)).astype(np.uint8)
 
 
+def load_relighter(path: Path | str) -> Relighter:
+    """The network in a file of `train_relight`, as a function from photo to photo.
+
+    Errors: FileNotFoundError.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no {path}. Train it: python -m depthlib.relight_network "
+            f"datasets/sample_roads/road_train.csv {path}"
+        )
+    return Relighter(keras.models.load_model(path, compile=False, safe_mode=True))
+
+
 def match_without_shadow(
     shadowed: np.ndarray, overcast: np.ndarray, shadow: np.ndarray, known: np.ndarray
 ) -> np.ndarray:

@@ -164,8 +164,20 @@ def test_the_notebooks_of_the_road_run(tiny_nyu, project, tmp_path, monkeypatch)
     photos = {"MODEL": models["kitti_unet"], "MODEL_ROAD": models["kitti_resnet"]}
     photos |= {"PHOTOS": f"{root}/photos.csv", "FIGURE": f"{out}/photos.png"}
     runs.append(("predict_unet_real_images", photos))
+    roads = project / "datasets/sample_roads/road_test.csv"
+    relit = {"MODELS": {"road": list(models.values())}, "BESIDE": {"one": models["kitti_unet"]}}
+    relit |= {"ONLY": ["lift_shadows", "learned"], "TRAIN_DATA": str(roads), "STEPS": 1}
+    shutil.copy(root / "nyu2_test/00000_colors.png", root / "5.jpg")
+    relit |= {"PHOTOS": [str(root)], "SHOWN": [f"{root}/5.jpg"], "RELIGHT": f"{out}/relight.keras"}
+    relit |= {"TABLE": f"{out}/relit.csv", "FIGURES": f"{out}/relit"}
+    runs.append(("experiments/preprocessing", relit))
     run_all(runs, out)
-    for name in ("driving", "focal", "photos", "kitti_unet/history"):
+    relit = pd.read_csv(out / "relit.csv")
+    assert relit["method"].unique().tolist() == ["as it is", "lift_shadows", "learned"]
+    assert relit["model"].eq("road").all() and relit["views"].eq(2 * 7).all()
+    assert relit["condition"].nunique() == 8 and relit["abs_rel_inside"].gt(0).all()
+    figures = ("relit/networks", "relit/lift_shadows", "relit/learned")
+    for name in (*figures, "driving", "focal", "photos", "kitti_unet/history"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
     scores = pd.read_csv(out / "scores.csv")
     assert scores["model"].unique().tolist() == ["road", "mean_map", "level road", "tiny"]

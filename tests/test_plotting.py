@@ -50,6 +50,15 @@ def test_what_a_model_calls_far_is_grey_and_said_so_on_logarithmic_colours():
     assert norm(8.0) - norm(4.0) == pytest.approx(norm(32.0) - norm(16.0))
 
 
+def test_what_was_made_of_a_photo_stands_between_it_and_its_depth():
+    figure = plotting.show_photos([PHOTO], {"road": [TRUTH]}, changed={"darker": [PHOTO // 2]})
+    photo, darker, road = (axis for axis in figure.axes if axis.images and not axis.get_label())
+    assert [axis.get_title() for axis in (photo, darker, road)] == ["photo", "darker", "road"]
+    np.testing.assert_array_equal(photo.images[0].get_array(), PHOTO)
+    np.testing.assert_array_equal(darker.images[0].get_array(), PHOTO // 2)
+    np.testing.assert_array_equal(road.images[0].get_array(), TRUTH)
+
+
 def test_a_wide_photo_has_a_low_panel():
     heights = [
         plotting.show_photos(

@@ -1,5 +1,4 @@
 import cv2
-import keras
 import numpy as np
 import pytest
 
@@ -10,6 +9,7 @@ from depthlib.relight_network import (
     PhotoPairs,
     Relighter,
     build_relight_network,
+    load_relighter,
     main,
     match_without_shadow,
     read_relight_pairs,
@@ -55,7 +55,7 @@ def trained(roads, tmp_path_factory):
     """The log of a short training, and the network read back from its file alone."""
     path = tmp_path_factory.mktemp("model") / "relight.keras"
     log = train_relight(roads, path, height=32, width=48, steps=72, verbose=0)
-    return log, keras.models.load_model(path, safe_mode=True)
+    return log, load_relighter(path)
 
 
 def test_an_untrained_network_changes_nothing():
@@ -117,14 +117,19 @@ def test_a_few_steps_learn_to_lift_shadows_of_roads_never_seen(trained):
 
 
 def test_a_trained_network_lightens_the_shadow_more_than_the_rest(trained, roads):
-    _, network = trained
+    _, relighter = trained
     photos, _, _ = read_relight_pairs(roads, 64, 96)
     shadow = cv2.imread(str(roads.root / "road_8" / "clear_mask.png"), cv2.IMREAD_GRAYSCALE)
     shadow = cv2.resize(shadow, (96, 64)) / 255
-    relit = Relighter(network)(photos[-2])
+    relit = relighter(photos[-2])
     assert relit.dtype == np.uint8 and relit.shape == (64, 96, 3)
     gain = (relit + 1.0) / (photos[-2] + 1.0)
     assert gain[shadow > 0.9].mean() > 1.2 * gain[shadow < 0.1].mean()
+
+
+def test_a_network_that_is_missing_is_named_with_what_trains_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no .*a.keras. Train it: python -m depthlib.rel"):
+        load_relighter(tmp_path / "a.keras")
 
 
 def test_the_command_says_what_is_missing(tmp_path):
