@@ -7,7 +7,7 @@ import keras
 
 from depthlib.datasets import DatasetSpec
 from depthlib.device import choose_precision
-from depthlib.layers import DepthHead, prepare_photos
+from depthlib.layers import prepare_photos
 from depthlib.recipes import Recipe
 from depthlib.resnet import build_encoder_decoder
 from depthlib.unet import VARIANTS, build_unet
@@ -64,13 +64,8 @@ def _is_network(weights: str | None) -> bool:
 
 
 def _copy_weights(path: str, network: keras.Model) -> None:
-    source = keras.models.load_model(path, compile=False)
     try:
-        if isinstance(source.layers[-1], DepthHead):
-            network.set_weights(source.get_weights())
-            return
-        for layer in source.layers:  # an encoder alone, of `distillation`
-            network.get_layer(layer.name).set_weights(layer.get_weights())
+        network.set_weights(keras.models.load_model(path, compile=False).get_weights())
     except ValueError as error:
         raise ValueError(
             f"`weights` must be a file of the same network. Received: {path} for {network.name}: "
