@@ -97,9 +97,9 @@ roads: SEED = 1
 roads: SCENES = 200
 roads: SAMPLES = 16
 roads: FOLDER = datasets/roads
-roads: .venv/render.done ## render more roads in every light and weather; SCENES=, FOLDER=, SEED=
+roads: .venv/render.done ## render more roads in every light; SCENES=, FOLDER=, SEED=, OVERCAST=yes
 	$(PY) -m depthlib.rendering roads --seed $(SEED) --scenes $(SCENES) --samples $(SAMPLES) \
-	    --folder '$(FOLDER)' --resume
+	    --folder '$(FOLDER)' --resume $(if $(OVERCAST),--overcast)
 
 figures: demo ## the pictures and the table under docs/ that need no more than the sample
 	@cp runs/demo/comparison.png runs/demo/real_photos.png runs/demo/metrics.csv docs

@@ -107,6 +107,10 @@ def test_all_conditions_of_a_scene_come_with_one_depth_map(renderer):
     assert depth.min() >= 0 and (depth > 0).mean() > 0.3
     contrast = [np.std(photos[name].astype(float)) for name in ("overcast", *FOGS)]
     assert contrast == sorted(contrast, reverse=True)
+    alone, same_depth, none = render_road("motorway", (0, 0), HEIGHT, WIDTH, 1, overcast=True)
+    assert tuple(alone) == ("overcast",) and none == {}
+    np.testing.assert_array_equal(alone["overcast"], photos["overcast"])
+    np.testing.assert_array_equal(same_depth, depth)
 
 
 def test_fog_keeps_of_the_light_what_beer_and_lambert_say():
@@ -231,6 +235,10 @@ def test_the_command_writes_scenes_that_can_be_read_and_resumes(renderer, tmp_pa
     assert pairs.table["condition"].tolist() == ["lamps", "reflection", "night"]
     found, lonely = find_pairs(tmp_path / "train", ROADS)
     assert len(found) == 3 and lonely.empty and found.table["depth"].nunique() == 1
+
+    monkeypatch.setattr(sys, "argv", [*words, "--folder", str(tmp_path / "dull"), "--overcast"])
+    main()  # a tunnel has no overcast sky
+    assert (tmp_path / "dull/road_train.csv").read_bytes() == b""
 
 
 # The embedded sample as it lies in the repository; no renderer needed.

@@ -31,7 +31,7 @@ SHOWS = 0.2  # of a pixel's light: from this share on a reflection counts
 
 
 def conditions_of(kind, overcast=False):
-    """The names of the conditions that a kind of scene has; `overcast`: of that one, if it has."""
+    """The names of the conditions that a kind of scene has; with `overcast` that one alone."""
     names = INSIDE if kind == "tunnel" else OUTSIDE
     return tuple(name for name in names if name == "overcast" or not overcast)
 
@@ -81,20 +81,12 @@ def light_scene(shot, seed, overcast=False):
     """Every condition of a shot: {name: linear light}, and the masks bool {name: (height, width)}.
 
     A mask says where the condition changes the light: a cast shadow for clear and low_sun, the
-    mirrored dashboard for reflection. With `overcast` only that one is rendered, as it is there.
+    mirrored dashboard for reflection. With `overcast` a scene outside comes in that one alone.
     """
     rng = np.random.default_rng(seed)
     if shot.scene.kind == "tunnel":
         return _light_tunnel(shot, rng)
-    closed = sky.overcast(rng)
-    far, airlight = rng.uniform(9e3, 4e4), sky.horizon_of(closed)
-    near_sky = np.where(shot.seen, shot.distance, 0.0)  # haze lies before hills, not before the sky
-    dull = shot.take([closed])
-    hazy = {"overcast": weather.add_fog(dull, near_sky, far, airlight)}
-    if overcast:
-        return hazy, {}
-    lights, masks = _light_outside(shot, rng, closed, dull, near_sky, far, airlight)
-    return hazy | lights, masks
+    return _light_outside(shot, rng, overcast)
 
 
 def _light_tunnel(shot, rng):
@@ -105,9 +97,14 @@ def _light_tunnel(shot, rng):
     return {"lamps": lamps, "reflection": reflection, "night": night}, {"reflection": mask}
 
 
-def _light_outside(shot, rng, closed, dull, near_sky, far, airlight):
-    """All but the overcast one, whose sky, light and haze are given."""
-    camera, lights, masks = shot.scene.camera, {}, {}
+def _light_outside(shot, rng, overcast):
+    camera, closed = shot.scene.camera, sky.overcast(rng)
+    lights, masks, (far, airlight) = {}, {}, (rng.uniform(9e3, 4e4), sky.horizon_of(closed))
+    near_sky = np.where(shot.seen, shot.distance, 0.0)  # haze lies before hills, not before the sky
+    dull = shot.take([closed])
+    lights["overcast"] = weather.add_fog(dull, near_sky, far, airlight)
+    if overcast:
+        return lights, masks
     for name, place in (("clear", shot.scene.sun), ("low_sun", shot.scene.low_sun)):
         bright, sun = sky.sunlit(rng, *place)
         lit, masks[name] = shot.sunlight(sun)
@@ -125,7 +122,7 @@ def _light_outside(shot, rng, closed, dull, near_sky, far, airlight):
         lights[name] = weather.add_fog(dull, shot.distance, visibility, airlight)
     lights["rain"] = _rain(shot, rng, closed, airlight)
     lights["night"] = _headlit(shot, [sky.night(rng)])
-    return {name: lights[name] for name in OUTSIDE if name in lights}, masks
+    return {name: lights[name] for name in OUTSIDE}, masks
 
 
 def _rain(shot, rng, closed, airlight):
