@@ -22,7 +22,7 @@ def export_onnx(model: keras.Model, target: Path | str) -> Path:
     Keras' depth, because a layer has no exact counterpart.
     """
     unit = {"metre": "depth_m", "relative": "depth_rel"}[model.layers[-1].unit]
-    plain = _upsample_by_resizing(model)
+    plain = _use_plain_layers(model)
     named = keras.Model(plain.inputs, {unit: plain.outputs[0]})
     with replace_file(target) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # Keras asks for np.object
@@ -48,12 +48,18 @@ class _Resize(keras.layers.UpSampling2D):
         return keras.ops.image.resize(inputs, size, "nearest")
 
 
-def _upsample_by_resizing(model: keras.Model) -> keras.Model:
-    def clone(layer):
-        nearest = isinstance(layer, keras.layers.UpSampling2D) and layer.interpolation == "nearest"
-        return (_Resize if nearest else layer.__class__).from_config(layer.get_config())
+def _use_plain_layers(model: keras.Model) -> keras.Model:
+    """The same network, those in an ensemble too, of layers that become few operators."""
 
-    network = keras.models.clone_model(model, clone_function=clone)
+    def clone(layer):
+        if isinstance(layer, keras.layers.UpSampling2D) and layer.interpolation == "nearest":
+            return _Resize.from_config(layer.get_config())
+        if isinstance(layer, keras.layers.Normalization):  # its constants would become inputs
+            scale = np.ravel(1 / np.sqrt(layer.input_variance))
+            return keras.layers.Rescaling(scale, -np.ravel(layer.input_mean) * scale)
+        return layer.__class__.from_config(layer.get_config())
+
+    network = keras.models.clone_model(model, clone_function=clone, recursive=True)
     network.set_weights(model.get_weights())
     return network
 

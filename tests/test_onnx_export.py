@@ -7,6 +7,9 @@ import onnxruntime
 import pytest
 
 from depthlib import onnx_export
+from depthlib.encoders import IMAGENET_MEAN
+from depthlib.ensemble import build_ensemble
+from depthlib.layers import DepthHead
 from depthlib.onnx_export import export_onnx
 from depthlib.peers import OnnxPredictor
 from depthlib.prediction import Predictor
@@ -54,6 +57,25 @@ def test_it_is_called_as_any_peer_and_its_output_bears_the_unit(trained, exporte
     relative = build_unet(32, 48, **HEAD | {"unit": "relative"})
     path = export_onnx(relative, tmp_path / "relative.onnx")
     assert [output.name for output in onnx.load(path).graph.output] == ["depth_rel"]
+
+
+def test_an_ensemble_with_photos_of_imagenets_mean_is_written_too(tmp_path):
+    keras.utils.set_random_seed(0)
+
+    def build(*layers):
+        data = keras.Input((32, 48, 3), dtype="uint8")
+        features = keras.layers.Normalization(mean=IMAGENET_MEAN, variance=(1, 4, 9))(data)
+        for layer in layers:
+            features = layer(features)
+        return keras.Model(data, DepthHead(0.1, 10.0)(keras.layers.Conv2D(1, 1)(features)))
+
+    halved = keras.layers.AveragePooling2D(2), keras.layers.UpSampling2D()
+    ensemble = build_ensemble([build(), build(*halved)])
+    images = photos(32, 48)
+    expected = ensemble.predict_on_batch(images)
+    assert np.ptp(expected) > 1
+    session = onnxruntime.InferenceSession(export_onnx(ensemble, tmp_path / "two.onnx"))
+    np.testing.assert_allclose(session.run(None, {"data": images})[0], expected, rtol=1e-4)
 
 
 def test_onnx_runtime_folds_batch_norms_and_repeats_no_maps(trained, exported, tmp_path):
