@@ -32,7 +32,7 @@ def write_roads(folder, *, seed=0, scenes=32, overcast=False, resume=False, **si
     The last quarter of the scenes is to test on. Every file is a pure function of seed, scene
     number and `size` (see `render_road`), on one variant of Mitsuba; with `resume` scenes whose
     files are all there stay as they are. With `overcast` each scene comes under an overcast sky
-    alone, in a fifth of the time, and tunnels are left out.
+    alone, which is quicker, and tunnels are left out.
     """
     from depthlib.rendering.conditions import conditions_of  # here, for it needs mitsuba
 
