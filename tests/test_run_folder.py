@@ -4,6 +4,8 @@ import keras
 import pytest
 
 from depthlib import run_folder
+from depthlib.datasets import NYU_TRAIN
+from depthlib.pairs import find_pairs
 from depthlib.recipes import Recipe
 from depthlib.run_folder import claim_folder, save_model
 
@@ -46,6 +48,13 @@ def test_a_run_of_before_a_field_came_goes_on_where_the_field_has_its_default(tm
     claim_folder(tmp_path, {**old, "recipe": recipe.to_dict()})
     with pytest.raises(ValueError, match="differs in recipe"):
         claim_folder(tmp_path, {**old, "recipe": recipe.change(cut_depth=0.5).to_dict()})
+
+
+def test_a_run_can_be_described_where_there_is_no_git(tiny_nyu, monkeypatch, tmp_path):
+    pairs, _ = find_pairs(tiny_nyu(scenes=1), NYU_TRAIN)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    run = run_folder.describe_run(Recipe(), [pairs], pairs)
+    assert run["versions"]["commit"] == "" and run["counts"]["training"] == len(pairs)
 
 
 def test_a_model_that_cannot_be_written_whole_leaves_the_old_one(tmp_path):
