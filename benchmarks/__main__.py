@@ -18,6 +18,7 @@ import pandas as pd
 
 from benchmarks.loading import bench_loading, bench_weather
 from benchmarks.made_up import ROOT, make_pairs
+from benchmarks.onednn import NETWORKS, bench_onednn
 from benchmarks.prediction import bench_prediction
 from benchmarks.rounds import median_ratio
 from benchmarks.training import bench_seed_loop, bench_steps
@@ -59,6 +60,8 @@ def main(folder: Path = ROOT / "runs" / "bench") -> None:
     steps, gflop = bench_steps(pairs, cache)
     _say(start, "whole runs")
     rounds |= steps | bench_seed_loop(pairs, cache)
+    _say(start, "oneDNN")
+    rounds |= bench_onednn()
     _say(start, "memory and growth")
     growth = [_measure_memory(NYU_PAIRS // share) for share in (16, 4, 1)]
     ratios = _compare(rounds, gflop)
@@ -93,6 +96,10 @@ def _compare(rounds: dict, gflop: dict) -> dict[str, float]:
         "matmul_share_resnet34": shares["resnet34_float32"],
         "matmul_share_resnet34_as_trained": shares["resnet34"],
         "run_over_seed_loop": median_ratio(rounds, "run", "seed_loop"),
+        **{
+            f"onednn_over_eigen_{name}": median_ratio(rounds, f"onednn_{name}", f"eigen_{name}")
+            for name in NETWORKS
+        },
         "video_over_network_light": median_ratio(rounds, "video_light", "alone_light"),
         "video_over_network_resnet34": median_ratio(rounds, "video_resnet34", "alone_resnet34"),
         "unet_over_seed_unet": median_ratio(rounds, "step_unet", "step_seed_unet"),

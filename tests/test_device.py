@@ -1,4 +1,7 @@
+import os
 import platform
+import subprocess
+import sys
 
 import keras
 import pytest
@@ -79,3 +82,14 @@ def test_the_driver_is_asked_by_its_own_program(monkeypatch, tmp_path):
     assert device.describe_device()["gpu memory"] == "143771 MiB"
     program.write_text("#!/bin/sh\nexit 9\n")
     assert device.describe_device()["gpu memory"] == "unknown"
+
+
+@pytest.mark.parametrize(("by_hand", "expected"), [(None, "1"), ("0", "0")])
+def test_tensorflow_is_asked_for_onednn_unless_the_user_says_otherwise(by_hand, expected):
+    environment = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
+    if by_hand is not None:
+        environment["TF_ENABLE_ONEDNN_OPTS"] = by_hand
+    code = "import os, platform; platform.machine = lambda: 'x86_64'; import depthlib; "
+    code += "print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    answer = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert answer.stdout.decode().strip() == expected
