@@ -163,6 +163,21 @@ def test_edges_are_scored_within_the_protocols_crop(test_pairs):
     assert scores == {"edge_precision": 1.0, "edge_recall": 1.0, "edge_f1": 1.0}
 
 
+def test_edges_are_looked_for_at_the_size_at_which_enlarged_maps_still_have_them(
+    test_pairs, monkeypatch
+):
+    """A step of .2 m spread over eight pixels is an edge in maps of a quarter of the rows."""
+    truth = np.full((48, 64), 2.0, np.float32)
+    truth[:, 32:] = 2.2
+    ramp = np.repeat(np.interp(np.arange(64), (28, 36), (2.0, 2.2))[None], 48, axis=0)
+    monkeypatch.setattr("depthlib.evaluation.read_pair", lambda *_: (None, truth))
+    recalls = {}
+    for rows in (48, 12):
+        monkeypatch.setattr("depthlib.evaluation.EDGE_ROWS", rows)
+        recalls[rows] = measure_edges(lambda *_: [ramp], test_pairs)["edge_recall"]
+    assert recalls == {48: 0.0, 12: 1.0}
+
+
 def test_a_level_road_is_as_far_as_its_rows_say():
     photo = np.zeros((32, 48, 3), np.uint8)
     depth = ground_plane(focal=0.5, horizon=0.5, camera_height=1.65)([photo])[0]
