@@ -89,7 +89,7 @@ def test_every_study_runs_and_leaves_its_table_and_figure(tiny_nyu, project, tmp
         "unet_structure": {"BATCH_SIZE": 4},
         "recipe_levers": {"ONLY": ["linear depth"], "WEIGHTS": None},
         "learning_curve": {"SCENES": (1, 2), "EPOCHS": (1,), "STEPS_OF": 1, "WEIGHTS": None},
-        "loss_weights": {"ONLY": ["L1 alone", "scale-invariant"], "BATCH_SIZE": 4},
+        "loss_weights": {"ONLY": ["L1 alone", "scale-invariant"]},
         "encoders": {"ENCODERS": ["mobilenet_v2"], "WEIGHTS": {}},
         "seed_against_ours": {"ONLY": ["the seed as written", "colours and crops"]},
     }
