@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+import depthlib  # noqa: F401  Before any test file's `import keras`: it says how TensorFlow computes.
+
 with contextlib.suppress(ModuleNotFoundError):
     # Before TensorFlow: the other way round the process aborts at its end, in free().
     import mitsuba  # noqa: F401
