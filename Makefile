@@ -107,8 +107,9 @@ figures: demo ## the pictures and the table under docs/ that need no more than t
 	@$(PY) -m depthlib.corruptions datasets/sample/nyu2_test/00030_colors.png docs/corruptions.png
 	@$(PY) -m depthlib.rendering show --folder datasets/sample_roads --figure docs/roads.png
 
+# Two at a time: most of it is TensorFlow's imports and traces, which keep one core busy.
 test: .venv/dev.done lint ## the linter and every test
-	$(PY) -m pytest -q
+	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/dev.done
 	$(PY) -m ruff check

@@ -22,6 +22,8 @@ class Augmentation:
     the part's share of height and width are drawn evenly from their ranges, an angle from plus or
     minus `rotation` degrees; a turned pair is enlarged until it has no empty corner. What is
     enlarged looks nearer through the same lens, so depth shrinks by as much: it stays metric.
+    With `horizon`, its row over the height, it stays in that row, so that the row of a thing on the
+    ground goes on to tell its distance; None: any part.
     `weather` is the chance that a photo gets one of `effects` (names in `weather.EFFECTS`; what is
     named twice comes twice as often), at a strength drawn evenly from 0 to 1.
     Errors: ValueError for a chance, a range or an effect that makes no sense.
@@ -36,6 +38,7 @@ class Augmentation:
     brightness: tuple[float, float] = (0.75, 1.25)
     colour: tuple[float, float] = (0.9, 1.1)
     share: tuple[float, float] = (0.75, 1.0)
+    horizon: float | None = None
     weather: float = 0.0
     effects: tuple[str, ...] = tuple(EFFECTS)
 
@@ -100,6 +103,7 @@ class Augmentation:
         for index, share, (top, left) in zip(
             crops, shares, draws[crops, 9:11].tolist(), strict=True
         ):
+            top = top if self.horizon is None else self.horizon
             _enlarge(rgb[index], counts[index], share, top, left)
         if self.rotation:
             for index, draw in enumerate(draws[:, 12].tolist()):

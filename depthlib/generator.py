@@ -15,7 +15,7 @@ import numpy as np
 
 from depthlib.augment import Augmentation
 from depthlib.cache import DecodedPairs, FilePairs, open_cache
-from depthlib.mixture import MixedPairs
+from depthlib.mixture import MixedPairs, cut_to_view
 from depthlib.pairs import Pairs
 
 
@@ -25,11 +25,11 @@ class DepthGenerator(keras.utils.PyDataset):
     Depth is in metres (relative datasets: 0..1), 0 where invalid; the last batch may be smaller.
     With `counts` it stays as the cache has it, uint16 counts of `unit`, half as much to move to the
     device; losses and metrics take the unit as `truth_unit`.
-    Several `pairs` are one dataset, its depth as the first one's camera would see it: that of a
-    dataset with another focal length is scaled. What is empty in one where `empty_is_far` is as
-    far as depth goes. Where some are metric and some relative, depth is int32 counts
-    or float32, and that of relative ones negative: `ScaleInvariantLoss` takes it as known only up
-    to a scale, and the metrics do not count it.
+    Several `pairs` are one dataset, as the first one's camera would see it: depth of a dataset with
+    another focal length is scaled, photos of roads are cut to its view (`mixture.cut_to_view`).
+    What is empty in one where `empty_is_far` is as far as depth goes. Where some are metric and
+    some relative, depth is int32 counts or float32, and that of relative ones negative:
+    `ScaleInvariantLoss` takes it as known only up to a scale, and the metrics do not count it.
     With `twins` each pair comes twice in a row, without and with the augmentation's weather, and
     `batch_size` counts the pairs: two views of one depth, for `ConsistentLoss`.
     Order (`shuffle`) and `augmentation` depend on `seed`, `epoch` and the pair alone, so they are
@@ -67,7 +67,7 @@ class DepthGenerator(keras.utils.PyDataset):
         workers = min(4, os.cpu_count() or 1) if workers is None else workers
         members = [pairs] if isinstance(pairs, Pairs) else pairs
         _check_arguments(members, twins, augmentation, height, width, batch_size, workers)
-        self.source = _open_sources(members, height, width, cache_folder, crop_border)
+        self.source = _open_sources(members, height, width, cache_folder, crop_border=crop_border)
         lengths = [len(member) for member in members]
         self._relative = np.repeat([member.spec.unit == "relative" for member in members], lengths)
         self._empty_is_far = np.repeat([member.spec.empty_is_far for member in members], lengths)
@@ -189,10 +189,16 @@ def _check_arguments(members, twins, augmentation, *sizes: int) -> None:
         raise ValueError("`pairs` must hold a pair. Received: 0. Use make_dataset.ipynb.")
 
 
-def _open_sources(members: Sequence[Pairs], *settings) -> DecodedPairs | FilePairs | MixedPairs:
-    sources = [_open_source(member, *settings) for member in members]
-    if len(sources) == 1:
+def _open_sources(
+    members: Sequence[Pairs], *settings, crop_border: bool
+) -> DecodedPairs | FilePairs | MixedPairs:
+    first, *others = members
+    sources = [_open_source(first, *settings, crop_border)]
+    if not others:
         return sources[0]
+    for member in others:
+        cut = cut_to_view(member, first)
+        sources.append(_open_source(cut or member, *settings, crop_border or cut is not None))
     focals = [member.spec.focal or members[0].spec.focal for member in members]
     factors = [focals[0] / focal if focals[0] else 1 for focal in focals]
     return MixedPairs(sources, [member.spec.unit == "relative" for member in members], factors)

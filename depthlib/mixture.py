@@ -1,11 +1,13 @@
 """Several datasets as one: metres in a common unit beside depth known only up to a scale."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from depthlib.cache import DecodedPairs, FilePairs
+from depthlib.images import read_rgb
+from depthlib.pairs import Pairs
 
 
 @dataclass
@@ -58,6 +60,26 @@ class MixedPairs:
     def is_relative(self, rows: Sequence[int]) -> np.ndarray:
         """Whether the depth of each row is known only up to a scale, bool (rows,)."""
         return np.asarray(self.relative, bool)[np.searchsorted(self._ends, rows, side="right")]
+
+
+def cut_to_view(pairs: Pairs, main: Pairs) -> Pairs | None:
+    """`pairs` whose border leaves the part that `main`'s camera would see; None: it is all of them.
+
+    On the road the row of a thing on the ground tells its distance, and what is squeezed into
+    another shape would tell a wrong one. So taller photos lose their top and bottom, until their
+    shape and their horizon's height are those of `main`'s. Where a horizon is not known nothing is
+    cut. Errors: those of `images.read_rgb`, of the first photo of each.
+    """
+    if not (pairs.spec.horizon and main.spec.horizon):
+        return None
+    (height, width), (main_height, main_width) = (
+        read_rgb(source.rgb_path(0)).shape[:2] for source in (pairs, main)
+    )
+    share = width / height * main_height / main_width
+    if share >= 1:
+        return None
+    top = min(max(pairs.spec.horizon - main.spec.horizon * share, 0.0), 1 - share)
+    return replace(pairs, spec=replace(pairs.spec, border=(top, top + share, 0.0, 1.0)))
 
 
 def _rescale(counts: np.ndarray, factor: float) -> np.ndarray:

@@ -200,6 +200,7 @@ def _open_batches(
         augmentation = Augmentation(
             jitter=recipe.jitter,
             crop=recipe.crop,
+            horizon=validation.spec.horizon,
             rotation=recipe.rotation,
             cut_depth=recipe.cut_depth,
             weather=recipe.weather,

@@ -68,6 +68,19 @@ def test_an_enlarged_part_is_nearer_by_what_it_was_enlarged():
         assert (new_rgb[index, 15:17, 23:25].reshape(4, 3) <= around.max(axis=0)).all()
 
 
+def test_an_enlarged_part_of_a_road_keeps_its_horizon():
+    """Of a level road's rows each one goes on to tell the depth of what lies in it."""
+    below = np.arange(200) + 0.5 - 80
+    road = np.where(below > 10, 1e5 / np.maximum(below, 1), 0).astype(np.uint16)
+    counts = np.repeat(road[None, :, None], 8, axis=0).repeat(300, axis=2)
+    rgb = np.zeros((*counts.shape, 3), np.uint8)
+    for horizon, least in ((0.4, 0.97), (None, 0)):
+        zoom = Augmentation(flip=0, jitter=0, crop=1, horizon=horizon)
+        new = apply(zoom, rgb, counts)[1][:, 120:, 0]
+        ratio = new / road[120:]
+        assert least < ratio.min() and (ratio.max() < 1.03) == (horizon is not None)
+
+
 def test_a_turned_pair_fills_its_corners_and_is_nearer_by_what_it_was_enlarged():
     rgb = np.zeros((1, 64, 96, 3), np.uint8)
     rgb[0, :, 48:] = 200  # an upright edge in the middle
