@@ -164,7 +164,8 @@ def _fingerprint(source: FilePairs) -> str:
         "size": (source.height, source.width),
         "crop": source.crop_border,
     }
-    for unrelated in ("photo", "depth", "protocol", "made_by", "focal", "horizon", "empty_is_far"):
+    view = ("focal", "aspect", "horizon")
+    for unrelated in ("photo", "depth", "protocol", "made_by", *view, "empty_is_far"):
         del settings[unrelated]
     digest = hashlib.sha256(json.dumps(settings).encode())
     for name in pairs.table[["rgb", "depth"]].to_numpy().ravel():

@@ -14,8 +14,10 @@ class DatasetSpec:
     Depth is `count * metres_per_count` for metric datasets. Where `metres_per_count` is None each
     map is relative: counts over the largest value of `depth_dtype`, times an unknown scale.
     Ranges are in metres (relative: in 0..1) and inclusive; what lies outside is invalid.
-    `focal` is the horizontal focal length over the photo's width and `horizon` its row over the
-    height, where all photos have about one.
+    Where all photos have about one, `focal` is the horizontal focal length over the photo's width,
+    `aspect` its width over its height and `horizon` its row over the height. Only roads have all
+    three: there the row of a thing on the ground tells its distance, so that photos of another
+    shape must not be squeezed into this one.
     Where `empty_is_far`, as in rendered maps, what has no depth lies beyond the range: the sky.
     A template without {scene} has its scenes in index.csv, else every frame is its own scene; a
     `depth` without {frame} is one map for all photos of a scene.
@@ -35,6 +37,7 @@ class DatasetSpec:
     protocol: str = "full"  # the evaluation protocol in `metrics.PROTOCOLS`
     made_by: str = "make_dataset.ipynb"  # what writes its CSVs
     focal: float | None = None
+    aspect: float | None = None
     horizon: float | None = None
     empty_is_far: bool = False
 
@@ -155,6 +158,7 @@ KITTI = DatasetSpec(
     coverage_range=(0.0005, 0.5),
     protocol="kitti_garg",
     focal=721.5377 / 1242,  # of 2011_09_26; the other days' are within 1 % of it
+    aspect=1242 / 375,
     horizon=0.46,
 )
 # The official archives' layout: photos where the raw drives have them, and scans as projected by
@@ -183,6 +187,7 @@ ROADS = DatasetSpec(
     median_range=(2.0, 60.0),
     coverage_range=(0.2, 1.0),
     focal=0.87,  # half of the width over the tangent of 28 to 32 degrees
+    aspect=320 / 240,
     horizon=0.45,
     empty_is_far=True,
 )

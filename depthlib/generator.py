@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -197,8 +198,9 @@ def _open_sources(
     if not others:
         return sources[0]
     for member in others:
-        cut = cut_to_view(member, first)
-        sources.append(_open_source(cut or member, *settings, crop_border or cut is not None))
+        cut = cut_to_view(member.spec, first.spec)
+        seen = replace(member, spec=cut) if cut else member
+        sources.append(_open_source(seen, *settings, crop_border or cut is not None))
     focals = [member.spec.focal or members[0].spec.focal for member in members]
     factors = [focals[0] / focal if focals[0] else 1 for focal in focals]
     return MixedPairs(sources, [member.spec.unit == "relative" for member in members], factors)

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from depthlib.cache import DecodedPairs, FilePairs
-from depthlib.images import read_rgb
-from depthlib.pairs import Pairs
+from depthlib.datasets import DatasetSpec
 
 
 @dataclass
@@ -62,24 +61,17 @@ class MixedPairs:
         return np.asarray(self.relative, bool)[np.searchsorted(self._ends, rows, side="right")]
 
 
-def cut_to_view(pairs: Pairs, main: Pairs) -> Pairs | None:
-    """`pairs` whose border leaves the part that `main`'s camera would see; None: it is all of them.
+def cut_to_view(spec: DatasetSpec, main: DatasetSpec) -> DatasetSpec | None:
+    """`spec` with the border that leaves what `main`'s camera would see; None: that is all of it.
 
-    On the road the row of a thing on the ground tells its distance, and what is squeezed into
-    another shape would tell a wrong one. So taller photos lose their top and bottom, until their
-    shape and their horizon's height are those of `main`'s. Where a horizon is not known nothing is
-    cut. Errors: those of `images.read_rgb`, of the first photo of each.
+    Photos of a road that are taller than `main`'s lose their top and bottom, until their shape and
+    their horizon's height are those of `main`'s.
     """
-    if not (pairs.spec.horizon and main.spec.horizon):
+    if not (spec.horizon and main.horizon) or spec.aspect >= main.aspect:
         return None
-    (height, width), (main_height, main_width) = (
-        read_rgb(source.rgb_path(0)).shape[:2] for source in (pairs, main)
-    )
-    share = width / height * main_height / main_width
-    if share >= 1:
-        return None
-    top = min(max(pairs.spec.horizon - main.spec.horizon * share, 0.0), 1 - share)
-    return replace(pairs, spec=replace(pairs.spec, border=(top, top + share, 0.0, 1.0)))
+    share = spec.aspect / main.aspect
+    top = min(max(spec.horizon - main.horizon * share, 0.0), 1 - share)
+    return replace(spec, border=(top, top + share, 0.0, 1.0))
 
 
 def _rescale(counts: np.ndarray, factor: float) -> np.ndarray:

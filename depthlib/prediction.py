@@ -56,6 +56,8 @@ class Predictor:
     `focal` is the photos' horizontal focal length over their width. A network sees a photo at its
     own width, so a thing as large in the picture through a lens twice as long is twice as far:
     depth is scaled by `focal` over that of the training data. None: as trained.
+    A photo that is taller than those of a road's network is not squeezed into their shape but
+    mirrored at its sides: it keeps the rows that tell depth, and is seen smaller.
     Errors: ValueError for a focal length that is none, or where training's is not known.
     """
 
@@ -72,9 +74,13 @@ class Predictor:
         self.height, self.width = model.input_shape[1:3]
         head = model.layers[-1]
         self.unit, self.dataset = head.unit, head.dataset
+        trained = SPECS.get(self.dataset)
+        self._aspect = trained.aspect if trained else None
         self._scale = np.float32(_scale_for(focal, self.dataset))
-        self.max_depth = head.max_depth * float(self._scale)
-        self.far = FAR * self.max_depth
+        self._reach = FAR * head.max_depth
+        self.max_depth, self.far = (
+            depth * float(self._scale) for depth in (head.max_depth, self._reach)
+        )
 
     def __call__(
         self, photos: Sequence[np.ndarray], flip_average: bool = False
@@ -86,7 +92,8 @@ class Predictor:
         """
         for photo in photos:
             check_rgb(photo)
-        resized = [resize_rgb(photo, self.height, self.width) for photo in photos]
+        columns = [self._choose_columns(photo) for photo in photos]
+        resized = [self._fit(photo, part) for photo, part in zip(photos, columns, strict=True)]
         if self.preprocess:
             resized = [self.preprocess(photo) for photo in resized]
             for photo in resized:
@@ -96,9 +103,29 @@ class Predictor:
         if flip_average:
             depths = (depths + self._predict(batch[:, :, ::-1])[:, :, ::-1]) / 2
         return [
-            self._scale * cv2.resize(depth, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-            for depth, photo in zip(depths, photos, strict=True)
+            self._rescale(depth, part, photo)
+            for depth, part, photo in zip(depths, columns, photos, strict=True)
         ]
+
+    def _choose_columns(self, photo: np.ndarray) -> slice:
+        """The network's columns that the photo fills."""
+        height, width = photo.shape[:2]
+        if self._aspect and width / height < 0.95 * self._aspect:
+            filled = max(1, round(self.width * width / height / self._aspect))
+            left = (self.width - filled) // 2
+            return slice(left, left + filled)
+        return slice(0, self.width)
+
+    def _fit(self, photo: np.ndarray, columns: slice) -> np.ndarray:
+        rgb = resize_rgb(photo, self.height, columns.stop - columns.start)
+        sides = (columns.start, self.width - columns.stop)
+        return cv2.copyMakeBorder(rgb, 0, 0, *sides, cv2.BORDER_REFLECT_101) if any(sides) else rgb
+
+    def _rescale(self, depth: np.ndarray, columns: slice, photo: np.ndarray) -> np.ndarray:
+        """Depth at the photo's size; a photo that is seen smaller is nearer, but for its sky."""
+        share = np.float32((columns.stop - columns.start) / self.width)
+        depth = cv2.resize(depth[:, columns], photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        return self._scale * np.where(depth < self._reach, share * depth, depth)
 
     def _predict(self, batch: np.ndarray) -> np.ndarray:
         # `predict` would open a data pipeline each time, which takes longer than the network.

@@ -92,13 +92,13 @@ def test_depth_through_another_lens_is_that_of_the_first_datasets_lens(pairs):
 
 
 def test_a_road_beside_wider_photos_is_cut_to_their_part_of_it(pairs, tmp_path):
-    road = Pairs(pairs.root, pairs.table, replace(NYU_TRAIN, name="road", horizon=0.5))
+    road = Pairs(pairs.root, pairs.table, replace(NYU_TRAIN, name="road", aspect=1.5, horizon=0.5))
     for path in (road.table[["rgb", "depth"]]).to_numpy().ravel():
         middle = cv2.imread(str(road.root / path), cv2.IMREAD_UNCHANGED)
         height = len(middle)
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(tmp_path / path), middle[height // 4 : -height // 4])
-    wide = Pairs(tmp_path, road.table, replace(road.spec, name="wide"))
+    wide = Pairs(tmp_path, road.table, replace(road.spec, name="wide", aspect=3.0))
     rgb, depth = read_all(make_training([wide, road], shuffle=False, augmentation=None))
     np.testing.assert_array_equal(depth[:12], depth[12:])
     assert np.abs(rgb[:12].astype(int) - rgb[12:]).mean() < 6  # the middle is a JPEG once more

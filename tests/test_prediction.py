@@ -124,6 +124,23 @@ def test_a_lens_twice_as_long_makes_everything_twice_as_far(model, photo):
     np.testing.assert_array_equal(same, as_trained([photo])[0])
 
 
+def test_a_photo_too_tall_for_a_roads_network_is_seen_smaller_not_squeezed(photo):
+    inputs = keras.Input((32, 106, 3), dtype="uint8")  # of KITTI's shape
+    brightness = keras.layers.Rescaling(10 / 255, -5)(inputs)
+    logits = keras.layers.Conv2D(1, 1, kernel_initializer=lambda *_, **__: np.ones((1, 1, 3, 1)))
+    head = DepthHead(min_depth=1.0, max_depth=80.0, unit="metre", dataset="kitti", scale="log")
+    predict = Predictor(keras.Model(inputs, head(logits(brightness))))
+    photo = photo // 2
+    photo[:8] = 255  # the sky: the brighter, the farther
+    sides = (106 - 48) // 2
+    wide = predict([np.pad(photo, ((0, 0), (sides, sides), (0, 0)), mode="reflect")])[0]
+    wide, depth = wide[:, sides:-sides], predict([photo])[0]
+    assert (wide[:8] > predict.far).all() and wide[8:].max() < 20
+    np.testing.assert_allclose(depth[8:], wide[8:] * 48 / 106, rtol=1e-5)
+    np.testing.assert_array_equal(depth[:8], wide[:8])  # farther than it can tell, smaller or not
+    assert predict([np.repeat(photo, 3, axis=1)])[0][8:].max() > depth[8:].max()
+
+
 @pytest.mark.parametrize(("focal", "dataset"), [(0.0, "nyu_train"), (0.6, "unheard_of")])
 def test_a_focal_length_needs_one_of_training(model, focal, dataset):
     head = DepthHead(**{**HEAD, "dataset": dataset})
