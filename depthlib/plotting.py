@@ -81,8 +81,7 @@ def show_photos(
             axis.imshow(pictures[row])
         for axis, depth in zip(axes[row, len(columns) :], depths, strict=True):
             _show_depth(axis, depth, limits, unit, logarithmic)
-    short = shorten(unit)
-    notes = {name: f"\ngrey: sky or beyond {limit:.0f} {short}" for name, limit in far.items()}
+    notes = dict.fromkeys(far, "\ngrey: sky, or too far to tell")
     titles = [*columns, *(name + notes.get(name, "") for name in predictions)]
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title)

@@ -57,7 +57,8 @@ class Predictor:
     own width, so a thing as large in the picture through a lens twice as long is twice as far:
     depth is scaled by `focal` over that of the training data. None: as trained.
     A photo that is taller than those of a road's network is not squeezed into their shape but
-    mirrored at its sides: it keeps the rows that tell depth, and is seen smaller.
+    mirrored at its sides: it keeps the rows that tell depth, and is seen smaller, so that what is
+    too far to say how far begins nearer.
     Errors: ValueError for a focal length that is none, or where training's is not known.
     """
 

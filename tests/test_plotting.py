@@ -42,7 +42,7 @@ def test_what_a_model_calls_far_is_grey_and_said_so_on_logarithmic_colours():
         [PHOTO], {"room": [TRUTH], "road": [TRUTH * 20]}, far={"road": 64.0}
     )
     _, room, road = (axis for axis in figure.axes if axis.images and not axis.get_label())
-    assert (room.get_title(), road.get_title()) == ("room", "road\ngrey: sky or beyond 64 m")
+    assert (room.get_title(), road.get_title()) == ("room", "road\ngrey: sky, or too far to tell")
     masked = road.images[0].get_array().mask
     np.testing.assert_array_equal(masked, TRUTH * 20 >= 64)
     assert not np.any(room.images[0].get_array().mask)
