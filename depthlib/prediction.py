@@ -78,10 +78,8 @@ class Predictor:
         trained = SPECS.get(self.dataset)
         self._aspect = trained.aspect if trained else None
         self._scale = np.float32(_scale_for(focal, self.dataset))
-        self._reach = FAR * head.max_depth
-        self.max_depth, self.far = (
-            depth * float(self._scale) for depth in (head.max_depth, self._reach)
-        )
+        self.max_depth = head.max_depth * float(self._scale)
+        self.far = FAR * self.max_depth
 
     def __call__(
         self, photos: Sequence[np.ndarray], flip_average: bool = False
@@ -124,9 +122,9 @@ class Predictor:
 
     def _rescale(self, depth: np.ndarray, columns: slice, photo: np.ndarray) -> np.ndarray:
         """Depth at the photo's size; a photo that is seen smaller is nearer, but for its sky."""
-        share = np.float32((columns.stop - columns.start) / self.width)
-        depth = cv2.resize(depth[:, columns], photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        return self._scale * np.where(depth < self._reach, share * depth, depth)
+        depth, share = self._scale * depth[:, columns], (columns.stop - columns.start) / self.width
+        depth = np.where(depth < self.far, np.float32(share) * depth, depth)
+        return cv2.resize(depth, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
     def _predict(self, batch: np.ndarray) -> np.ndarray:
         # `predict` would open a data pipeline each time, which takes longer than the network.

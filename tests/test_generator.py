@@ -93,7 +93,7 @@ def test_depth_through_another_lens_is_that_of_the_first_datasets_lens(pairs):
 
 def test_a_road_beside_wider_photos_is_cut_to_their_part_of_it(pairs, tmp_path):
     road = Pairs(pairs.root, pairs.table, replace(NYU_TRAIN, name="road", aspect=1.5, horizon=0.5))
-    for path in (road.table[["rgb", "depth"]]).to_numpy().ravel():
+    for path in road.table[["rgb", "depth"]].to_numpy().ravel():
         middle = cv2.imread(str(road.root / path), cv2.IMREAD_UNCHANGED)
         height = len(middle)
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
