@@ -80,63 +80,6 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     assert "cpu:0" in str(executed.cells[-2].outputs)
 
 
-def test_every_study_runs_and_leaves_its_table_and_figure(tiny_nyu, project, tmp_path, monkeypatch):
-    monkeypatch.chdir(project)
-    root, out = tiny_nyu(scenes=4, frames=2, height=64, width=96), tmp_path / "out"
-    common = {"DATA": f"{root}/nyu2_train.csv", "CACHE": f"{out}/cache", "SEEDS": (0,)}
-    common |= {"HEIGHT": 32, "WIDTH": 64, "EPOCHS": 1}
-    changes = {
-        "unet_structure": {"BATCH_SIZE": 4},
-        "recipe_levers": {"ONLY": ["linear depth"], "WEIGHTS": None},
-        "learning_curve": {"SCENES": (1, 2), "EPOCHS": (1,), "STEPS_OF": 1, "WEIGHTS": None},
-        "loss_weights": {"ONLY": ["L1 alone", "scale-invariant"]},
-        "encoders": {"ENCODERS": ["mobilenet_v2"], "WEIGHTS": {}},
-        "seed_against_ours": {"ONLY": ["the seed as written", "colours and crops"]},
-    }
-    runs = []
-    for name, own in changes.items():
-        files = {"FOLDER": f"{out}/{name}", "FIGURE": f"{out}/{name}.png"}
-        if name not in ("learning_curve", "encoders"):  # their tables stand beside their figures
-            files["TABLE"] = f"{out}/{name}.csv"
-        runs.append((f"experiments/{name}", common | files | own))
-    test = {"TEST_DATA": f"{root}/nyu2_test.csv"}
-    runs[-1][1].update(test)
-    sizes = {"SMALL": 32, "LARGE": (48, 64), "ONLY": ["small", "small, middle only", "ours, large"]}
-    folders = {name: f"{out}/image_size" for name in ("FOLDER", "FIGURES")}
-    kept = {name: common[name] for name in ("DATA", "CACHE", "SEEDS", "EPOCHS")}
-    runs.append(("experiments/image_size", kept | test | sizes | folders))
-    roads = project / "datasets/sample_roads"
-    lights = common | {"ONLY": ("clean", "mix and consistency"), "WEIGHTS": None}
-    lights |= {"DATA": f"{roads}/road_train.csv", "TEST_DATA": f"{roads}/road_test.csv"}
-    lights |= {name: f"{out}/lights.{end}" for name, end in (("TABLE", "csv"), ("FIGURE", "png"))}
-    del lights["CACHE"]
-    runs.append(("experiments/light_and_weather", lights | {"FOLDER": f"{out}/lights"}))
-    run_all(runs, out)
-    tables = {name: pd.read_csv(out / f"{name}.csv").set_index("variant") for name in changes}
-    for name in changes:
-        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
-    structures = tables["unet_structure"]
-    assert structures.index.tolist() == ["default", "seed", "narrow", "shallow", "full size"]
-    assert structures.at["seed", "parameters"] == 8_638_433
-    assert tables["recipe_levers"].index.tolist() == ["recipe", "linear depth"]
-    assert tables["learning_curve"].index.tolist() == ["1 scenes", "2 scenes", "1 epochs"]
-    assert tables["loss_weights"].index.tolist() == 2 * ["L1 alone", "scale-invariant"]
-    measured = ["validation δ1", "F1 of edges"]
-    assert tables["loss_weights"]["metric"].unique().tolist() == measured
-    lights = pd.read_csv(out / "lights.csv")
-    assert set(lights["model"]) == {"clean", "mix and consistency"}
-    assert {"clear", "reflection", "fog_50", "night"} <= set(lights["condition"])
-    assert tables["encoders"].at["mobilenet_v2", "milliseconds"] > 0
-    against = tables["seed_against_ours"].set_index("metric", append=True)["median"]
-    assert against.drop(("the seed as written", "test δ1, metres")).between(0, 1).all()
-    assert against.isna().sum() == 1  # the seed knows no metres
-    for name in ("losses", "gains", "depths"):
-        assert (out / f"image_size/{name}.png").read_bytes().startswith(b"\x89PNG"), name
-    sizes = pd.read_csv(out / "image_size/summary.csv").set_index("variant")
-    assert sizes.index.tolist() == ["small", "small, middle only", "ours, large"]
-    assert sizes["affine_delta1"].between(0, 1).all() and sizes["spread"].ge(0).all()
-
-
 def run_all(runs, out):
     texts = [
         (f"{name}.ipynb", {key: str(value) for key, value in parameters.items()})
