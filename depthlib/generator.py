@@ -193,14 +193,13 @@ def _check_arguments(members, twins, augmentation, *sizes: int) -> None:
 def _open_sources(
     members: Sequence[Pairs], *settings, crop_border: bool
 ) -> DecodedPairs | FilePairs | MixedPairs:
-    first, *others = members
-    sources = [_open_source(first, *settings, crop_border)]
-    if not others:
-        return sources[0]
-    for member in others:
-        cut = cut_to_view(member.spec, first.spec)
+    sources = []
+    for member in members:
+        cut = cut_to_view(member.spec, members[0].spec)
         seen = replace(member, spec=cut) if cut else member
         sources.append(_open_source(seen, *settings, crop_border or cut is not None))
+    if len(sources) == 1:
+        return sources[0]
     focals = [member.spec.focal or members[0].spec.focal for member in members]
     factors = [focals[0] / focal if focals[0] else 1 for focal in focals]
     return MixedPairs(sources, [member.spec.unit == "relative" for member in members], factors)

@@ -118,7 +118,7 @@ class Predictor:
     def _fit(self, photo: np.ndarray, columns: slice) -> np.ndarray:
         rgb = resize_rgb(photo, self.height, columns.stop - columns.start)
         sides = (columns.start, self.width - columns.stop)
-        return cv2.copyMakeBorder(rgb, 0, 0, *sides, cv2.BORDER_REFLECT_101) if any(sides) else rgb
+        return cv2.copyMakeBorder(rgb, 0, 0, *sides, cv2.BORDER_REFLECT_101)
 
     def _rescale(self, depth: np.ndarray, columns: slice, photo: np.ndarray) -> np.ndarray:
         """Depth at the photo's size; a photo that is seen smaller is nearer, but for its sky."""
