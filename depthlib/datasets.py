@@ -17,7 +17,8 @@ class DatasetSpec:
     Where all photos have about one, `focal` is the horizontal focal length over the photo's width,
     `aspect` its width over its height and `horizon` its row over the height. Only roads have all
     three: there the row of a thing on the ground tells its distance, so that photos of another
-    shape must not be squeezed into this one.
+    shape must not be squeezed into this one. `camera_height`, in metres above the road, turns that
+    row into metres.
     Where `empty_is_far`, as in rendered maps, what has no depth lies beyond the range: the sky.
     A template without {scene} has its scenes in index.csv, else every frame is its own scene; a
     `depth` without {frame} is one map for all photos of a scene.
@@ -39,6 +40,7 @@ class DatasetSpec:
     focal: float | None = None
     aspect: float | None = None
     horizon: float | None = None
+    camera_height: float | None = None
     empty_is_far: bool = False
 
     @property
@@ -160,6 +162,7 @@ KITTI = DatasetSpec(
     focal=721.5377 / 1242,  # of 2011_09_26; the other days' are within 1 % of it
     aspect=1242 / 375,
     horizon=0.46,
+    camera_height=1.65,  # its setup paper (Geiger et al. 2013)
 )
 # The official archives' layout: photos where the raw drives have them, and scans as projected by
 # `depthlib.kitti`, or the annotated maps, gathered over 11 scans and checked by stereo.
@@ -191,8 +194,18 @@ ROADS = DatasetSpec(
     horizon=0.45,
     empty_is_far=True,
 )
+# Roads rendered as KITTI's camera sees them: `make roads VIEW=kitti`.
+ROADS_AS_KITTI = replace(
+    ROADS,
+    name="rendered_kitti",
+    focal=KITTI.focal,
+    aspect=KITTI.aspect,
+    horizon=KITTI.horizon,
+    camera_height=KITTI.camera_height,
+)
 _ALL = (
-    NYU_TRAIN, NYU_TEST, NYU_RELATIVE, INDOOR_MILLIMETRE, KITTI, KITTI_RAW, KITTI_IMPROVED, ROADS,
+    NYU_TRAIN, NYU_TEST, NYU_RELATIVE, INDOOR_MILLIMETRE,
+    KITTI, KITTI_RAW, KITTI_IMPROVED, ROADS, ROADS_AS_KITTI,
 )  # fmt: skip
 SPECS = {spec.name: spec for spec in _ALL}
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from depthlib.datasets import ROADS
+from depthlib.datasets import KITTI, ROADS, ROADS_AS_KITTI
+from depthlib.evaluation import ground_plane
 from depthlib.images import read_pair
 from depthlib.pairs import find_pairs, read_csv
 from depthlib.rendering import weather, windshield
@@ -18,7 +19,7 @@ from depthlib.rendering.camera import Camera
 from depthlib.rendering.lights import Sky, Sun, sky_directions
 from depthlib.rendering.palette import plain
 from depthlib.rendering.road import Lane, Road
-from depthlib.rendering.road_scenes import KINDS, build_scene
+from depthlib.rendering.road_scenes import DRAW, OUTSIDE, build_scene
 from depthlib.rendering.shapes import Parts, box, cards, loft, plate, quad
 from depthlib.rendering.sky import direction
 
@@ -97,20 +98,33 @@ def test_no_shadow_is_cast_on_what_faces_away_from_the_sun(shot):
 
 
 def test_all_conditions_of_a_scene_come_with_one_depth_map(renderer):
-    from depthlib.rendering.conditions import FOGS, OUTSIDE
+    from depthlib.rendering.conditions import FOGS
     from depthlib.rendering.road_sample import render_road
 
-    photos, depth, masks = render_road("motorway", (0, 0), HEIGHT, WIDTH, 1)
+    photos, depth, masks = render_road("motorway", (0, 0), HEIGHT, 1, WIDTH)
     assert tuple(photos) == OUTSIDE
     assert all(photo.shape == (*depth.shape, 3) for photo in photos.values())
     assert set(masks) == {"clear", "low_sun", "reflection"}  # no sun, no shadow
     assert depth.min() >= 0 and (depth > 0).mean() > 0.3
     contrast = [np.std(photos[name].astype(float)) for name in ("overcast", *FOGS)]
     assert contrast == sorted(contrast, reverse=True)
-    alone, same_depth, none = render_road("motorway", (0, 0), HEIGHT, WIDTH, 1, overcast=True)
-    assert tuple(alone) == ("overcast",) and none == {}
-    np.testing.assert_array_equal(alone["overcast"], photos["overcast"])
+    only = "overcast", "low_sun"
+    some, same_depth, one = render_road("motorway", (0, 0), HEIGHT, 1, WIDTH, only=only)
+    assert tuple(some) == only and tuple(one) == ("low_sun",)
+    for name in only:
+        np.testing.assert_array_equal(some[name], photos[name])
     np.testing.assert_array_equal(same_depth, depth)
+
+
+@pytest.mark.parametrize("kind", ["country", "street"])
+def test_seen_by_kitti_s_camera_the_row_of_a_road_tells_its_depth_as_in_kitti(kind, renderer):
+    from depthlib.rendering.road_sample import render_road
+
+    photos, depth, _ = render_road(kind, (0, 3), 48, 1, view=KITTI, only=("overcast",))
+    assert depth.shape == (48, 159)  # KITTI's shape
+    level = ground_plane(KITTI.focal, KITTI.horizon, KITTI.camera_height)([photos["overcast"]])[0]
+    ahead = (slice(38, 46), slice(70, 90))  # the own lane before the first car
+    np.testing.assert_allclose(np.median(depth[ahead] / level[ahead]), 1, atol=0.08)
 
 
 def test_fog_keeps_of_the_light_what_beer_and_lambert_say():
@@ -181,7 +195,7 @@ def test_a_road_leaves_its_tangent_slowly_and_the_ground_meets_its_edges():
     np.testing.assert_allclose(road.ground(10.0, (-30.0, 30.0)), (-2.0, 3.0))
 
 
-@pytest.mark.parametrize("kind", dict.fromkeys(KINDS))
+@pytest.mark.parametrize("kind", DRAW)
 def test_the_same_seed_gives_the_same_road_with_the_camera_in_a_lane_of_its_own_way(kind):
     scene, again = build_scene(kind, (1, 2)), build_scene(kind, (1, 2))
     assert scene.camera == again.camera and scene.sun == again.sun
@@ -211,9 +225,7 @@ def test_shapes_of_the_roadside_face_outwards_and_have_their_size():
 
 
 def test_the_command_writes_scenes_that_can_be_read_and_resumes(renderer, tmp_path, monkeypatch):
-    words = "rendering roads --scenes 1 --height 24 --width 32 --samples 1".split()
-    monkeypatch.setattr("depthlib.rendering.road_sample.KINDS", ("tunnel",))  # the quickest
-
+    words = "rendering roads --kinds tunnel --scenes 1 --height 24 --width 32 --samples 1".split()
     monkeypatch.setattr(sys, "argv", [*words, "--folder", str(tmp_path), "--resume"])
 
     def run():
@@ -236,9 +248,16 @@ def test_the_command_writes_scenes_that_can_be_read_and_resumes(renderer, tmp_pa
     found, lonely = find_pairs(tmp_path / "train", ROADS)
     assert len(found) == 3 and lonely.empty and found.table["depth"].nunique() == 1
 
-    monkeypatch.setattr(sys, "argv", [*words, "--folder", str(tmp_path / "dull"), "--overcast"])
+    dull = [*words, "--folder", str(tmp_path / "dull"), "--only", "overcast"]
+    monkeypatch.setattr(sys, "argv", dull)
     main()  # a tunnel has no overcast sky
     assert (tmp_path / "dull/road_train.csv").read_bytes() == b""
+    wide = "--height 24 --samples 1 --scenes 1 --kinds tunnel --only night --view kitti".split()
+    monkeypatch.setattr(sys, "argv", [*words[:2], *wide, "--folder", str(tmp_path / "wide")])
+    main()
+    pairs = read_csv(tmp_path / "wide/road_train.csv", ROADS_AS_KITTI)
+    assert pairs.table["condition"].tolist() == ["night"]
+    assert cv2.imread(str(pairs.rgb_path(0))).shape == (24, 79, 3)
 
 
 # The embedded sample as it lies in the repository; no renderer needed.

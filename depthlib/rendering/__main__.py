@@ -8,6 +8,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from depthlib.datasets import get_spec
+from depthlib.rendering.road_scenes import DRAW, INSIDE, KINDS, OUTSIDE
+
 
 def main():
     """Reads the command line, renders, and says what it does."""
@@ -37,7 +40,6 @@ def read_words():
     common = argparse.ArgumentParser(add_help=False, parents=[folder])
     common.add_argument("--seed", type=int, default=0)
     common.add_argument("--height", type=int, default=240)
-    common.add_argument("--width", type=int, default=320)
     common.add_argument("--samples", type=int, default=16, help="light paths a pixel")
     common.add_argument("--resume", action="store_true", help="keep scenes that are there already")
     parser = argparse.ArgumentParser(
@@ -47,12 +49,18 @@ def read_words():
     )
     kinds = parser.add_subparsers(dest="what", required=True)
     rooms = kinds.add_parser("rooms", parents=[common], help="rooms, in NYU's layout")
+    rooms.add_argument("--width", type=int, default=320)
     rooms.add_argument("--train-rooms", type=int, default=24)
     rooms.add_argument("--test-rooms", type=int, default=6)
     rooms.add_argument("--views", type=int, default=10, help="images of each room")
     roads = kinds.add_parser("roads", parents=[common], help="roads in every light and weather")
     roads.add_argument("--scenes", type=int, default=32, help="a quarter of them is to test on")
-    roads.add_argument("--overcast", action="store_true", help="no other light; no tunnels")
+    roads.add_argument("--width", type=int, help="by itself what the camera's shape makes it")
+    roads.add_argument("--view", type=get_spec, help="the dataset whose camera sees them: kitti")
+    roads.add_argument("--kinds", nargs="+", choices=DRAW, default=KINDS, help="in turn")
+    roads.add_argument(
+        "--only", nargs="+", choices=(*OUTSIDE, *INSIDE), help="the light and weather wanted"
+    )
     show = kinds.add_parser("show", parents=[folder], help="a figure of the roads in a folder")
     show.add_argument("--figure", type=Path, required=True, help="where to write it")
     return parser.parse_args()

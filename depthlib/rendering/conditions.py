@@ -13,11 +13,9 @@ from depthlib.rendering.lights import Projector
 from depthlib.rendering.photo import denoise
 from depthlib.rendering.render import Renderer
 from depthlib.rendering.road_palette import at_night, in_lamplight, in_rain
-from depthlib.rendering.road_scenes import RoadScene
+from depthlib.rendering.road_scenes import RoadScene, conditions_of
 
 FOGS = {"fog_300": 300.0, "fog_120": 120.0, "fog_50": 50.0}  # visibility, metres
-OUTSIDE = ("overcast", "clear", "low_sun", "reflection", *FOGS, "rain", "night")
-INSIDE = ("lamps", "reflection", "night")
 # How bright the middle tone of the photo becomes, and how much of the light's colour is taken out.
 EXPOSURE = {
     "low_sun": ((0.09, 0.17), (0.1, 0.4)),
@@ -28,12 +26,6 @@ EXPOSURE = {
 }
 FACES = 0.02  # of the cosine: from here on a surface faces the sun
 SHOWS = 0.2  # of a pixel's light: from this share on a reflection counts
-
-
-def conditions_of(kind, overcast=False):
-    """The names of the conditions that a kind of scene has; with `overcast` that one alone."""
-    names = INSIDE if kind == "tunnel" else OUTSIDE
-    return tuple(name for name in names if name == "overcast" or not overcast)
 
 
 class Shot:
@@ -77,52 +69,58 @@ class Shot:
         return faces & free, faces & ~free
 
 
-def light_scene(shot, seed, overcast=False):
+def light_scene(shot, seed, only=None):
     """Every condition of a shot: {name: linear light}, and the masks bool {name: (height, width)}.
 
     A mask says where the condition changes the light: a cast shadow for clear and low_sun, the
-    mirrored dashboard for reflection. With `overcast` a scene outside comes in that one alone.
+    mirrored dashboard for reflection. `only` names those that are wanted, which look
+    as they do among all.
     """
-    rng = np.random.default_rng(seed)
-    if shot.scene.kind == "tunnel":
-        return _light_tunnel(shot, rng)
-    return _light_outside(shot, rng, overcast)
+    kind, lights, masks = shot.scene.kind, {}, {}
+    wanted = conditions_of(kind, only)
+    make = _light_tunnel if kind == "tunnel" else _light_outside
+    for name, light, mask in make(shot, np.random.default_rng(seed)):
+        lights[name] = light
+        if mask is not None and name in wanted:
+            masks[name] = mask
+        if lights.keys() >= set(wanted):  # those that come later need not be rendered
+            break
+    return {name: lights[name] for name in wanted}, masks
 
 
 def _light_tunnel(shot, rng):
+    """Each condition of a tunnel as (name, light, mask or None)."""
     lamps = weather.add_bloom(shot.take([], in_lamplight, effort=4, lamps=True))
     roof = [sky.Sky(np.full((16, 32, 3), lamps.mean()) * (1.0, 0.95, 0.9))]
-    reflection, mask = _reflect(shot, rng, lamps, roof)
-    night = _headlit(shot, [])
-    return {"lamps": lamps, "reflection": reflection, "night": night}, {"reflection": mask}
+    yield "lamps", lamps, None
+    yield "reflection", *_reflect(shot, rng, lamps, roof)
+    yield "night", _headlit(shot, []), None
 
 
-def _light_outside(shot, rng, overcast):
+def _light_outside(shot, rng):
+    """Each condition of a scene outside as (name, light, mask or None)."""
     camera, closed = shot.scene.camera, sky.overcast(rng)
-    lights, masks, (far, airlight) = {}, {}, (rng.uniform(9e3, 4e4), sky.horizon_of(closed))
+    far, airlight = rng.uniform(9e3, 4e4), sky.horizon_of(closed)
     near_sky = np.where(shot.seen, shot.distance, 0.0)  # haze lies before hills, not before the sky
     dull = shot.take([closed])
-    lights["overcast"] = weather.add_fog(dull, near_sky, far, airlight)
-    if overcast:
-        return lights, masks
+    yield "overcast", weather.add_fog(dull, near_sky, far, airlight), None
     for name, place in (("clear", shot.scene.sun), ("low_sun", shot.scene.low_sun)):
         bright, sun = sky.sunlit(rng, *place)
-        lit, masks[name] = shot.sunlight(sun)
+        lit, shadow = shot.sunlight(sun)
         light = shot.take([bright, sun], lit=lit)
         light = weather.add_fog(light, near_sky, far, sky.horizon_of(bright))
         dirt = rng.uniform(0.04, 0.2)
         in_sun = shot.renderer.sees(np.array(camera.position), sun.towards)
         if in_sun:
             light = weather.add_glare(light, camera.rays(*light.shape[:2]), sun, dirt)
-        lights[name] = light
+        yield name, light, shadow
         if name == "clear":
             inside = [bright, sun] if in_sun else [bright]
-            lights["reflection"], masks["reflection"] = _reflect(shot, rng, light, inside)
+            yield "reflection", *_reflect(shot, rng, light, inside)
     for name, visibility in FOGS.items():
-        lights[name] = weather.add_fog(dull, shot.distance, visibility, airlight)
-    lights["rain"] = _rain(shot, rng, closed, airlight)
-    lights["night"] = _headlit(shot, [sky.night(rng)])
-    return {name: lights[name] for name in OUTSIDE}, masks
+        yield name, weather.add_fog(dull, shot.distance, visibility, airlight), None
+    yield "rain", _rain(shot, rng, closed, airlight), None
+    yield "night", _headlit(shot, [sky.night(rng)]), None
 
 
 def _rain(shot, rng, closed, airlight):

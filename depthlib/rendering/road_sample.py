@@ -19,30 +19,28 @@ from depthlib.files import write_bytes
 from depthlib.images import read_depth, read_rgb, write_depth, write_rgb
 from depthlib.plotting import save_figure, show_views
 from depthlib.rendering.photo import develop
-from depthlib.rendering.road_scenes import KINDS, build_scene
+from depthlib.rendering.road_scenes import KINDS, build_scene, conditions_of
 from depthlib.rendering.sample import write_index
 
 QUALITY = 88  # of the JPEG photos
 TEST_SHARE = 4  # one scene in so many is to test on, the last ones
 
 
-def write_roads(folder, *, seed=0, scenes=32, overcast=False, resume=False, **size):
+def write_roads(folder, *, seed=0, scenes=32, kinds=KINDS, only=None, resume=False, **look):
     """Renders road scenes and writes them, their two CSVs and index.csv to `folder`.
 
     The last quarter of the scenes is to test on. Every file is a pure function of seed, scene
-    number and `size` (see `render_road`), on one variant of Mitsuba; with `resume` scenes whose
-    files are all there stay as they are. With `overcast` each scene comes under an overcast sky
-    alone, which is quicker, and tunnels are left out.
+    number, `kinds`, which come in turn, and `look` (see `render_road`), on one variant of Mitsuba;
+    with `resume` scenes whose files are all there stay as they are. `only` names the conditions
+    that are wanted, None for all; scenes that have none of them are left out.
     """
-    from depthlib.rendering.conditions import conditions_of  # here, for it needs mitsuba
-
     folder, rows, index = Path(folder), {"train": [], "test": []}, [("photo", "scene", "condition")]
-    kinds = [KINDS[number % len(KINDS)] for number in range(scenes)]
-    total = sum(len(conditions_of(kind, overcast)) for kind in kinds)
+    kinds = [kinds[number % len(kinds)] for number in range(scenes)]
+    total = sum(len(conditions_of(kind, only)) for kind in kinds)
     with tqdm(total=total, unit="image") as bar:
         for number, kind in enumerate(kinds):
             side = "train" if number < scenes - scenes // TEST_SHARE else "test"
-            names = conditions_of(kind, overcast)
+            names = conditions_of(kind, only)
             if not names:
                 continue
             scene = f"{kind}_{number + 1:04d}"
@@ -50,7 +48,7 @@ def write_roads(folder, *, seed=0, scenes=32, overcast=False, resume=False, **si
             rows[side] += [(f"{place}{name}.jpg", f"{place}depth.png") for name in names]
             index += [(f"{place}{name}.jpg", scene, name) for name in names]
             if not (resume and _is_there(folder / place, names)):
-                rendered = render_road(kind, (seed, number), overcast=overcast, **size)
+                rendered = render_road(kind, (seed, number), only=only, **look)
                 _write_scene(folder / place, *rendered)
             bar.update(len(names))
     write_index(folder / "index.csv", index)
@@ -59,14 +57,21 @@ def write_roads(folder, *, seed=0, scenes=32, overcast=False, resume=False, **si
         write_bytes(folder / f"road_{side}.csv", text.encode())
 
 
-def render_road(kind, seed, height, width, samples, overcast=False):
-    """({condition: photo uint8 (height, width, 3)}, depth in metres, {condition: mask bool})."""
-    from depthlib.rendering.conditions import EXPOSURE, Shot, conditions_of, light_scene
+def render_road(kind, seed, height, samples, width=None, view=None, only=None):
+    """({condition: photo uint8 (height, width, 3)}, depth in metres, {condition: mask bool}).
 
-    shot = Shot(build_scene(kind, seed), height, width, samples)
-    lights, masks = light_scene(shot, [*seed, 1], overcast)
+    `view` is the spec whose camera sees it, see `build_scene`; without `width` photos have that
+    camera's shape, or 4:3. `only` names the conditions wanted.
+    """
+    from depthlib.rendering.conditions import EXPOSURE, Shot, light_scene  # needs mitsuba
+
+    width = width or round(height * (view or ROADS).aspect)
+    shot = Shot(build_scene(kind, seed, view), height, width, samples)
+    lights, masks = light_scene(shot, [*seed, 1], only)
     photos = {}
-    for number, name in enumerate(conditions_of(kind, overcast)):
+    for number, name in enumerate(conditions_of(kind)):
+        if name not in lights:
+            continue
         rng = np.random.default_rng([*seed, 2, number])
         brightness, balance = EXPOSURE.get(name, ((0.13, 0.24), (0.3, 0.8)))
         photos[name] = develop(lights[name], rng, brightness, balance)

@@ -1,4 +1,4 @@
-"""Road scenes: a motorway, a country road or a tunnel, its traffic, and the camera in a car.
+"""Road scenes: a motorway, a country road, a tunnel or a street, traffic, the camera in a car.
 
 `build_scene` is a pure function of a seed and gives plain arrays; it needs no renderer.
 """
@@ -20,11 +20,25 @@ from depthlib.rendering.road import (
 )
 from depthlib.rendering.road_palette import RoadPalette
 from depthlib.rendering.shapes import Parts
+from depthlib.rendering.street import draw_street, furnish_street
 from depthlib.rendering.tunnel import add_tunnel
 from depthlib.rendering.vehicles import draw_vehicle
 
-# The kind of each scene in turn; of eight, one is a tunnel.
+# The kind of each scene in turn, unless others are asked for; of eight, one is a tunnel.
 KINDS = ("motorway", "country", "motorway", "country", "tunnel", "motorway", "country", "motorway")
+# The light and weather that a scene comes in, outside and in a tunnel.
+OUTSIDE = (
+    "overcast",
+    "clear",
+    "low_sun",
+    "reflection",
+    "fog_300",
+    "fog_120",
+    "fog_50",
+    "rain",
+    "night",
+)
+INSIDE = ("lamps", "reflection", "night")
 
 
 @dataclass
@@ -43,16 +57,24 @@ class RoadScene:
     lights: tuple = ()  # none are part of the scene; each condition brings its own
 
 
-def build_scene(kind, seed):
-    """The scene of `kind` that belongs to `seed`, an integer or several."""
+def conditions_of(kind, only=None):
+    """The names of the conditions that a kind of scene has, of those in `only` if it is given."""
+    names = INSIDE if kind == "tunnel" else OUTSIDE
+    return tuple(name for name in names if only is None or name in only)
+
+
+def build_scene(kind, seed, view=None):
+    """The scene of `kind` that belongs to `seed`, an integer or several.
+
+    `view` is the spec of the dataset whose camera looks at it, one with a camera's height; None
+    draws a camera.
+    """
     rng = np.random.default_rng(seed)
     palette = RoadPalette(rng)
-    road, lane = {"motorway": draw_motorway, "country": draw_country, "tunnel": draw_bore}[kind](
-        rng
-    )
+    road, lane = DRAW[kind](rng)
     azimuth, low = rng.uniform(-180, 180), rng.normal(0, 14)
     sun, low_sun = (azimuth, rng.uniform(20, 48)), (low, rng.uniform(7, 17))
-    scene = RoadScene(kind, road, draw_camera(rng, lane), sun, low_sun)
+    scene = RoadScene(kind, road, draw_camera(rng, kind, lane, view), sun, low_sun)
     add_surface(rng, scene.parts, palette, road)
     add_markings(rng, scene.parts, palette, road)
     add_traffic(rng, scene, palette, lane)
@@ -60,6 +82,9 @@ def build_scene(kind, seed):
         add_tunnel(rng, scene.parts, palette, road)
         return scene
     add_ground(scene.parts, palette, road)
+    if kind == "street":
+        furnish_street(rng, scene, palette)
+        return scene
     plants.add_meadow(rng, scene.parts, palette, road)
     {"motorway": furnish_motorway, "country": furnish_country}[kind](rng, scene, palette)
     add_plants(rng, scene, palette)
@@ -118,13 +143,20 @@ def draw_banks(rng, most):
     return tuple(float(both + rng.normal(0, 0.25) * most) for _ in range(2))
 
 
-def draw_camera(rng, lane):
-    """A camera behind the windscreen of a car, a van or a lorry in `lane`."""
+def draw_camera(rng, kind, lane, view=None):
+    """A camera behind the windscreen of a car, a van or a lorry in `lane`, or the one of `view`."""
     aside = lane.aside + rng.normal(0, 0.2)
     focal = 0.5 / np.tan(np.deg2rad(rng.uniform(56, 64) / 2))
     pitch, roll = rng.normal(-2.5, 1.5), np.clip(rng.normal(0, 0.7), -2, 2)
-    place = (0.0, float(aside), float(rng.uniform(1.2, 2.0)))
-    return Camera(place, float(rng.normal(0, 1.5)), float(np.clip(pitch, -6, 1)), roll, focal)
+    up, yaw = rng.uniform(1.2, 2.0), rng.normal(0, 1.5)
+    if view:
+        focal, up = view.focal, view.camera_height + 0.1 * (up - 1.6)  # it rocks by 4 cm
+        level = np.arctan((view.horizon - 0.5) / (view.focal * view.aspect))
+        pitch, roll = np.rad2deg(level) + 0.3 * (pitch + 2.5), 0.7 * roll
+    if kind == "street" and rng.random() < 0.3:
+        yaw *= 12  # it turns off
+    place = (0.0, float(aside), float(up))
+    return Camera(place, float(yaw), float(np.clip(pitch, -6, 1)), float(roll), float(focal))
 
 
 def add_traffic(rng, scene, palette, own):
@@ -132,6 +164,7 @@ def add_traffic(rng, scene, palette, own):
     outer = min(lane.aside for lane in scene.road.lanes)
     for lane in scene.road.lanes:
         heavy = 0.55 if abs(lane.aside) > abs(outer) - 1 or len(scene.road.lanes) == 2 else 0.2
+        heavy = 0.06 if scene.kind == "street" else heavy
         gap = rng.uniform(14, 60)
         front = rng.uniform(9, 45) if lane is own else rng.uniform(-70, 30)
         while front < 230:
@@ -265,3 +298,11 @@ def draw_along(rng, scene, behind, near, far):
     if abs(scene.sun[0]) > 120 and rng.random() < 0.7:
         return -rng.uniform(0.3, 1.0) * behind
     return rng.uniform(near, far)
+
+
+DRAW = {
+    "motorway": draw_motorway,
+    "country": draw_country,
+    "tunnel": draw_bore,
+    "street": draw_street,
+}
