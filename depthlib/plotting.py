@@ -124,7 +124,9 @@ def show_views(rows: Sequence[dict[str, np.ndarray]], unit: str = "metre") -> Fi
     Photos uint8 (height, width, 3), depth maps float (height, width) with 0 where invalid, one
     colour scale a row, and masks bool (height, width).
     """
-    figure, axes = _make_grid(len(rows), max(map(len, rows)), (1.9, 1.55))
+    height, width = next(iter(rows[0].values())).shape[:2]
+    wide = 1.65 * (width / height) ** 0.5
+    figure, axes = _make_grid(len(rows), max(map(len, rows)), (wide, wide * height / width + 0.12))
     for line, row in zip(axes, rows, strict=True):
         for axis in line[len(row) :]:
             axis.set_axis_off()

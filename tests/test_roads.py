@@ -258,6 +258,10 @@ def test_the_command_writes_scenes_that_can_be_read_and_resumes(renderer, tmp_pa
     pairs = read_csv(tmp_path / "wide/road_train.csv", ROADS_AS_KITTI)
     assert pairs.table["condition"].tolist() == ["night"]
     assert cv2.imread(str(pairs.rgb_path(0))).shape == (24, 79, 3)
+    show = f"rendering show --folder {tmp_path / 'wide'} --figure {tmp_path / 'wide.png'}"
+    monkeypatch.setattr(sys, "argv", show.split())
+    main()
+    assert (tmp_path / "wide.png").stat().st_size > 0
 
 
 # The embedded sample as it lies in the repository; no renderer needed.

@@ -19,7 +19,7 @@ from depthlib.files import write_bytes
 from depthlib.images import read_depth, read_rgb, write_depth, write_rgb
 from depthlib.plotting import save_figure, show_views
 from depthlib.rendering.photo import develop
-from depthlib.rendering.road_scenes import KINDS, build_scene, conditions_of
+from depthlib.rendering.road_scenes import DRAW, KINDS, build_scene, conditions_of
 from depthlib.rendering.sample import write_index
 
 QUALITY = 88  # of the JPEG photos
@@ -79,7 +79,7 @@ def render_road(kind, seed, height, samples, width=None, view=None, only=None):
 
 
 def show_scenes(folder, figure):
-    """Writes a picture of a motorway, a country road and a tunnel in all that `folder` has of them.
+    """Writes a picture of one scene of each kind in `folder`, in all that there is of it.
 
     Errors: FileNotFoundError where `folder` has no index.csv.
     """
@@ -87,8 +87,10 @@ def show_scenes(folder, figure):
     if not (folder / "index.csv").exists():
         raise FileNotFoundError(f"There is no {folder / 'index.csv'}. Make it with `make roads`.")
     index, rows = pd.read_csv(folder / "index.csv"), []
-    for kind in dict.fromkeys(KINDS):
+    for kind in DRAW:
         scenes = index[index["scene"].str.startswith(kind)]
+        if scenes.empty:
+            continue
         photos = scenes[scenes["scene"] == scenes["scene"].min()]
         row = {name: read_rgb(folder / photo) for photo, _, name in photos.itertuples(index=False)}
         place = (folder / photos["photo"].iat[0]).parent

@@ -21,7 +21,7 @@ from depthlib.rendering.road import (
 from depthlib.rendering.road_palette import RoadPalette
 from depthlib.rendering.shapes import Parts
 from depthlib.rendering.street import draw_street, furnish_street
-from depthlib.rendering.tunnel import add_tunnel
+from depthlib.rendering.tunnel import add_tunnel, draw_bore
 from depthlib.rendering.vehicles import draw_vehicle
 
 # The kind of each scene in turn, unless others are asked for; of eight, one is a tunnel.
@@ -124,17 +124,6 @@ def draw_country(rng):
     paved = ((-width - border, width + border),)
     bank = draw_banks(rng, 2.5)
     return Road(*course, paved, lanes, (*middle, *edges), 1.2, bank, draw_hills(rng)), lanes[0]
-
-
-def draw_bore(rng):
-    """A tunnel's road: two lanes, both ahead or one each way."""
-    way, width = (1, -1)[rng.random() < 0.5], rng.uniform(3.4, 3.75)
-    lanes = Lane(-width / 2, width, 1), Lane(width / 2, width, way)
-    middle = Line(0.0, 0.15, 6.0, (6.0, 0.0)[way < 0])
-    lines = middle, Line(-width, 0.2), Line(width, 0.2)
-    half = width + rng.uniform(0.4, 1.0)
-    road = Road(rng.normal(0, 0.07), rng.normal(0, 0.01), ((-half, half),), lanes, lines)
-    return road, lanes[0 if way < 0 else rng.integers(2)]
 
 
 def draw_banks(rng, most):

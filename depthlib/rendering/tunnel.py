@@ -1,15 +1,26 @@
-"""A tunnel about a road: its lining, lamps, fans, signs, and daylight at its end."""
+"""A tunnel and its road: its lining, lamps, fans, signs, and daylight at its end."""
 
 import numpy as np
 
 from depthlib.rendering.palette import Material
-from depthlib.rendering.road import steps_between, sweep
+from depthlib.rendering.road import Lane, Line, Road, steps_between, sweep
 from depthlib.rendering.road_palette import RoadMaterial
 from depthlib.rendering.road_textures import concrete
 from depthlib.rendering.roadside import put
 from depthlib.rendering.shapes import Parts, grid, quad
 
 START = -60.0  # metres along; the camera is well inside
+
+
+def draw_bore(rng):
+    """A tunnel's road: two lanes, both ahead or one each way."""
+    way, width = (1, -1)[rng.random() < 0.5], rng.uniform(3.4, 3.75)
+    lanes = Lane(-width / 2, width, 1), Lane(width / 2, width, way)
+    middle = Line(0.0, 0.15, 6.0, (6.0, 0.0)[way < 0])
+    lines = middle, Line(-width, 0.2), Line(width, 0.2)
+    half = width + rng.uniform(0.4, 1.0)
+    road = Road(rng.normal(0, 0.07), rng.normal(0, 0.01), ((-half, half),), lanes, lines)
+    return road, lanes[0 if way < 0 else rng.integers(2)]
 
 
 def add_tunnel(rng, parts, palette, road):
