@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from depthlib.datasets import KITTI, ROADS, ROADS_AS_KITTI
+from depthlib.datasets import KITTI, NYU_TRAIN, ROADS, ROADS_AS_KITTI
 from depthlib.evaluation import ground_plane
 from depthlib.images import read_pair
 from depthlib.pairs import find_pairs, read_csv
@@ -205,6 +205,11 @@ def test_the_same_seed_gives_the_same_road_with_the_camera_in_a_lane_of_its_own_
     lane = min(scene.road.lanes, key=lambda lane: abs(lane.aside - scene.camera.position[1]))
     assert lane.way == 1 and 1.2 <= scene.camera.position[2] <= 2.0
     assert all(np.isfinite(mesh.vertices).all() for mesh, _ in scene.parts)
+
+
+def test_only_a_dataset_with_a_camera_above_a_road_can_look_at_one():
+    with pytest.raises(ValueError, match="`view` must have a `camera_height`.*nyu_train"):
+        build_scene("street", 0, NYU_TRAIN)
 
 
 def test_shapes_of_the_roadside_face_outwards_and_have_their_size():

@@ -8,14 +8,19 @@ import argparse
 import sys
 from pathlib import Path
 
-from depthlib.datasets import get_spec
+from depthlib.datasets import SPECS, get_spec
 from depthlib.rendering.road_scenes import DRAW, INSIDE, KINDS, OUTSIDE
+
+LIGHTS = tuple(dict.fromkeys(OUTSIDE + INSIDE))
+VIEWS = tuple(name for name, spec in SPECS.items() if spec.camera_height)
 
 
 def main():
     """Reads the command line, renders, and says what it does."""
     options = vars(read_words())
     what = options.pop("what")
+    if options.get("view"):
+        options["view"] = get_spec(options["view"])
     from depthlib.rendering.road_sample import show_scenes, write_roads
 
     if what == "show":  # what is there already needs no renderer
@@ -56,11 +61,9 @@ def read_words():
     roads = kinds.add_parser("roads", parents=[common], help="roads in every light and weather")
     roads.add_argument("--scenes", type=int, default=32, help="a quarter of them is to test on")
     roads.add_argument("--width", type=int, help="by itself what the camera's shape makes it")
-    roads.add_argument("--view", type=get_spec, help="the dataset whose camera sees them: kitti")
+    roads.add_argument("--view", choices=VIEWS, help="the dataset whose camera sees them")
     roads.add_argument("--kinds", nargs="+", choices=DRAW, default=KINDS, help="in turn")
-    roads.add_argument(
-        "--only", nargs="+", choices=(*OUTSIDE, *INSIDE), help="the light and weather wanted"
-    )
+    roads.add_argument("--only", nargs="+", choices=LIGHTS, help="the light and weather wanted")
     show = kinds.add_parser("show", parents=[folder], help="a figure of the roads in a folder")
     show.add_argument("--figure", type=Path, required=True, help="where to write it")
     return parser.parse_args()

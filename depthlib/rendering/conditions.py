@@ -73,8 +73,8 @@ def light_scene(shot, seed, only=None):
     """Every condition of a shot: {name: linear light}, and the masks bool {name: (height, width)}.
 
     A mask says where the condition changes the light: a cast shadow for clear and low_sun, the
-    mirrored dashboard for reflection. `only` names those that are wanted, which look
-    as they do among all.
+    mirrored dashboard for reflection. `only` names those that are wanted, which
+    look as they do among all.
     """
     kind, lights, masks = shot.scene.kind, {}, {}
     wanted = conditions_of(kind, only)

@@ -28,16 +28,8 @@ from depthlib.rendering.vehicles import draw_vehicle
 KINDS = ("motorway", "country", "motorway", "country", "tunnel", "motorway", "country", "motorway")
 # The light and weather that a scene comes in, outside and in a tunnel.
 OUTSIDE = (
-    "overcast",
-    "clear",
-    "low_sun",
-    "reflection",
-    "fog_300",
-    "fog_120",
-    "fog_50",
-    "rain",
-    "night",
-)
+    "overcast", "clear", "low_sun", "reflection", "fog_300", "fog_120", "fog_50", "rain", "night",
+)  # fmt: skip
 INSIDE = ("lamps", "reflection", "night")
 
 
@@ -66,9 +58,11 @@ def conditions_of(kind, only=None):
 def build_scene(kind, seed, view=None):
     """The scene of `kind` that belongs to `seed`, an integer or several.
 
-    `view` is the spec of the dataset whose camera looks at it, one with a camera's height; None
-    draws a camera.
+    `view` is the spec of the dataset whose camera looks at it; None draws a camera.
+    Errors: ValueError for a spec that does not say how high its camera stands.
     """
+    if view and not view.camera_height:
+        raise ValueError(f"`view` must have a `camera_height`. Received: view={view.name!r}.")
     rng = np.random.default_rng(seed)
     palette = RoadPalette(rng)
     road, lane = DRAW[kind](rng)
@@ -152,8 +146,8 @@ def add_traffic(rng, scene, palette, own):
     """Vehicles in every lane. Those just beside and behind the camera only cast shadows."""
     outer = min(lane.aside for lane in scene.road.lanes)
     for lane in scene.road.lanes:
-        heavy = 0.55 if abs(lane.aside) > abs(outer) - 1 or len(scene.road.lanes) == 2 else 0.2
-        heavy = 0.06 if scene.kind == "street" else heavy
+        slow = abs(lane.aside) > abs(outer) - 1 or len(scene.road.lanes) == 2
+        heavy = 0.06 if scene.kind == "street" else 0.55 if slow else 0.2
         gap = rng.uniform(14, 60)
         front = rng.uniform(9, 45) if lane is own else rng.uniform(-70, 30)
         while front < 230:
