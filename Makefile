@@ -97,11 +97,10 @@ roads: SEED = 1
 roads: SCENES = 200
 roads: SAMPLES = 16
 roads: FOLDER = datasets/roads
-roads: HEIGHT = 240
 roads: .venv/render.done ## render more roads; SCENES=, FOLDER=, SEED=, KINDS=, ONLY=overcast, VIEW=kitti
 	$(PY) -m depthlib.rendering roads --seed $(SEED) --scenes $(SCENES) --samples $(SAMPLES) \
-	    --height $(HEIGHT) --folder '$(FOLDER)' --resume $(if $(KINDS),--kinds $(KINDS)) \
-	    $(if $(ONLY),--only $(ONLY)) $(if $(VIEW),--view $(VIEW))
+	    --folder '$(FOLDER)' --resume $(if $(HEIGHT),--height $(HEIGHT)) \
+	    $(if $(KINDS),--kinds $(KINDS)) $(if $(ONLY),--only $(ONLY)) $(if $(VIEW),--view $(VIEW))
 
 figures: demo ## the pictures and the table under docs/ that need no more than the sample
 	@cp runs/demo/comparison.png runs/demo/real_photos.png runs/demo/metrics.csv docs

@@ -4,7 +4,7 @@ Everything here is NumPy on arrays (height, width) at ground-truth size; `evalua
 predictions and averages over flips where the protocol says so. A truth of 0 means "not measured".
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isfinite, nan
 
 import numpy as np
@@ -65,8 +65,11 @@ KITTI_GARG = EvaluationProtocol(
     80.0,
     (1e-3, 80.0),
 )
+# The same with the "post-processing" of Godard et al. 2017, which many report beside it.
+KITTI_GARG_FLIPS = replace(KITTI_GARG, name="kitti_garg_flips", flip_average=True)
 FULL = EvaluationProtocol("full")
-PROTOCOLS = {p.name: p for p in (NYU_BTS, NYU_DENSEDEPTH, NYU_FASTDEPTH, KITTI_GARG, FULL)}
+_ALL = (NYU_BTS, NYU_DENSEDEPTH, NYU_FASTDEPTH, KITTI_GARG, KITTI_GARG_FLIPS, FULL)
+PROTOCOLS = {protocol.name: protocol for protocol in _ALL}
 
 
 def score(truth, prediction, protocol, alignment="none", relative=False):

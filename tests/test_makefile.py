@@ -133,6 +133,10 @@ def test_more_roads_are_of_another_seed_than_the_sample(workplace):
     command = said.replace("\\\n", "").split("depthlib.rendering roads ")[-1]
     words = "--seed 1 --scenes 3 --samples 16 --folder 'my roads' --resume"
     assert command.split() == words.split()
+    chosen = "KINDS=street country", "ONLY=overcast clear", "VIEW=kitti", "HEIGHT=160"
+    said = make(workplace, "-n", "roads", *chosen).stdout
+    for word in ("--kinds street country", "--only overcast clear", "--view kitti", "--height 160"):
+        assert word in said
 
 
 def test_variables_become_parameters_of_the_notebook(workplace):

@@ -101,7 +101,8 @@ def test_crops_follow_the_size_of_the_truth():
 
 def test_protocols_are_found_by_name():
     assert all(PROTOCOLS[name].name == name for name in PROTOCOLS)
-    assert [p.name for p in PROTOCOLS.values() if p.flip_average] == ["nyu_densedepth"]
+    flips = {"nyu_densedepth", "kitti_garg_flips"}
+    assert {p.name for p in PROTOCOLS.values() if p.flip_average} == flips
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
