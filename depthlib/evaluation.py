@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from depthlib.datasets import KITTI
 from depthlib.edges import edge_scores
 from depthlib.images import crop_border, read_depth, read_pair, resize_depth
 from depthlib.metrics import (
@@ -201,12 +202,15 @@ def fit_floors(training: Pairs, most: int = 2000) -> dict[str, Predict]:
 
 
 def ground_plane(
-    focal: float, horizon: float = 0.5, camera_height: float = 1.65, farthest: float = 80.0
+    focal: float,
+    horizon: float = 0.5,
+    camera_height: float = KITTI.camera_height,
+    farthest: float = 80.0,
 ) -> Predict:
     """The depth of a level road and nothing on it, to `farthest` metres; a floor for driving.
 
     focal: horizontal focal length over the photo's width. horizon: its row over the height.
-    camera_height: metres above the road; KITTI's setup paper (Geiger et al. 2013) has 1.65.
+    camera_height: metres above the road.
     """
 
     def predict(photos, flip_average=False):

@@ -19,7 +19,7 @@ from depthlib.rendering.camera import Camera
 from depthlib.rendering.lights import Sky, Sun, sky_directions
 from depthlib.rendering.palette import plain
 from depthlib.rendering.road import Lane, Road
-from depthlib.rendering.road_scenes import DRAW, OUTSIDE, build_scene
+from depthlib.rendering.road_scenes import DRAW, FOGS, OUTSIDE, build_scene
 from depthlib.rendering.shapes import Parts, box, cards, loft, plate, quad
 from depthlib.rendering.sky import direction
 
@@ -98,7 +98,6 @@ def test_no_shadow_is_cast_on_what_faces_away_from_the_sun(shot):
 
 
 def test_all_conditions_of_a_scene_come_with_one_depth_map(renderer):
-    from depthlib.rendering.conditions import FOGS
     from depthlib.rendering.road_sample import render_road
 
     photos, depth, masks = render_road("motorway", (0, 0), HEIGHT, 1, WIDTH)

@@ -13,9 +13,8 @@ from depthlib.rendering.lights import Projector
 from depthlib.rendering.photo import denoise
 from depthlib.rendering.render import Renderer
 from depthlib.rendering.road_palette import at_night, in_lamplight, in_rain
-from depthlib.rendering.road_scenes import RoadScene, conditions_of
+from depthlib.rendering.road_scenes import FOGS, RoadScene, conditions_of
 
-FOGS = {"fog_300": 300.0, "fog_120": 120.0, "fog_50": 50.0}  # visibility, metres
 # How bright the middle tone of the photo becomes, and how much of the light's colour is taken out.
 EXPOSURE = {
     "low_sun": ((0.09, 0.17), (0.1, 0.4)),
@@ -73,8 +72,8 @@ def light_scene(shot, seed, only=None):
     """Every condition of a shot: {name: linear light}, and the masks bool {name: (height, width)}.
 
     A mask says where the condition changes the light: a cast shadow for clear and low_sun, the
-    mirrored dashboard for reflection. `only` names those that are wanted, which
-    look as they do among all.
+    mirrored dashboard for reflection. `only` names those that are wanted, which look
+    as they do among all.
     """
     kind, lights, masks = shot.scene.kind, {}, {}
     wanted = conditions_of(kind, only)

@@ -26,10 +26,9 @@ from depthlib.rendering.vehicles import draw_vehicle
 
 # The kind of each scene in turn, unless others are asked for; of eight, one is a tunnel.
 KINDS = ("motorway", "country", "motorway", "country", "tunnel", "motorway", "country", "motorway")
+FOGS = {"fog_300": 300.0, "fog_120": 120.0, "fog_50": 50.0}  # visibility, metres
 # The light and weather that a scene comes in, outside and in a tunnel.
-OUTSIDE = (
-    "overcast", "clear", "low_sun", "reflection", "fog_300", "fog_120", "fog_50", "rain", "night",
-)  # fmt: skip
+OUTSIDE = ("overcast", "clear", "low_sun", "reflection", *FOGS, "rain", "night")
 INSIDE = ("lamps", "reflection", "night")
 
 

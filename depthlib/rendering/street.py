@@ -18,7 +18,7 @@ CROSSING = 14.0  # metres of a street that crosses another, with its pavements
 
 
 @dataclass
-class Roadside:
+class StreetSide:
     """One side of a street up to `end` metres along: -1 the right one, 1 the left one."""
 
     parts: Parts
@@ -54,7 +54,7 @@ def furnish_street(rng, scene, palette):
     if end < 200:
         add_end(rng, scene.parts, palette, scene.road, end)
     for side in (-1, 1):
-        here = Roadside(scene.parts, scene.road, side, rng.uniform(1.6, 4.5), end - CROSSING)
+        here = StreetSide(scene.parts, scene.road, side, rng.uniform(1.6, 4.5), end - CROSSING)
         add_pavement(here, palette)
         (add_houses, add_gardens, add_park)[rng.choice(3, p=(0.5, 0.35, 0.15))](rng, here, palette)
         add_pavement_things(rng, here, palette)
