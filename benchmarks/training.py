@@ -5,6 +5,7 @@ import time
 import keras
 import numpy as np
 
+from benchmarks.compilation import RECIPES
 from benchmarks.loading import open_batches
 from benchmarks.made_up import SPEC, PlainLoader, seed_loss
 from benchmarks.rounds import run_rounds, time_rate
@@ -12,16 +13,11 @@ from depthlib.arithmetic import count_macs
 from depthlib.device import time_matmul
 from depthlib.networks import build_network
 from depthlib.pairs import Pairs
-from depthlib.recipes import SEED_RESNET34, SEED_UNET, UNET, Recipe
+from depthlib.recipes import Recipe
 from depthlib.training import compile_network
 
-RESNET34 = SEED_RESNET34.change(weights=None)
-NETWORKS = {
-    "resnet34": RESNET34,
-    "resnet34_float32": RESNET34.change(precision="float32"),
-    "unet": UNET.change(height=240, width=320, batch_size=4),
-    "seed_unet": SEED_UNET,
-}
+RESNET34 = RECIPES["resnet34"]
+NETWORKS = RECIPES | {"resnet34_float32": RESNET34.change(precision="float32")}
 SECONDS = 3.0
 
 

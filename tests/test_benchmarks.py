@@ -1,11 +1,13 @@
 """That the benchmarks run and count right; what they measure is never asserted."""
 
+import os
 import time
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
 
-from benchmarks import gpu
+from benchmarks import gpu, onednn
 from benchmarks.made_up import PlainLoader
 from benchmarks.rounds import median_ratio, run_rounds, time_rate
 from depthlib.datasets import NYU_TRAIN
@@ -37,6 +39,33 @@ def test_the_plain_loader_gives_min_max_images_in_float64(tiny_nyu):
     assert rgb.dtype == depth.dtype == np.float64
     for image in (*rgb, *depth):
         assert (image.min(), image.max()) == (0, 1)
+
+
+def test_onednn_is_timed_by_a_process_that_has_it_and_one_that_has_not(monkeypatch):
+    class Process:
+        """Starts at its first call, as a pool's process does, and keeps that environment."""
+
+        def __init__(self, *_):
+            self.switch = None
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def submit(self, function, *arguments):
+            self.switch = self.switch or os.environ[onednn.SWITCH]
+            answer = Future()
+            answer.set_result({"1": 30.0, "0": 20.0}[self.switch])
+            return answer
+
+    monkeypatch.delenv(onednn.SWITCH, raising=False)
+    monkeypatch.setattr(onednn, "ProcessPoolExecutor", Process)
+    rounds = onednn.bench_onednn(seconds=0)
+    assert onednn.SWITCH not in os.environ
+    for name in onednn.NETWORKS:
+        assert median_ratio(rounds, f"onednn_{name}", f"eigen_{name}") == 1.5
 
 
 def test_the_gpu_benchmark_runs_on_any_device_and_prints_each_figure(capsys, monkeypatch):
