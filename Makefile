@@ -103,7 +103,8 @@ roads: .venv/render.done ## render more roads; SCENES=, FOLDER=, SEED=, KINDS=, 
 	    $(if $(KINDS),--kinds $(KINDS)) $(if $(ONLY),--only $(ONLY)) $(if $(VIEW),--view $(VIEW))
 
 figures: demo ## the pictures and the table under docs/ that need no more than the sample
-	@cp runs/demo/comparison.png runs/demo/real_photos.png runs/demo/metrics.csv docs
+	@cp runs/demo/comparison.png runs/demo/metrics.csv docs
+	@$(PY) -m depthlib.notebooks predict_unet_real_images.ipynb FIGURE=docs/road_photos.png
 	@$(PY) -m depthlib.notebooks experiments/weather.ipynb FIGURE=docs/weather.png
 	@$(PY) -m depthlib.corruptions datasets/sample/nyu2_test/00030_colors.png docs/corruptions.png
 	@$(PY) -m depthlib.rendering show --folder datasets/sample_roads --figure docs/roads.png
