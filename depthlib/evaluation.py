@@ -203,15 +203,17 @@ def fit_floors(training: Pairs, most: int = 2000) -> dict[str, Predict]:
 
 def ground_plane(
     focal: float,
-    horizon: float = 0.5,
-    camera_height: float = KITTI.camera_height,
+    horizon: float | None = None,
+    camera_height: float | None = None,
     farthest: float = 80.0,
 ) -> Predict:
     """The depth of a level road and nothing on it, to `farthest` metres; a floor for driving.
 
-    focal: horizontal focal length over the photo's width. horizon: its row over the height.
-    camera_height: metres above the road.
+    focal: horizontal focal length over the photo's width. horizon: its row over the height,
+    None for the middle. camera_height: metres above the road, None for KITTI's.
     """
+    horizon = 0.5 if horizon is None else horizon
+    camera_height = KITTI.camera_height if camera_height is None else camera_height
 
     def predict(photos, flip_average=False):
         depths = []
