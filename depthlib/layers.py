@@ -128,7 +128,7 @@ class SwapChannels(keras.layers.Layer):
         super().__init__(name=name, **kwargs)
 
     def call(self, images):
-        return images[..., ::-1]
+        return ops.flip(images, axis=-1)
 
 
 def prepare_photos(images, channels="rgb", normalise=False):
