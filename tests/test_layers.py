@@ -98,6 +98,7 @@ def test_a_size_between_the_strides_is_refused_with_the_nearest_ones():
 
 
 def test_a_network_of_mixed_precision_becomes_one_of_float32(mixed_precision):
+    keras.utils.set_random_seed(0)  # how far rounding reaches depends on the kernel
     images = keras.Input((32, 48, 3))
     features = keras.layers.Conv2D(4, 3, padding="same")(images)
     mixed = keras.Model(images, add_depth_head(features, min_depth=0.1, max_depth=10))
