@@ -1,6 +1,9 @@
-"""Batch norm that takes one kernel a layer instead of a dozen."""
+"""Batch norm that takes one kernel a layer instead of a dozen, and its averages taken anew."""
+
+from collections.abc import Iterable
 
 import keras
+import numpy as np
 
 # A tenth of each batch, not Keras' hundredth: the averages follow within tens of steps, and so
 # a short run's predictions do not fall behind what it has learned.
@@ -47,3 +50,20 @@ def fuse_batch_norm(model: keras.Model) -> keras.Model:
         return BatchNormalization.from_config(config)
 
     return keras.models.clone_model(model, clone_function=clone)
+
+
+def refresh_averages(model: keras.Model, batches: Iterable[np.ndarray]) -> None:
+    """Sets the averages of `model`'s batch norms to their means over `batches` of its input.
+
+    What the network predicts is then what it has learned, however short the run and whatever the
+    momentum: "precise batch norm" of Wu & Johnson (2021), with the weights as they are. Layers of
+    networks inside the network stay as they are.
+    """
+    norms = [each for each in model.layers if isinstance(each, keras.layers.BatchNormalization)]
+    momenta = [norm.momentum for norm in norms]
+    for seen, batch in enumerate(batches):
+        for norm in norms:
+            norm.momentum = seen / (seen + 1)
+        model(batch, training=True)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum

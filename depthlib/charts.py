@@ -91,18 +91,22 @@ def show_lines(table: pd.DataFrame, across: str, by: str, metrics: Sequence[str]
 
 
 def show_losses(logs: Mapping[str, pd.DataFrame]) -> Figure:
-    """Training loss over epochs, as shares of the first epoch's; `logs` are log.csv by name.
+    """Loss over epochs, training and validation, in shares of the first epoch's; log.csv by name.
 
     Shares, because losses of other weights are of another size.
     """
-    figure, axis = plt.subplots(figsize=(8, 4), layout="constrained")
-    for number, (name, log) in enumerate(logs.items()):
-        style = ("-", "--", ":")[number // 10 % 3]  # the colours come again after ten
-        axis.plot(log["epoch"], log["loss"] / log["loss"].iloc[0], style, marker=".", label=name)
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.set(xlabel="epoch", ylabel="training loss, share of the first epoch's")
-    axis.grid(alpha=0.3)
-    figure.legend(loc="outside right upper")
+    panels = {"loss": "training", "val_loss": "validation"}
+    figure, axes = plt.subplots(1, 2, figsize=(12, 4), sharey=True, layout="constrained")
+    for axis, (column, title) in zip(axes, panels.items(), strict=True):
+        for number, (name, log) in enumerate(logs.items()):
+            style = ("-", "--", ":")[number // 10 % 3]  # the colours come again after ten
+            share = log[column] / log[column].iloc[0]
+            axis.plot(log["epoch"], share, style, marker=".", label=name)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.set(title=title, xlabel="epoch")
+        axis.grid(alpha=0.3)
+    axes[0].set(ylabel="loss, share of the first epoch's")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
     return figure
 
 

@@ -1,14 +1,17 @@
 """Studies: one recipe with some fields changed, over several seeds, compared run by run."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
 from depthlib.arithmetic import count_macs
+from depthlib.batch_norm import refresh_averages
 from depthlib.files import write_bytes
+from depthlib.generator import DepthGenerator
 from depthlib.networks import build_network
 from depthlib.pairs import SPLITS, Pairs
 from depthlib.prediction import Predictor, load_model
@@ -26,6 +29,7 @@ def run_study(
     cache_folder: Path | str | None = None,
     measure: Callable[[Predictor, Pairs], Mapping[str, float]] | None = None,
     test: Pairs | None = None,
+    refresh: bool = False,
     verbose: int | str = 2,
 ) -> pd.DataFrame:
     """Trains `base` with each variant's fields and each seed; gives a row a run.
@@ -35,7 +39,9 @@ def run_study(
     `folder/<variant>/<seed>`; what is finished is read back, what was stopped goes on, and
     `folder/runs.csv` holds the rows so far. Columns: variant, seed, gmacs (of a forward pass),
     parameters, seconds (an epoch, median), the last epoch's metrics, then what `measure` says of
-    the last network on the pairs that validate, once a run, and of `test`, as test_<column>.
+    the last network on the pairs that validate, once a run, and of `test`, as test_<column>; with
+    `refresh` all of it once more as fresh_<column>, after `refresh_averages` over the training
+    photos.
     """
     folder, rows = Path(folder), []
     for seed in seeds:
@@ -45,7 +51,12 @@ def run_study(
             run = _run_folder(folder, name, seed)
             log = train(recipe, pairs, run, cache_folder=cache_folder, verbose=verbose)
             row = {"variant": name, "seed": seed, **_weigh(recipe, pairs), **_end(log)}
-            rows.append(row | (_measure(measure, recipe, pairs, run, test) if measure else {}))
+            if measure:
+                row |= _measure(measure, recipe, pairs, run, test)
+            if measure and refresh:
+                fresh = _measure(measure, recipe, pairs, run, test, refresh)
+                row |= {f"fresh_{column}": value for column, value in fresh.items()}
+            rows.append(row)
             write_bytes(folder / "runs.csv", pd.DataFrame(rows).to_csv(index=False).encode())
     return pd.DataFrame(rows)
 
@@ -115,16 +126,32 @@ def _end(log: pd.DataFrame) -> dict:
 
 
 def _measure(
-    measure: Callable, recipe: Recipe, pairs: Pairs, run: Path, test: Pairs | None
+    measure: Callable,
+    recipe: Recipe,
+    pairs: Pairs,
+    run: Path,
+    test: Pairs | None,
+    refresh: bool = False,
 ) -> dict:
-    path = run / f"{measure.__name__}.json"
+    path = run / f"{'fresh_' * refresh}{measure.__name__}.json"
     if not path.exists():
-        _, validation = SPLITS[recipe.split](
+        training, validation = SPLITS[recipe.split](
             pairs, recipe.seed, recipe.validation, recipe.counts, recipe.scenes
         )
-        predict = Predictor(load_model(run / "last.keras"))
+        network = load_model(run / "last.keras")
+        if refresh:
+            refresh_averages(network, _iterate_photos(recipe, training))
+        predict = Predictor(network)
         values = dict(measure(predict, validation))
         if test is not None:
             values |= {f"test_{name}": value for name, value in measure(predict, test).items()}
         write_bytes(path, json.dumps(values).encode())
     return json.loads(path.read_text())
+
+
+def _iterate_photos(recipe: Recipe, pairs: Pairs) -> Iterator[np.ndarray]:
+    """The batches of an epoch of training, without augmentation."""
+    size = (recipe.height, recipe.width, recipe.batch_size)
+    settings = {"shuffle": True, "seed": recipe.seed, "crop_border": recipe.crop_border}
+    batches = DepthGenerator(pairs, *size, **settings)
+    return (batches[index][0] for index in range(len(batches)))

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from depthlib.batch_norm import BatchNormalization, fuse_batch_norm
+from depthlib.batch_norm import BatchNormalization, fuse_batch_norm, refresh_averages
 
 RNG = np.random.default_rng(0)
 MAPS = RNG.normal(3.0, 2.0, (4, 6, 5, 3)).astype("float32")
@@ -74,6 +74,25 @@ def test_it_takes_the_place_of_keras_own_with_its_weights_shapes_and_names():
     assert type(norm) is BatchNormalization
     assert (norm.momentum, norm.epsilon) == (0.9, 1e-5)
     assert fused.output_shape == model.output_shape and fused.name == "network"
+
+
+@pytest.mark.parametrize("kind", [BatchNormalization, keras.layers.BatchNormalization])
+def test_with_fresh_averages_a_network_predicts_as_it_trains(kind):
+    model, layer = build(kind)
+    kernel = model.layers[1].get_weights()
+    layer.moving_mean.assign(layer.moving_mean + 5)  # what went before is forgotten
+    other = MAPS[::-1] * 3
+    refresh_averages(model, iter([MAPS, other]))
+    mean, variance = (
+        np.mean([getattr(maps, moment)((0, 1, 2)) for maps in (MAPS, other)], axis=0)
+        for moment in ("mean", "var")
+    )
+    np.testing.assert_allclose(ops.convert_to_numpy(layer.moving_mean), mean, rtol=1e-5)
+    np.testing.assert_allclose(ops.convert_to_numpy(layer.moving_variance), variance, rtol=0.01)
+    assert layer.momentum == 0.9 and (model.layers[1].get_weights()[0] == kernel[0]).all()
+    refresh_averages(model, [MAPS])
+    trained = ops.convert_to_numpy(model(MAPS, training=True))
+    np.testing.assert_allclose(model.predict(MAPS, verbose=0), trained, rtol=0.05, atol=0.02)
 
 
 def test_it_is_saved_as_a_layer_of_this_package(tmp_path):

@@ -76,9 +76,10 @@ def test_lines_run_over_a_column_one_for_each_name():
 
 
 def test_losses_start_at_one_and_gains_may_stand_as_they_come():
-    logs = {name: pd.DataFrame({"epoch": [1, 2], "loss": [4.0, 1.0]}) for name in "ab"}
-    (axis,) = charts.show_losses(logs).axes
-    assert [line.get_ydata().tolist() for line in axis.lines] == [[1, 0.25]] * 2
+    log = pd.DataFrame({"epoch": [1, 2], "loss": [4.0, 1.0], "val_loss": [2.0, 3.0]})
+    axes = charts.show_losses({"a": log, "b": log}).axes
+    for axis, expected in zip(axes, ([1, 0.25], [1, 1.5]), strict=True):
+        assert [line.get_ydata().tolist() for line in axis.lines] == [expected] * 2
     summary = pd.DataFrame({"variant": ["base", "x", "y"], "gain": [0, 1, 0.5], "high": [0, 1, 1]})
     (axis,) = charts.show_gains({"gain": summary}, sort=False).axes
     assert [label.get_text() for label in axis.get_yticklabels()] == ["y", "x"]  # from below

@@ -1,3 +1,4 @@
+import keras
 import pandas as pd
 import pytest
 
@@ -101,3 +102,20 @@ def test_what_is_measured_on_the_test_pairs_joins_the_row_under_its_own_name(pai
     runs = run_study(recipe, {"base": {}}, (0,), pairs, tmp_path, test=test, **settings)
     # A third of 18 frames validates, rounded up: by scene it would be 3 rooms, which are 9.
     assert runs[["pairs", "test_pairs"]].to_numpy().tolist() == [[7, 2]]
+
+
+def test_fresh_averages_are_measured_beside_a_runs_own_and_kept(pairs, tmp_path):
+    def read_averages(predict, measured):
+        norms = [each for each in predict.model.layers if hasattr(each, "moving_mean")]
+        mean = keras.ops.convert_to_numpy(norms[0].moving_mean)
+        return {"mean": float(abs(mean).sum()), "pairs": len(measured)}
+
+    settings = {"cache_folder": tmp_path / "cache", "verbose": 0, "measure": read_averages}
+    recipe, columns = RECIPE.change(epochs=1), ["mean", "pairs", "fresh_mean", "fresh_pairs"]
+    runs = run_study(recipe, {"base": {}}, (0,), pairs, tmp_path, refresh=True, **settings)
+    assert runs.at[0, "fresh_pairs"] == runs.at[0, "pairs"]
+    # A step or two of a tenth each leave the averages far behind what the photos give.
+    assert runs.at[0, "mean"] < 0.5 * runs.at[0, "fresh_mean"]
+    again = run_study(recipe, {"base": {}}, (0,), pairs, tmp_path, refresh=True, **settings)
+    assert again[columns].equals(runs[columns])
+    assert "fresh_mean" not in run_study(recipe, {"base": {}}, (0,), pairs, tmp_path, **settings)

@@ -59,4 +59,6 @@ def test_every_study_runs_and_leaves_its_table_and_figure(tiny_nyu, project, tmp
         assert (out / f"image_size/{name}.png").read_bytes().startswith(b"\x89PNG"), name
     sizes = pd.read_csv(out / "image_size/summary.csv").set_index("variant")
     assert sizes.index.tolist() == ["small", "small, middle only", "ours, large"]
-    assert sizes["affine_delta1"].between(0, 1).all() and sizes["spread"].ge(0).all()
+    for kind in ("", "fresh_"):
+        assert sizes[f"{kind}affine_delta1"].between(0, 1).all(), kind
+        assert sizes[f"{kind}spread"].ge(0).all(), kind
