@@ -113,18 +113,18 @@ def show_losses(logs: Mapping[str, pd.DataFrame]) -> Figure:
 def show_gains(summaries: Mapping[str, pd.DataFrame], sort: bool = True) -> Figure:
     """What each variant gains on the first one, with its interval where there is one.
 
-    `summaries` maps the title of a panel to a summary of `experiments.summarise_study`; the
-    variants stand in the order of the first panel's gains, or as they come, from the top.
+    `summaries` maps the title of a panel to a summary of `experiments.summarise_study`, all panels
+    on one scale; the variants stand in the order of the first panel's gains, or as they come, from
+    the top.
     """
     rows = next(iter(summaries.values())).iloc[1:]
     order = (rows.sort_values("gain") if sort else rows.iloc[::-1])["variant"]
     size = (3 + 4 * len(summaries), 1 + 0.28 * len(order))
-    figure, axes = plt.subplots(
-        1, len(summaries), figsize=size, sharey=True, squeeze=False, layout="constrained"
-    )
+    grid = {"sharex": True, "sharey": True, "squeeze": False}
+    figure, axes = plt.subplots(1, len(summaries), figsize=size, layout="constrained", **grid)
     for axis, (title, summary) in zip(axes[0], summaries.items(), strict=True):
         rows = summary.set_index("variant").loc[order]
-        reach = (rows["high"] - rows["gain"]).fillna(0)
+        reach = rows["high"] - rows["gain"]  # NaN, of a single seed, draws none
         axis.barh(rows.index, rows["gain"], xerr=reach, capsize=3, color="tab:blue", alpha=0.7)
         axis.axvline(0, color="black", linewidth=0.8)
         axis.set(xlabel=title)

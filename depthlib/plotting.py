@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,6 +20,7 @@ DEPTH_COLOURS = plt.get_cmap("turbo_r").with_extremes(bad="0.6")  # near is warm
 ERROR_COLOURS = plt.get_cmap("RdBu_r").with_extremes(bad="0.6")
 LARGEST_ERROR = 0.5  # of the true depth; where the error map's colours end
 PANEL = (2.6, 2.15)  # inches
+WRAP = 24  # letters of a title above a panel
 
 
 def compare_with_truth(
@@ -82,7 +84,7 @@ def show_photos(
         for axis, depth in zip(axes[row, len(columns) :], depths, strict=True):
             _show_depth(axis, depth, limits, unit, logarithmic)
     notes = dict.fromkeys(far, "\ngrey: sky, or too far to tell")
-    titles = [*columns, *(name + notes.get(name, "") for name in predictions)]
+    titles = [*columns, *(fill(name, WRAP) + notes.get(name, "") for name in predictions)]
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title)
     return figure

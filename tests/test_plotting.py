@@ -51,9 +51,11 @@ def test_what_a_model_calls_far_is_grey_and_said_so_on_logarithmic_colours():
 
 
 def test_what_was_made_of_a_photo_stands_between_it_and_its_depth():
-    figure = plotting.show_photos([PHOTO], {"road": [TRUTH]}, changed={"darker": [PHOTO // 2]})
+    depths = {"the road of many long words": [TRUTH]}
+    figure = plotting.show_photos([PHOTO], depths, changed={"darker": [PHOTO // 2]})
     photo, darker, road = (axis for axis in figure.axes if axis.images and not axis.get_label())
-    assert [axis.get_title() for axis in (photo, darker, road)] == ["photo", "darker", "road"]
+    assert [axis.get_title() for axis in (photo, darker)] == ["photo", "darker"]
+    assert road.get_title() == "the road of many long\nwords"  # else it runs into the next one's
     np.testing.assert_array_equal(photo.images[0].get_array(), PHOTO)
     np.testing.assert_array_equal(darker.images[0].get_array(), PHOTO // 2)
     np.testing.assert_array_equal(road.images[0].get_array(), TRUTH)
