@@ -1,22 +1,20 @@
 """Studies: one recipe with some fields changed, over several seeds, compared run by run."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from scipy import stats
 
 from depthlib.arithmetic import count_macs
 from depthlib.batch_norm import refresh_averages
 from depthlib.files import write_bytes
-from depthlib.generator import DepthGenerator
 from depthlib.networks import build_network
 from depthlib.pairs import SPLITS, Pairs
 from depthlib.prediction import Predictor, load_model
 from depthlib.recipes import Recipe
-from depthlib.training import train
+from depthlib.training import open_batches, train
 
 
 def run_study(
@@ -40,8 +38,7 @@ def run_study(
     `folder/runs.csv` holds the rows so far. Columns: variant, seed, gmacs (of a forward pass),
     parameters, seconds (an epoch, median), the last epoch's metrics, then what `measure` says of
     the last network on the pairs that validate, once a run, and of `test`, as test_<column>; with
-    `refresh` all of it once more as fresh_<column>, after `refresh_averages` over the training
-    photos.
+    `refresh` all of it again as fresh_<column>, after `refresh_averages` over training's photos.
     """
     folder, rows = Path(folder), []
     for seed in seeds:
@@ -52,9 +49,10 @@ def run_study(
             log = train(recipe, pairs, run, cache_folder=cache_folder, verbose=verbose)
             row = {"variant": name, "seed": seed, **_weigh(recipe, pairs), **_end(log)}
             if measure:
-                row |= _measure(measure, recipe, pairs, run, test)
+                settings = (measure, recipe, pairs, run, test, cache_folder)
+                row |= _measure(*settings)
             if measure and refresh:
-                fresh = _measure(measure, recipe, pairs, run, test, refresh)
+                fresh = _measure(*settings, refresh)
                 row |= {f"fresh_{column}": value for column, value in fresh.items()}
             rows.append(row)
             write_bytes(folder / "runs.csv", pd.DataFrame(rows).to_csv(index=False).encode())
@@ -131,6 +129,7 @@ def _measure(
     pairs: Pairs,
     run: Path,
     test: Pairs | None,
+    cache_folder: Path | str | None,
     refresh: bool = False,
 ) -> dict:
     path = run / f"{'fresh_' * refresh}{measure.__name__}.json"
@@ -140,18 +139,12 @@ def _measure(
         )
         network = load_model(run / "last.keras")
         if refresh:
-            refresh_averages(network, _iterate_photos(recipe, training))
+            plain = recipe.change(augment=False, consistency=0.0)
+            batches, _ = open_batches(plain, [training], validation, cache_folder)
+            refresh_averages(network, (batches[index][0] for index in range(len(batches))))
         predict = Predictor(network)
         values = dict(measure(predict, validation))
         if test is not None:
             values |= {f"test_{name}": value for name, value in measure(predict, test).items()}
         write_bytes(path, json.dumps(values).encode())
     return json.loads(path.read_text())
-
-
-def _iterate_photos(recipe: Recipe, pairs: Pairs) -> Iterator[np.ndarray]:
-    """The batches of an epoch of training, without augmentation."""
-    size = (recipe.height, recipe.width, recipe.batch_size)
-    settings = {"shuffle": True, "seed": recipe.seed, "crop_border": recipe.crop_border}
-    batches = DepthGenerator(pairs, *size, **settings)
-    return (batches[index][0] for index in range(len(batches)))

@@ -60,7 +60,7 @@ def train(
     start, run_folder = time.monotonic(), Path(run_folder)
     training, validation = _split(recipe, pairs, extra)
     claim_folder(run_folder, describe_run(recipe, training, validation))
-    batches, validation_batches = _open_batches(recipe, training, validation, cache_folder)
+    batches, validation_batches = open_batches(recipe, training, validation, cache_folder)
     model = _resume(run_folder / "last.keras")
     done = _count_steps(model) // len(batches) if model else 0
     record = RunRecord(run_folder, done, _choose_metrics(recipe, pairs.spec)[0], keep_epochs)
@@ -185,10 +185,13 @@ def compile_network(
     model.optimizer.build(model.trainable_variables)
 
 
-def _open_batches(
+def open_batches(
     recipe: Recipe, training: list[Pairs], validation: Pairs, cache_folder: Path | str | None
 ) -> tuple[DepthGenerator, DepthGenerator | None]:
-    """Training's batches, shuffled and augmented, and validation's, as they are, if any."""
+    """Training's batches, shuffled and augmented as `recipe` says, and validation's, if any.
+
+    Depth is in counts; `cache_folder` as in `train`. Errors: what `DepthGenerator` raises.
+    """
     size = (recipe.height, recipe.width, recipe.batch_size)
     settings = {
         "cache_folder": cache_folder,

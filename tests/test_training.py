@@ -207,7 +207,7 @@ def test_the_recipes_augmentation_reaches_the_batches(tiny_nyu):
         (RECIPE.change(effects=("fog",)), Augmentation(effects=("fog",))),
         (RECIPE.change(augment=False, weather=1.0), None),
     ):
-        batches, validation = training._open_batches(recipe, [pairs], pairs, None)
+        batches, validation = training.open_batches(recipe, [pairs], pairs, None)
         assert batches.augmentation == augmentation and validation.augmentation is None
 
 
@@ -221,5 +221,5 @@ def test_a_recipe_with_the_seeds_faults_trains_on_its_own_loss_and_split(pairs, 
     assert "val_silog" in log and "val_delta1" not in log  # it knows no metres
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     assert run["counts"] == {"training": 11, "validation": 7}  # by scene: 9 and 9
-    batches, validation = training._open_batches(recipe, [pairs], pairs, None)
+    batches, validation = training.open_batches(recipe, [pairs], pairs, None)
     assert batches.augmentation.jitter == 0 and validation.augmentation is None
