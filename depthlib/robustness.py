@@ -26,7 +26,7 @@ def depth_error(abs_rel, delta1):
 
 
 def evaluate_corruptions(
-    models: Mapping[str, Predict],
+    models: Mapping[str, Sequence[Predict]],
     pairs: Pairs,
     protocol: EvaluationProtocol,
     corruptions: Sequence[str] = NYU_CORRUPTIONS,
@@ -38,12 +38,13 @@ def evaluate_corruptions(
 ) -> dict[str, pd.DataFrame]:
     """Scores of each model on corrupted photos: a table a model, all having seen the same photos.
 
-    A row an image, corruption and severity: corruption, severity, rgb, scene, METRICS, pixels,
-    dee; the photo as it is counts as the corruption "clean" of severity 0. A photo's noise depends
-    on `seed` and on the pair's number in `pairs` alone. alignment: of `metrics.align`. size: the
-    (height, width) to which photos are brought before they are corrupted; None: they keep the
-    dataset's, as in RoboDepth. Corrupting 192x256 takes a sixth of the time of 480x640, but its
-    blurs and noise weigh more. most: so many pairs at most, evenly spaced.
+    A model is one network or several that differ in their seed, whose rows are under one another.
+    A row a network, image, corruption and severity: corruption, severity, rgb, scene, METRICS,
+    pixels, dee; the photo as it is counts as the corruption "clean" of severity 0. A photo's noise
+    depends on `seed` and on the pair's number in `pairs` alone. alignment: of `metrics.align`.
+    size: the (height, width) to which photos are brought before they are corrupted; None: they
+    keep the dataset's, as in RoboDepth. Corrupting 192x256 takes a sixth of the time of 480x640,
+    but its blurs and noise weigh more. most: so many pairs at most, evenly spaced.
     Errors: those of `corrupt`, `read_pair` and `score`.
     """
 
@@ -61,8 +62,8 @@ def mean_corruption_error(
 ) -> tuple[float, float, float]:
     """mCE in percent, with its low and high: the mean over corruptions of DEE / DEE of the base.
 
-    Both of `evaluate_corruptions`. DEE is a mean over images and severities; the 95 % interval is
-    over scenes, which the two networks share. Errors: ValueError where they saw other photos.
+    Both of `evaluate_corruptions`. DEE is a mean over networks, images and severities; the 95 %
+    interval is over scenes, which the two share. Errors: ValueError where they saw other photos.
     """
     errors, of_base = _pivot(scores), _pivot(base)
     if not (errors.index.equals(of_base.index) and errors.columns.equals(of_base.columns)):
@@ -107,7 +108,7 @@ def summarise_corruptions(
 
 
 def evaluate_fog(
-    models: Mapping[str, Predict],
+    models: Mapping[str, Sequence[Predict]],
     pairs: Pairs,
     protocol: EvaluationProtocol,
     fog: Effect,
@@ -121,9 +122,9 @@ def evaluate_fog(
 
     Fog that is made from a depth map shows that map. Here the same fog is also made from the map of
     another scene, which says nothing of this one: a network that reads fog as depth does worse
-    there (`fog_gap`). A table a model, a row an image, depth ("own", "shuffled") and strength; the
-    rest as in `evaluate_corruptions`. Errors: ValueError where one scene has more than half of the
-    pairs; theirs.
+    there (`fog_gap`). A table a model, a row a network, image, depth ("own", "shuffled") and
+    strength; the rest as in `evaluate_corruptions`. Errors: ValueError where one scene has more
+    than half of the pairs; theirs.
     """
     chosen = _choose(pairs, most)
     partners = chosen[_shuffle_scenes(pairs.table["scene"].iloc[chosen], seed)]
@@ -161,7 +162,7 @@ def fog_gap(
 
 
 def _evaluate(
-    models: Mapping[str, Predict],
+    models: Mapping[str, Sequence[Predict]],
     pairs: Pairs,
     protocol: EvaluationProtocol,
     changes: Mapping[tuple[Hashable, ...], Change],
@@ -170,15 +171,16 @@ def _evaluate(
     size: tuple[int, int] | None,
     chosen: np.ndarray,
 ) -> dict[str, pd.DataFrame]:
-    """A row an image and change: the change's key under `names`, rgb, scene, scores, dee."""
+    """A row a network, image and change: its key under `names`, rgb, scene, scores, dee."""
     relative = pairs.spec.unit == "relative"
+    networks = [(model, predict) for model, seeds in models.items() for predict in seeds]
     rows = {model: [] for model in models}
     for index in tqdm(chosen.tolist(), "evaluate"):
         rgb, truth = read_pair(pairs.rgb_path(index), pairs.depth_path(index), pairs.spec)
         shown = resize_rgb(rgb, *size) if size else rgb
         photos = [change(shown, index) for change in changes.values()]
         image = dict(pairs.table[["rgb", "scene"]].iloc[index])
-        for model, predict in models.items():
+        for model, predict in networks:
             depths = predict(photos, protocol.flip_average)
             for key, depth in zip(changes, depths, strict=True):
                 depth = cv2.resize(depth, truth.shape[::-1])
@@ -215,7 +217,7 @@ def _shuffle_scenes(scenes: pd.Series, seed: int) -> np.ndarray:
 
 
 def _pivot(scores: pd.DataFrame) -> pd.DataFrame:
-    """DEE, the mean over severities: a row an image (rgb, scene), a column a corruption."""
+    """DEE, the mean over networks and severities: a row an image, a column a corruption."""
     order = scores["corruption"].unique()
     return scores.pivot_table("dee", ["rgb", "scene"], "corruption")[order]
 

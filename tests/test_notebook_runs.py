@@ -49,7 +49,7 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     runs.append(("experiments/weather", {"FIGURE": f"{out}/weather.png"}))
     corrupted = {"MODELS": models, "DATA": data["DATA"], "MOST": 2, "SEVERITIES": (5,)}
     corrupted |= {"CORRUPTIONS": ["contrast", "pixelate"], "FOG": (0.5,)}
-    corrupted |= {"TABLE": f"{out}/corruptions.csv"}
+    corrupted |= {"TABLE": f"{out}/corruptions.csv", "FIGURE": f"{out}/corruptions.png"}
     runs.append(("experiments/corruptions", corrupted))
     film = {"MODEL": models["unet"], "VIDEO": f"{root}/nyu2_test/*_colors.png"}
     film |= {"TARGET": f"{out}/film.avi", "FIGURE": f"{out}/film.png"}
@@ -57,7 +57,7 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     assert len(runs) == 14
     run_all(runs, out)
     figures = ("make_dataset", "resnet", "resnet_photos", "unet", "unet_photos", "comparison")
-    for name in (*figures, "peers", "epochs", "epochs_metrics", "film", "weather"):
+    for name in (*figures, "peers", "epochs", "epochs_metrics", "film", "weather", "corruptions"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
     assert (out / "epochs.gif").read_bytes().startswith(b"GIF89a")
     assert len(pd.read_csv(out / "unet.csv")) == 3

@@ -31,11 +31,11 @@ ADABINS_B5 = [
 
 
 def evaluate_one(predict, *arguments, **options):
-    return evaluate_corruptions({"one": predict}, *arguments, **options)["one"]
+    return evaluate_corruptions({"one": [predict]}, *arguments, **options)["one"]
 
 
 def evaluate_one_in_fog(predict, *arguments, **options):
-    return evaluate_fog({"one": predict}, *arguments, **options)["one"]
+    return evaluate_fog({"one": [predict]}, *arguments, **options)["one"]
 
 
 def predict_from_light(photos, flip_average=False):
@@ -158,11 +158,24 @@ def test_all_models_see_the_same_photos_each_corrupted_once(test_pairs):
     def make(name):
         return lambda photos, flip: seen[name].append(photos) or predict_from_light(photos)
 
-    models = {name: make(name) for name in seen}
+    models = {name: [make(name)] for name in seen}
     tables = evaluate_corruptions(models, test_pairs, FULL, ["iso_noise"], [3], most=2)
     pd.testing.assert_frame_equal(tables["first"], tables["second"])
     for first, second in zip(*seen.values(), strict=True):
         assert all(one is other for one, other in zip(first, second, strict=True))
+
+
+def test_a_model_of_several_seeds_has_the_mean_of_their_errors(test_pairs):
+    def far(photos, flip_average):
+        return [np.full(photo.shape[:2], 9.0, np.float32) for photo in photos]
+
+    models = {"first": [predict_from_light], "second": [far], "both": [predict_from_light, far]}
+    tables = evaluate_corruptions(models, test_pairs, FULL, ["dark"], [1, 5])
+    summary = summarise_corruptions(tables, "both").set_index("model")
+    assert summary["images"].tolist() == [5, 5, 5]
+    errors = summary[["clean", "dark"]]
+    assert errors.loc["first", "dark"] != pytest.approx(errors.loc["second", "dark"])
+    np.testing.assert_allclose(errors.loc["both"], errors.loc[["first", "second"]].mean())
 
 
 def test_photos_are_corrupted_at_the_size_that_is_asked_for(test_pairs):
