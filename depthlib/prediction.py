@@ -1,7 +1,7 @@
 """From a saved network and photos of any size to depth maps of the photos' size."""
 
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -44,6 +44,15 @@ def load_model(path: Path | str) -> keras.Model:
     # What a run goes on from keeps the precision that it trains in.
     mixed = any(layer.compute_dtype != "float32" for layer in model.layers)
     return as_float32(model) if mixed else model
+
+
+def load_models(files: Mapping[str, str | Sequence[str]]) -> dict[str, list[keras.Model]]:
+    """The networks of each name: of its file, or of a list of its files, one a seed.
+
+    Errors: those of `load_model`.
+    """
+    lists = {name: [paths] if isinstance(paths, str) else paths for name, paths in files.items()}
+    return {name: [load_model(path) for path in paths] for name, paths in lists.items()}
 
 
 class Predictor:

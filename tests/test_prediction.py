@@ -7,7 +7,7 @@ import pytest
 
 from depthlib.datasets import NYU_TRAIN
 from depthlib.layers import DepthHead
-from depthlib.prediction import Predictor, load_model
+from depthlib.prediction import Predictor, load_model, load_models
 from depthlib.unet import build_unet
 
 HEAD = {"min_depth": 0.1, "max_depth": 10.0, "unit": "metre", "dataset": "nyu_train"}
@@ -35,6 +35,15 @@ def test_a_saved_network_needs_nothing_but_its_path(model, photo, tmp_path):
     assert (predict.height, predict.width) == (32, 48)
     expected = keras.ops.convert_to_numpy(model(photo[None]))[0, ..., 0]
     np.testing.assert_allclose(predict([photo])[0], expected, rtol=1e-5)
+
+
+def test_a_name_has_one_file_or_one_a_seed(model, photo, tmp_path):
+    path = str(tmp_path / "model.keras")
+    model.save(path)
+    loaded = load_models({"one": path, "seeds": [path, path]})
+    assert {name: len(networks) for name, networks in loaded.items()} == {"one": 1, "seeds": 2}
+    for network in (*loaded["one"], *loaded["seeds"]):
+        np.testing.assert_array_equal(Predictor(network)([photo])[0], Predictor(model)([photo])[0])
 
 
 def test_each_photo_gets_depth_at_its_own_size(model, photo):
