@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from depthlib.ensemble import build_ensemble, main
+from depthlib.ensemble import average_weights, build_ensemble, main
 from depthlib.layers import DepthHead
 from depthlib.prediction import Predictor, load_model
 
@@ -42,3 +42,24 @@ def test_networks_that_cannot_be_one_are_refused(tmp_path):
             build_ensemble(networks)
     with pytest.raises(SystemExit, match="There is no model"):
         main(["absent.keras", "absent.keras", "--export", f"{tmp_path}/best.keras"])
+
+
+def test_a_mean_of_weights_is_a_network_of_the_same_size(tmp_path):
+    networks = [build_constant(logit, scale="log", dataset="rooms") for logit in (-1, 3)]
+    for path, network in zip("ab", networks, strict=True):
+        network.save(tmp_path / f"{path}.keras")
+    files = [f"{tmp_path}/{name}.keras" for name in "ab"]
+    main([*files, "--weights", "--export", f"{tmp_path}/mean.keras"])
+    mean = load_model(tmp_path / "mean.keras")
+    assert mean.count_params() == networks[0].count_params()
+    share = 1 / (1 + np.exp(-1))  # of the mean bias, 1
+    np.testing.assert_allclose(Predictor(mean)([PHOTO])[0], 0.1 * 100**share, rtol=1e-5)
+    assert networks[0].get_weights()[1] == -1  # as it was
+
+
+def test_weights_of_other_networks_have_no_mean():
+    one = build_constant(0, scale="log")
+    deeper = keras.Model(one.input, keras.layers.Conv2D(1, 1)(one.layers[-2].output))
+    for networks in ([one], [one, build_constant(0, scale="linear")], [one, deeper]):
+        with pytest.raises(ValueError, match="built alike. Received: gives0"):
+            average_weights(networks)
