@@ -47,7 +47,7 @@ def average_weights(networks: Sequence[keras.Model]) -> keras.Model:
     For a network and what it became when trained on, or runs that went on from the same weights:
     halfway back it keeps most of what it learned and of what it knew (WiSE-FT, arXiv 2109.01903).
     From other first weights the mean is of no use. Errors: ValueError for fewer than two networks,
-    and where their graphs differ.
+    and where the shapes of their weights or their heads differ.
     """
     shapes = [[weight.shape for weight in network.weights] for network in networks]
     built = list(zip(shapes, _heads(networks), strict=True))
