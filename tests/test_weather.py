@@ -179,6 +179,17 @@ def test_a_pane_adds_light_whatever_the_depth():
         assert apply("reflection", rgb * 0, depth_m, 1.0, seed).max() > 30
 
 
+def test_mist_softens_edges_and_keeps_the_light_whatever_the_depth():
+    rgb, depth_m = np.full((120, 160, 3), 40, np.uint8), make_road(120, 160)[1]
+    rgb[:, 80:] = 200
+    for seed in range(6):
+        photos = [apply("mist", rgb, depth_m, strength, seed) for strength in (0.2, 0.6, 1)]
+        steepest = [np.diff(light_of(photo), axis=1).max(axis=1).mean() for photo in photos]
+        assert light_of(np.array([200])) > steepest[0] > steepest[1] > steepest[2]
+        assert light_of(photos[2]).mean() == pytest.approx(light_of(rgb).mean(), rel=0.02)
+        assert (photos[2] == apply("mist", rgb, depth_m * 0, 1, seed)).all()
+
+
 def test_glare_falls_with_the_distance_from_the_lamp():
     rgb = np.full((120, 160, 3), 40, np.uint8)
     rgb[10:40, 100:140] = 255

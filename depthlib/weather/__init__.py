@@ -11,6 +11,7 @@ Errors: ValueError for a strength outside 0 to 1.
 
 from depthlib.weather.air import fog
 from depthlib.weather.dark import night
+from depthlib.weather.mist import mist
 from depthlib.weather.pane import reflection
 from depthlib.weather.shadows import shadow
 from depthlib.weather.sun import glare
@@ -23,4 +24,5 @@ EFFECTS = {
     "fog": fog,
     "rain": rain,
     "night": night,
+    "mist": mist,
 }
