@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from depthlib.weather.light import effect, make_clouds, spread, to_light, to_photo
+from depthlib.weather.light import draw_patches, effect, spread, to_light, to_photo
 from depthlib.weather.scene import read_scene
 
 
@@ -17,9 +17,8 @@ def fog(rgb, depth_m, strength, rng):
     banks. The airlight A is as bright as the brightest tenth of the photo, nearly grey.
     """
     scene = read_scene(rgb, depth_m)
-    height, width = depth_m.shape
     thickness = rng.uniform(1.8, 3.2)
-    banks = cv2.resize(make_clouds(rng, 4, 64)[:48], (width, height)) * 0.4 + 0.8
+    banks = draw_patches(rng, *depth_m.shape, 0.8, 1.2)
     tint = rng.uniform((0.92, 0.96, 0.97), (1.0, 1.0, 1.06)).astype(np.float32)
     light = to_light(rgb)
     bright = float(np.percentile(light[::8, ::8, 1], 90))

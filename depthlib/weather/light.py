@@ -44,9 +44,11 @@ def spread(share: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(share, cv2.COLOR_GRAY2RGB)
 
 
-def make_clouds(rng: np.random.Generator, cells: int, size: int) -> np.ndarray:
-    """Smooth noise float32 (size, size), 0 to 1, that goes on without a seam when it is tiled."""
-    coarse = np.pad(rng.random((cells, cells), dtype=np.float32), 2, mode="wrap")
-    step = size // cells
-    wide = cv2.resize(coarse, None, fx=step, fy=step, interpolation=cv2.INTER_CUBIC)
-    return np.clip(wide[2 * step : -2 * step, 2 * step : -2 * step], 0, 1)
+def draw_patches(
+    rng: np.random.Generator, height: int, width: int, low: float, high: float
+) -> np.ndarray:
+    """Smooth noise float32 (height, width), `low` to `high`: four patches across, three down."""
+    coarse = np.pad(rng.random((4, 4), dtype=np.float32), 2, mode="wrap")
+    fine = cv2.resize(coarse, (128, 128), interpolation=cv2.INTER_CUBIC)
+    patches = np.clip(fine[32:80, 32:96], 0, 1)  # cubic interpolation overshoots
+    return cv2.resize(patches, (width, height)) * (high - low) + low

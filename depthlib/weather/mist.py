@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from depthlib.weather.light import effect, make_clouds, spread, to_light, to_photo
+from depthlib.weather.light import draw_patches, effect, spread, to_light, to_photo
 
 
 @effect
@@ -17,9 +17,9 @@ def mist(rgb, depth_m, strength, rng):
     scattered again and again by a little (at strength 1 a standard deviation of .5 to 2 % of the
     width, at 50 degrees of view .25 to 1 degree). Depth plays no part in it.
     """
-    height, width = depth_m.shape
+    width = depth_m.shape[1]
     thickness, narrow, broad, share = rng.uniform((2, 0.005, 0.08, 0.1), (5, 0.02, 0.2, 0.35))
-    patches = cv2.resize(make_clouds(rng, 4, 64)[:48], (width, height)) * 1.33 + 0.33
+    patches = draw_patches(rng, *depth_m.shape, 0.33, 1.66)
     direct = spread(cv2.exp(patches * np.float32(-strength * thickness)))
     light = to_light(rgb)
     soft = _blur(light, 2, narrow * width * strength**0.5)

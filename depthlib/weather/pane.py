@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from depthlib.weather.light import effect, make_clouds, to_light, to_photo
+from depthlib.weather.light import draw_patches, effect, to_light, to_photo
 
 
 @effect
@@ -97,5 +97,5 @@ def _draw_room(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
 
 def _shade(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Uneven light over a picture, uint8."""
-    light = cv2.resize(make_clouds(rng, 4, 64)[:48], picture.shape[1::-1]) * 0.7 + 0.3
+    light = draw_patches(rng, *picture.shape[:2], 0.3, 1)
     return cv2.multiply(picture, cv2.cvtColor(light, cv2.COLOR_GRAY2RGB), dtype=cv2.CV_8U)
