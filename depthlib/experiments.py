@@ -24,6 +24,7 @@ def run_study(
     pairs: Pairs,
     folder: Path | str,
     *,
+    extra: Mapping[str, Sequence[Pairs]] | None = None,
     cache_folder: Path | str | None = None,
     measure: Callable[[Predictor, Pairs], Mapping[str, float]] | None = None,
     test: Pairs | None = None,
@@ -33,7 +34,8 @@ def run_study(
     """Trains `base` with each variant's fields and each seed; gives a row a run.
 
     `variants` maps a name to the fields that it changes. A seed decides split, first weights and
-    augmentation, so the variants of a seed differ in nothing but their fields. Runs land in
+    augmentation, so the variants of a seed differ in nothing but their fields, and in the `extra`
+    pairs that some train on beside `pairs` (see `train`), by the variant's name. Runs land in
     `folder/<variant>/<seed>`; what is finished is read back, what was stopped goes on, and
     `folder/runs.csv` holds the rows so far. Columns: variant, seed, gmacs (of a forward pass),
     parameters, seconds (an epoch, median), the last epoch's metrics, then what `measure` says of
@@ -46,14 +48,11 @@ def run_study(
             recipe = base.change(**{**fields, "seed": seed})
             print(f"{name}, seed {seed}", flush=True)
             run = _run_folder(folder, name, seed)
-            log = train(recipe, pairs, run, cache_folder=cache_folder, verbose=verbose)
+            more = (extra or {}).get(name, ())
+            log = train(recipe, pairs, run, extra=more, cache_folder=cache_folder, verbose=verbose)
             row = {"variant": name, "seed": seed, **_weigh(recipe, pairs), **_end(log)}
-            if measure:
-                settings = (measure, recipe, pairs, run, test, cache_folder)
-                row |= _measure(*settings)
-            if measure and refresh:
-                fresh = _measure(*settings, refresh)
-                row |= {f"fresh_{column}": value for column, value in fresh.items()}
+            for fresh in (False, True)[: 1 + refresh] if measure else ():
+                row |= _measure(measure, recipe, pairs, run, test, cache_folder, fresh)
             rows.append(row)
             write_bytes(folder / "runs.csv", pd.DataFrame(rows).to_csv(index=False).encode())
     return pd.DataFrame(rows)
@@ -130,9 +129,10 @@ def _measure(
     run: Path,
     test: Pairs | None,
     cache_folder: Path | str | None,
-    refresh: bool = False,
+    refresh: bool,
 ) -> dict:
-    path = run / f"{'fresh_' * refresh}{measure.__name__}.json"
+    prefix = "fresh_" * refresh
+    path = run / f"{prefix}{measure.__name__}.json"
     if not path.exists():
         training, validation = SPLITS[recipe.split](
             pairs, recipe.seed, recipe.validation, recipe.counts, recipe.scenes
@@ -147,4 +147,4 @@ def _measure(
         if test is not None:
             values |= {f"test_{name}": value for name, value in measure(predict, test).items()}
         write_bytes(path, json.dumps(values).encode())
-    return json.loads(path.read_text())
+    return {f"{prefix}{name}": value for name, value in json.loads(path.read_text()).items()}

@@ -1,3 +1,5 @@
+import json
+
 import keras
 import pandas as pd
 import pytest
@@ -40,6 +42,16 @@ def test_every_variant_runs_with_every_seed_and_finished_runs_are_read_back(
     monkeypatch.setattr(training, "EpochFollower", None)
     again = run_study(RECIPE.change(epochs=1), variants, (0, 1), pairs, tmp_path, **settings)
     pd.testing.assert_frame_equal(again, runs, check_exact=False, rtol=1e-6)
+
+
+def test_a_variant_may_train_on_more_pairs_than_the_others(pairs, tmp_path):
+    settings = {"cache_folder": tmp_path / "cache", "verbose": 0, "extra": {"more": [pairs]}}
+    recipe = RECIPE.change(epochs=1)
+    run_study(recipe, {"base": {}, "more": {}}, (0,), pairs, tmp_path, **settings)
+    runs = [json.loads((tmp_path / f"{name}/0/run.json").read_text()) for name in ("base", "more")]
+    base, more = (run["counts"] for run in runs)
+    # What validates does not train, as pairs of its scenes or as more of them.
+    assert more == {"training": 2 * base["training"], "validation": base["validation"]}
 
 
 def test_what_is_measured_on_the_rooms_that_validate_joins_the_row_once(pairs, tmp_path):

@@ -12,7 +12,11 @@ def test_every_study_runs_and_leaves_its_table_and_figure(tiny_nyu, project, tmp
     common |= {"HEIGHT": 32, "WIDTH": 64, "EPOCHS": 1}
     changes = {
         "unet_structure": {"BATCH_SIZE": 4},
-        "recipe_levers": {"ONLY": ["linear depth"], "WEIGHTS": None},
+        "recipe_levers": {
+            "ONLY": ["linear depth"],
+            "WEIGHTS": None,
+            "MORE": [f"{root}/nyu2_train.csv"] * 2,
+        },
         "learning_curve": {"SCENES": (1, 2), "EPOCHS": (1,), "STEPS_OF": 1, "WEIGHTS": None},
         "loss_weights": {"ONLY": ["L1 alone", "scale-invariant"]},
         "encoders": {"ENCODERS": ["mobilenet_v2"], "WEIGHTS": {}},
@@ -24,6 +28,7 @@ def test_every_study_runs_and_leaves_its_table_and_figure(tiny_nyu, project, tmp
         if name not in ("learning_curve", "encoders"):  # their tables stand beside their figures
             files["TABLE"] = f"{out}/{name}.csv"
         runs.append((f"experiments/{name}", common | files | own))
+    del dict(runs)["experiments/recipe_levers"]["CACHE"]  # it has no room for that parameter
     test = {"TEST_DATA": f"{root}/nyu2_test.csv"}
     runs[-1][1].update(test)
     sizes = {"SMALL": 32, "LARGE": (48, 64), "ONLY": ["small", "small, middle only", "ours, large"]}
@@ -43,7 +48,8 @@ def test_every_study_runs_and_leaves_its_table_and_figure(tiny_nyu, project, tmp
     structures = tables["unet_structure"]
     assert structures.index.tolist() == ["default", "seed", "narrow", "shallow", "full size"]
     assert structures.at["seed", "parameters"] == 8_638_433
-    assert tables["recipe_levers"].index.tolist() == ["recipe", "linear depth"]
+    data_levers = ["rendered rooms first", "relative depth too"]
+    assert tables["recipe_levers"].index.tolist() == ["recipe", "linear depth", *data_levers]
     assert tables["learning_curve"].index.tolist() == ["1 scenes", "2 scenes", "1 epochs"]
     assert tables["loss_weights"].index.tolist() == 2 * ["L1 alone", "scale-invariant"]
     measured = ["validation δ1", "F1 of edges"]
