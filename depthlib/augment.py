@@ -9,6 +9,7 @@ import numpy as np
 from depthlib.weather import EFFECTS
 
 _WEATHER = 15  # the first of the columns of draws that are weather's
+_MIX = 19  # the same for mixing
 MEDIAN = 3.0  # metres; where depth is known only up to a scale, weather takes this for its median
 
 
@@ -26,6 +27,9 @@ class Augmentation:
     ground goes on to tell its distance; None: any part.
     `weather` is the chance that a photo gets one of `effects` (names in `weather.EFFECTS`; what is
     named twice comes twice as often), at a strength drawn evenly from 0 to 1.
+    `mix` is the chance that a photo is mixed with another one of the batch, as their mean (mixup,
+    arXiv 1710.09412) or by a window of the other in it (CutMix, arXiv 1905.04899), as often the one
+    as the other. It loses its depth, so that only a teacher (`distillation`) has any for it.
     Errors: ValueError for a chance, a range or an effect that makes no sense.
     """
 
@@ -41,9 +45,10 @@ class Augmentation:
     horizon: float | None = None
     weather: float = 0.0
     effects: tuple[str, ...] = tuple(EFFECTS)
+    mix: float = 0.0
 
     def __post_init__(self):
-        for name in ("flip", "jitter", "crop", "cut_depth", "weather"):
+        for name in ("flip", "jitter", "crop", "cut_depth", "weather", "mix"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"`{name}` must be 0 to 1. Received: {name}={getattr(self, name)}")
         for name in ("gamma", "brightness", "colour", "share"):
@@ -60,14 +65,14 @@ class Augmentation:
         check_effects(self.effects)
 
     def draw(self, seed: int, epoch: int, count: int) -> np.ndarray:
-        """Random numbers 0 to 1 for `count` pairs in an epoch, float32 (count, 19), a row each.
+        """Random numbers 0 to 1 for `count` pairs in an epoch, float32 (count, 21), a row each.
 
         A row depends on seed, epoch and its index alone: no batch or thread changes it. All at
         once, because a random generator for each pair would cost more than the augmentation.
         """
-        # Weather's from a generator of their own, so that the others stay as they were without it.
-        rngs = (np.random.default_rng([seed, epoch, stream]) for stream in (1, 2))
-        columns = (_WEATHER, 4)
+        # From a generator each, so that the others stay as they were without weather and mixing.
+        rngs = (np.random.default_rng([seed, epoch, stream]) for stream in (1, 2, 3))
+        columns = (_WEATHER, 4, 2)
         draws = [rng.random((count, n), np.float32) for rng, n in zip(rngs, columns, strict=True)]
         return np.concatenate(draws, axis=1)
 
@@ -109,7 +114,7 @@ class Augmentation:
             for index, draw in enumerate(draws[:, 12].tolist()):
                 _turn(rgb[index], counts[index], (2 * draw - 1) * self.rotation)
         # Before colours: weather belongs to the scene, they to the camera.
-        self._change_weather(rgb, counts, draws[:, _WEATHER:], units)
+        self._change_weather(rgb, counts, draws[:, _WEATHER:_MIX], units)
         tables = self._make_tables(draws[jitters, 3:8])
         for index, table in zip(jitters, tables, strict=True):
             cv2.LUT(rgb[index], table, dst=rgb[index])
@@ -118,6 +123,19 @@ class Augmentation:
         for index in flips:
             for image in (rgb[index], counts[index]):
                 cv2.flip(image, 1, dst=image)
+
+    def mix_photos(self, rgb: np.ndarray, counts: np.ndarray, draws: np.ndarray) -> None:
+        """Mixes photos in place, the last of all that happens to them; their depth becomes 0."""
+        unmixed = rgb.copy() if self.mix else rgb
+        for index in np.flatnonzero(draws[:, _MIX] < self.mix):
+            rng = np.random.default_rng(int(draws[index, _MIX + 1] * 2**24))
+            other = unmixed[rng.integers(len(unmixed))]
+            if rng.random() < 0.5:
+                share = rng.uniform(0.1, 0.9)
+                cv2.addWeighted(rgb[index], share, other, 1 - share, 0, dst=rgb[index])
+            else:
+                _add_window(rgb[index], other, rng)
+            counts[index] = 0
 
     def _change_weather(self, rgb, counts, draws, units) -> None:
         units = np.broadcast_to(np.asarray(units, np.float32), len(rgb))
@@ -180,6 +198,20 @@ def _cut_depth(rgb: np.ndarray, counts: np.ndarray, left: float, share: float) -
     band = np.s_[:, start : start + max(1, int(0.75 * share * (width - start)))]
     grey = counts[band] * np.float32(255 / max(1, counts.max()))
     rgb[band] = grey.astype(np.uint8)[..., None]
+
+
+def _add_window(rgb: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> None:
+    """Puts a part of `other` somewhere into a photo, in place."""
+    sides = [round(side * rng.uniform(0.3, 0.8)) for side in rgb.shape[:2]]
+    places = [
+        [rng.integers(whole - side + 1) for whole, side in zip(rgb.shape[:2], sides, strict=True)]
+        for _ in range(2)
+    ]
+    here, there = (
+        tuple(slice(first, first + side) for first, side in zip(place, sides, strict=True))
+        for place in places
+    )
+    rgb[here] = other[there]
 
 
 def _scale(draws: np.ndarray, limits: tuple[float, float]) -> np.ndarray:

@@ -149,6 +149,8 @@ class DepthGenerator(keras.utils.PyDataset):
             self.augmentation.apply(rgb, counts, draws, self._metres_of(rows))
         # After it: a part that is enlarged comes nearer, the sky does not.
         self._fill_far(rows, counts)
+        if self.augmentation is not None:
+            self.augmentation.mix_photos(rgb, counts, draws)
         if isinstance(self.source, MixedPairs) and self.source.mixes_units:
             signs = np.where(self.source.is_relative(rows), -1, 1)
             counts = counts * signs.astype(np.int32)[:, None, None]

@@ -11,6 +11,7 @@ import numpy as np
 # Registers what saved networks are made of.
 from depthlib import batch_norm, keras_metrics, losses  # noqa: F401
 from depthlib.datasets import SPECS
+from depthlib.distillation import take_pupil
 from depthlib.images import check_rgb, resize_rgb
 from depthlib.layers import DepthHead, as_float32
 
@@ -29,7 +30,7 @@ def load_model(path: Path | str) -> keras.Model:
             f"There is no model {path}. Train one with train_resnet.ipynb or train_unet.ipynb."
         )
     try:
-        model = keras.models.load_model(path, compile=False, safe_mode=True)
+        model = take_pupil(keras.models.load_model(path, compile=False, safe_mode=True))
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(

@@ -19,6 +19,16 @@ SCALES = ("linear", "log", "bins")
 SCHEDULES = ("constant", "linear", "one_cycle")
 SPLITS = ("scene", "frame")
 CHANNELS = ("rgb", "bgr")
+CHOICES = {
+    "network": NETWORKS,
+    "loss": LOSSES,
+    "optimizer": OPTIMIZERS,
+    "depth_scale": SCALES,
+    "schedule": SCHEDULES,
+    "precision": PRECISIONS,
+    "split": SPLITS,
+    "channels": CHANNELS,
+}
 
 
 @dataclass(frozen=True)
@@ -38,7 +48,9 @@ class Recipe:
     takes all. `validation` is the share of scenes that validate: 0 trains on all and keeps the last
     epoch. `precision` "auto" takes what `device.choose_precision` finds fast. With `consistency`
     above 0 each pair comes twice, without weather and with it, and it weighs how much depth may not
-    differ between the two (`ConsistentLoss`); `batch_size` then counts pairs.
+    differ between the two (`ConsistentLoss`); `batch_size` then counts pairs. `teacher` is the
+    .keras file of a network to learn from beside the truth (`distillation`), of photos that are
+    mixed (`mix`, the chance for each, see `Augmentation`) alone.
     Errors: ValueError for a choice or a number that makes no sense.
     """
 
@@ -66,6 +78,8 @@ class Recipe:
     weather: float = 0.0
     effects: tuple[str, ...] | None = None
     consistency: float = 0.0
+    teacher: str | None = None
+    mix: float = 0.0
     validation: float = 0.2
     counts: tuple[int, int] | None = None
     scenes: int | None = None
@@ -77,17 +91,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self):
-        choices = {
-            "network": NETWORKS,
-            "loss": LOSSES,
-            "optimizer": OPTIMIZERS,
-            "depth_scale": SCALES,
-            "schedule": SCHEDULES,
-            "precision": PRECISIONS,
-            "split": SPLITS,
-            "channels": CHANNELS,
-        }
-        for field, allowed in choices.items():
+        for field, allowed in CHOICES.items():
             if getattr(self, field) not in allowed:
                 raise ValueError(
                     f"`{field}` must be one of {', '.join(allowed)}. "
@@ -110,6 +114,11 @@ class Recipe:
                 "`consistency` needs weather to be consistent in. Received: "
                 f"consistency={self.consistency}, weather={self.weather}, augment={self.augment}. "
                 "Use weather=1."
+            )
+        if self.mix and not (self.teacher and self.augment):
+            raise ValueError(
+                "`mix` needs a teacher, as mixed photos have no true depth. Received: "
+                f"mix={self.mix}, teacher={self.teacher}, augment={self.augment}. Use mix=0."
             )
         if self.effects is not None:
             check_effects(self.effects)

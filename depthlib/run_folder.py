@@ -2,7 +2,7 @@
 
 It holds run.json (recipe, versions, split), log.csv (a row an epoch), last.keras (with the
 optimizer: what a run that was stopped goes on from), best.keras (for prediction) and, where asked
-for, each epoch's network.
+for, each epoch's network. A teacher stands in last.keras alone.
 """
 
 import json
@@ -17,6 +17,7 @@ import keras
 import pandas as pd
 
 from depthlib import __version__
+from depthlib.distillation import take_pupil
 from depthlib.export import export_half
 from depthlib.files import replace_file, write_bytes
 from depthlib.layers import as_float32
@@ -84,7 +85,7 @@ class RunRecord(keras.callbacks.Callback):
 
     def on_test_end(self, logs=None):
         # Where an average is kept, that: SwapEMAWeights comes later and has not swapped it back.
-        self.validated = self.model.get_weights()
+        self.validated = take_pupil(self.model).get_weights()
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.perf_counter()
@@ -104,7 +105,7 @@ class RunRecord(keras.callbacks.Callback):
             self._save(self.validated, self.folder / "best.keras")
         if self.keep:
             path = self.folder / f"epochs/{epoch + 1:03}.keras"
-            self._save(self.validated or self.model.get_weights(), path)
+            self._save(self.validated or take_pupil(self.model).get_weights(), path)
             export_half(path, path)
         write_bytes(self.folder / "log.csv", self.log.to_csv(index=False).encode())
         # Last: its step count is what says how many epochs are done.
@@ -117,11 +118,11 @@ class RunRecord(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         if self.column not in self.log:
-            self._save(self.model.get_weights(), self.folder / "best.keras")
+            self._save(take_pupil(self.model).get_weights(), self.folder / "best.keras")
 
     def _save(self, weights: list, path: Path) -> None:
         # Without the optimizer's slots, which are twice the weights.
-        self.portable = self.portable or as_float32(self.model)
+        self.portable = self.portable or as_float32(take_pupil(self.model))
         self.portable.set_weights(weights)
         save_model(self.portable, path)
 

@@ -18,6 +18,7 @@ import pandas as pd
 from depthlib.augment import Augmentation
 from depthlib.cache import depth_unit
 from depthlib.datasets import SPECS, DatasetSpec, get_spec
+from depthlib.distillation import add_teacher
 from depthlib.export import export_half
 from depthlib.generator import DepthGenerator, EpochFollower
 from depthlib.keras_metrics import DepthMetric
@@ -155,6 +156,8 @@ def _resume(path: Path) -> keras.Model | None:
 def _begin(recipe: Recipe, spec: DatasetSpec, steps: int) -> keras.Model:
     keras.utils.set_random_seed(recipe.seed)
     model = build_network(recipe, spec)
+    if recipe.teacher:
+        model = add_teacher(model, keras.models.load_model(recipe.teacher, compile=False))
     compile_network(model, recipe, spec, steps)
     return model
 
@@ -208,6 +211,7 @@ def open_batches(
             cut_depth=recipe.cut_depth,
             weather=recipe.weather,
             effects=recipe.effects or tuple(EFFECTS),
+            mix=recipe.mix,
         )
     return (
         DepthGenerator(

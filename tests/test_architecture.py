@@ -11,8 +11,8 @@ TOOLS = "files metrics edges geometry intrinsics arithmetic photos device notebo
 # onto the road: it may import all of this, and nothing of this imports it.
 ROAD = (
     "datasets images relight pairs cache mixture weather augment generator batch_norm layers "
-    "encoders encoder_weights resnet unet losses keras_metrics recipes networks optimizers export "
-    "run_folder training prediction evaluation plotting charts"
+    "encoders encoder_weights resnet unet losses distillation keras_metrics recipes networks "
+    "optimizers export run_folder training prediction evaluation plotting charts"
 ).split()
 WITHOUT_KERAS = (
     "files metrics edges geometry intrinsics photos datasets images relight pairs cache mixture "

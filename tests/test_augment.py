@@ -146,6 +146,32 @@ def test_where_the_scale_is_unknown_weather_takes_the_median_for_three_metres():
     assert (photos[0] == photos[1]).all()
 
 
+def test_mixing_puts_another_photo_into_as_many_as_asked_and_takes_their_depth():
+    count = 60
+    rgb = np.repeat(np.arange(count, dtype=np.uint8) * 4, 32 * 48 * 3).reshape(count, 32, 48, 3)
+    counts = np.full((count, 32, 48), 1000, np.uint16)
+    mixing = Augmentation(**NOTHING, mix=0.5)
+    mixed_rgb, mixed_counts = rgb.copy(), counts.copy()
+    mixing.mix_photos(mixed_rgb, mixed_counts, mixing.draw(0, 0, count))
+    unknown = (mixed_counts == 0).all(axis=(1, 2))
+    assert 20 <= unknown.sum() <= 40
+    assert (mixed_rgb[~unknown] == rgb[~unknown]).all() and (mixed_counts[~unknown] == 1000).all()
+    even = [np.unique(photo).tolist() for photo in mixed_rgb[unknown]]
+    windows = [values for values in even if len(values) == 2]
+    assert 8 <= len(windows) <= 30 and all(value % 4 == 0 for pair in windows for value in pair)
+    assert all(len(values) <= 2 for values in even)
+    shares = [(photo != own).mean() for photo, own in zip(mixed_rgb, rgb, strict=True)]
+    windows = [share for share in shares if 0 < share < 1]
+    assert 0.05 < min(windows) < max(windows) < 0.7  # sides of .3 to .8
+
+
+def test_without_mixing_nothing_is_mixed():
+    rgb, counts = make_batch()
+    new_rgb, new_counts = rgb.copy(), counts.copy()
+    Augmentation().mix_photos(new_rgb, new_counts, Augmentation().draw(0, 0, len(rgb)))
+    assert (new_rgb == rgb).all() and (new_counts == counts).all()
+
+
 def test_no_chance_changes_nothing():
     rgb, counts = make_batch()
     new_rgb, new_counts = apply(Augmentation(**NOTHING), rgb, counts)
@@ -181,6 +207,7 @@ def test_a_pair_comes_out_the_same_in_any_batch():
         {"flip": 1.5},
         {"jitter": -0.1},
         {"weather": 2.0},
+        {"mix": 2.0},
         {"effects": ("fog", "snow")},
         {"effects": ()},
         {"effects": "fog"},

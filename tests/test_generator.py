@@ -151,6 +151,18 @@ def test_twins_are_two_views_of_one_depth_without_and_with_weather(pairs):
         make_training(pairs, augmentation=Augmentation(), twins=True)
 
 
+def test_a_mixed_photo_has_no_depth_even_where_nothing_is_far(pairs):
+    pairs = replace(pairs, spec=replace(pairs.spec, empty_is_far=True))
+    augmentation = Augmentation(flip=0, jitter=0, crop=0, mix=0.5)
+    mixed = read_all(make_training(pairs, augmentation=augmentation))
+    plain = read_all(make_training(pairs, augmentation=Augmentation(flip=0, jitter=0, crop=0)))
+    unknown = (mixed[1] == 0).all(axis=(1, 2, 3))
+    assert 2 <= unknown.sum() <= 10
+    for ours, theirs in zip(mixed, plain, strict=True):
+        assert (ours[~unknown] == theirs[~unknown]).all()
+    assert (mixed[0][unknown] != plain[0][unknown]).any()
+
+
 def test_an_epoch_shows_each_pair_once_in_its_own_order(pairs):
     generator = make_training(pairs, augmentation=None)
     still = read_all(make_training(pairs, augmentation=None, shuffle=False))[1].sum((1, 2, 3))

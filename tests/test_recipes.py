@@ -45,6 +45,7 @@ def test_every_recipe_survives_json():
         ({"epochs": 0}, "`epochs` must be positive. Received: epochs=0"),
         ({"learning_rate": -1.0}, "`learning_rate` must be positive"),
         ({"consistency": 1.0}, "consistency=1.0, weather=0.0, augment=True. Use weather=1"),
+        ({"mix": 0.5}, "`mix` needs a teacher, .*mix=0.5, teacher=None, augment=True. Use mix=0"),
         ({"split": "room"}, "`split` must be one of scene, frame. Received: split='room'"),
         ({"channels": "hsv"}, "`channels` must be one of rgb, bgr"),
         ({"normalise": True}, "`normalise` needs the loss .*Received: loss='scale_invariant'"),
