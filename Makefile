@@ -146,7 +146,7 @@ endif
 .venv-jax/setup.done: PACKAGES = jax $(LIGHT)
 .venv-torch/setup.done: PACKAGES = $(TORCH) $(LIGHT)
 # PyTorch on a CPU refuses the backward pass of a convolution as tiny as this test's.
-TRAINS_jax := tests/test_training.py
+TRAINS_jax := tests/test_training.py tests/test_distillation.py
 LIGHT := keras pandas scikit-learn h5py opencv-python-headless matplotlib pillow tqdm filelock pytest \
     -c requirements.txt
 .venv/setup.done .venv-jax/setup.done .venv-torch/setup.done: requirements.txt pyproject.toml
