@@ -83,9 +83,13 @@ class RunRecord(keras.callbacks.Callback):
         path = folder / "log.csv"
         self.log = pd.read_csv(path).head(done) if done else pd.DataFrame()
 
+    def set_model(self, model):
+        super().set_model(model)
+        self.network = take_pupil(model)
+
     def on_test_end(self, logs=None):
         # Where an average is kept, that: SwapEMAWeights comes later and has not swapped it back.
-        self.validated = take_pupil(self.model).get_weights()
+        self.validated = self.network.get_weights()
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.perf_counter()
@@ -105,7 +109,7 @@ class RunRecord(keras.callbacks.Callback):
             self._save(self.validated, self.folder / "best.keras")
         if self.keep:
             path = self.folder / f"epochs/{epoch + 1:03}.keras"
-            self._save(self.validated or take_pupil(self.model).get_weights(), path)
+            self._save(self.validated or self.network.get_weights(), path)
             export_half(path, path)
         write_bytes(self.folder / "log.csv", self.log.to_csv(index=False).encode())
         # Last: its step count is what says how many epochs are done.
@@ -118,11 +122,11 @@ class RunRecord(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         if self.column not in self.log:
-            self._save(take_pupil(self.model).get_weights(), self.folder / "best.keras")
+            self._save(self.network.get_weights(), self.folder / "best.keras")
 
     def _save(self, weights: list, path: Path) -> None:
         # Without the optimizer's slots, which are twice the weights.
-        self.portable = self.portable or as_float32(take_pupil(self.model))
+        self.portable = self.portable or as_float32(self.network)
         self.portable.set_weights(weights)
         save_model(self.portable, path)
 
