@@ -128,7 +128,7 @@ class Augmentation:
         """Mixes photos in place, the last of all that happens to them; their depth becomes 0."""
         unmixed = rgb.copy() if self.mix else rgb
         for index in np.flatnonzero(draws[:, _MIX] < self.mix):
-            rng = np.random.default_rng(int(draws[index, _MIX + 1] * 2**24))
+            rng = _make_rng(draws[index, _MIX + 1])
             other = unmixed[rng.integers(len(unmixed))]
             if rng.random() < 0.5:
                 share = rng.uniform(0.1, 0.9)
@@ -145,7 +145,7 @@ class Augmentation:
             valid = counts[index][counts[index] > 0]
             unit = units[index] or MEDIAN / (np.median(valid) if len(valid) else 1)
             depth_m = counts[index] * np.float32(unit)
-            rng = np.random.default_rng(int(luck * 2**24))  # a float32 draw has 24 bits
+            rng = _make_rng(luck)
             rgb[index] = effect(rgb[index], depth_m, strength, rng)
 
     def _make_tables(self, draws: np.ndarray) -> np.ndarray:
@@ -212,6 +212,11 @@ def _add_window(rgb: np.ndarray, other: np.ndarray, rng: np.random.Generator) ->
         for place in places
     )
     rgb[here] = other[there]
+
+
+def _make_rng(draw: float) -> np.random.Generator:
+    """For what takes any number of draws, a generator that one float32 draw decides."""
+    return np.random.default_rng(int(draw * 2**24))  # such a draw has 24 bits
 
 
 def _scale(draws: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
