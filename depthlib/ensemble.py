@@ -1,6 +1,7 @@
 """Several networks as one, which errs less than each: where they differ, their mean is nearer.
 
 Also a command: python -m depthlib.ensemble FILE FILE ... --export models/best.keras
+and back again: python -m depthlib.ensemble models/best.keras --member 2 --export FILE
 """
 
 import argparse
@@ -62,6 +63,23 @@ def average_weights(networks: Sequence[keras.Model]) -> keras.Model:
     return mean
 
 
+def take_member(ensemble: keras.Model, number: int) -> keras.Model:
+    """The network that `build_ensemble` was given `number`th, from 1, with a head of its own.
+
+    To train it on, or as a teacher whose features are seen too; it shares the ensemble's weights.
+    Errors: ValueError where there is no such network.
+    """
+    members = {layer.name: layer for layer in ensemble.layers if isinstance(layer, keras.Model)}
+    body = members.get(f"member{number}")
+    if body is None:
+        raise ValueError(
+            f"A member must be one of an ensemble's. Received: {number} of {ensemble.name}, which "
+            f"has {', '.join(members) or 'none'}. Count from 1."
+        )
+    head = DepthHead.from_config(ensemble.layers[-1].get_config())
+    return keras.Model(body.inputs[0], head(body.outputs[0]), name=body.name)
+
+
 def _heads(networks: Sequence[keras.Model]) -> list[dict]:
     """What each network's head is, but for its name."""
     return [network.layers[-1].get_config() | {"name": "depth"} for network in networks]
@@ -74,11 +92,19 @@ def main(words: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("files", nargs="+", type=Path, help=".keras files of trained networks")
     parser.add_argument("--export", required=True, type=Path, help="the one network's file")
-    parser.add_argument("--weights", action="store_true", help="mean weights, not mean logits")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--weights", action="store_true", help="mean weights, not mean logits")
+    what.add_argument("--member", type=int, metavar="N", help="the Nth network of one ensemble")
     arguments = parser.parse_args(words)
+    if arguments.member is not None and len(arguments.files) > 1:
+        parser.error("--member takes a network out of one file")
     try:
-        make = average_weights if arguments.weights else build_ensemble
-        save_model(make([load_model(path) for path in arguments.files]), arguments.export)
+        networks = [load_model(path) for path in arguments.files]
+        if arguments.member is not None:
+            network = take_member(networks[0], arguments.member)
+        else:
+            network = average_weights(networks) if arguments.weights else build_ensemble(networks)
+        save_model(network, arguments.export)
         export_half(arguments.export, arguments.export)
     except (OSError, ValueError) as error:
         sys.exit(str(error))

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from depthlib.ensemble import average_weights, build_ensemble, main
+from depthlib.ensemble import average_weights, build_ensemble, main, take_member
 from depthlib.layers import DepthHead
 from depthlib.prediction import Predictor, load_model
 
@@ -42,6 +42,22 @@ def test_networks_that_cannot_be_one_are_refused(tmp_path):
             build_ensemble(networks)
     with pytest.raises(SystemExit, match="There is no model"):
         main(["absent.keras", "absent.keras", "--export", f"{tmp_path}/best.keras"])
+
+
+def test_a_member_comes_out_as_it_went_in(tmp_path):
+    networks = [build_constant(logit, scale="log", dataset="rooms") for logit in (-1, 3)]
+    ensemble = build_ensemble(networks)
+    ensemble.save(tmp_path / "best.keras")
+    main([f"{tmp_path}/best.keras", "--member", "2", "--export", f"{tmp_path}/second.keras"])
+    second = load_model(tmp_path / "second.keras")
+    assert second.layers[-1].get_config()["dataset"] == "rooms"
+    np.testing.assert_array_equal(Predictor(second)([PHOTO]), Predictor(networks[1])([PHOTO]))
+    with pytest.raises(ValueError, match="Received: 3 of ensemble, which has member1, member2"):
+        take_member(ensemble, 3)
+    with pytest.raises(ValueError, match="which has none"):
+        take_member(networks[0], 1)
+    with pytest.raises(SystemExit):
+        main(["a.keras", "b.keras", "--member", "1", "--export", "c.keras"])
 
 
 def test_a_mean_of_weights_is_a_network_of_the_same_size(tmp_path):
