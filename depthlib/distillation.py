@@ -55,13 +55,17 @@ def add_teacher(pupil: keras.Model, teacher: keras.Model) -> keras.Model:
             f"{taught_range} for {own_range}. Take a network that was trained on this dataset."
         )
     photos = keras.Input(pupil.input_shape[1:], dtype="uint8", name="data")
-    fitting = keras.models.clone_model(teacher, keras.Input(photos.shape[1:], dtype="uint8"))
+    seen = keras.Input(photos.shape[1:], dtype="uint8")
+    # Some files' networks take a list of one tensor.
+    fitting = keras.models.clone_model(
+        teacher, keras.tree.map_structure(lambda _: seen, teacher.input)
+    )
     fitting.set_weights(teacher.get_weights())
     fitting.trainable = False
     found, taught = (_encoder_features(network) for network in (pupil, fitting))
     strides = sorted(stride for stride in found.keys() & taught.keys() if stride >= FINEST)
     own, given = (
-        keras.Model(network.inputs, [network.output, *(features[stride] for stride in strides)])
+        keras.Model(network.inputs[0], [network.output, *(features[stride] for stride in strides)])
         for network, features in ((pupil, found), (fitting, taught))
     )
     own.name, given.name = pupil.name, "teacher"
@@ -85,7 +89,7 @@ def take_pupil(model: keras.Model) -> keras.Model:
     if not isinstance(lesson, DistillationLoss):
         return model
     pupil = model.get_layer(lesson.pupil)
-    return keras.Model(pupil.inputs, pupil.outputs[0], name=pupil.name)
+    return keras.Model(pupil.inputs[0], pupil.outputs[0], name=pupil.name)
 
 
 def _range(head: layers.Layer) -> tuple[str, float] | str:

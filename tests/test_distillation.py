@@ -78,6 +78,14 @@ def test_an_ensemble_teaches_by_its_depth_alone(pupil):
     assert model.train_on_batch(PHOTOS, np.zeros((3, *SIZE, 1), np.float32)) > 0.1
 
 
+def test_a_network_that_was_taught_teaches_in_turn(pupil):
+    taught = take_pupil(add_teacher(build(seed=2), build()))
+    listed = keras.Model(taught.inputs, taught.outputs[0])  # as models/resnet34.keras has it
+    for teacher in (taught, listed):
+        given = add_teacher(pupil, teacher).get_layer("teacher")(PHOTOS)[0]
+        np.testing.assert_allclose(given, taught.predict(PHOTOS, verbose=0), rtol=1e-5)
+
+
 def test_a_teacher_of_another_range_is_refused(pupil):
     with pytest.raises(ValueError, match=r"\('metre', 80.0\) for \('metre', 10.0\)"):
         add_teacher(pupil, build(max_depth=KITTI.max_depth))
