@@ -55,12 +55,7 @@ def add_teacher(pupil: keras.Model, teacher: keras.Model) -> keras.Model:
             f"{taught_range} for {own_range}. Take a network that was trained on this dataset."
         )
     photos = keras.Input(pupil.input_shape[1:], dtype="uint8", name="data")
-    seen = keras.Input(photos.shape[1:], dtype="uint8")
-    # Some files' networks take a list of one tensor.
-    fitting = keras.models.clone_model(
-        teacher, keras.tree.map_structure(lambda _: seen, teacher.input)
-    )
-    fitting.set_weights(teacher.get_weights())
+    fitting = _resize(teacher, photos.shape[1:])
     fitting.trainable = False
     found, taught = (_encoder_features(network) for network in (pupil, fitting))
     strides = sorted(stride for stride in found.keys() & taught.keys() if stride >= FINEST)
@@ -90,6 +85,16 @@ def take_pupil(model: keras.Model) -> keras.Model:
         return model
     pupil = model.get_layer(lesson.pupil)
     return keras.Model(pupil.inputs[0], pupil.outputs[0], name=pupil.name)
+
+
+def _resize(network: keras.Model, shape: tuple[int, int, int]) -> keras.Model:
+    """A copy of `network` that sees photos of `shape`."""
+    photos = keras.Input(shape, dtype="uint8")
+    # Some files' networks take a list of one tensor.
+    inputs = keras.tree.map_structure(lambda _: photos, network.input)
+    copy = keras.models.clone_model(network, inputs)
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def _range(head: layers.Layer) -> tuple[str, float] | str:
