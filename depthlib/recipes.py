@@ -208,17 +208,21 @@ LEVERS = {
     "random encoder": {"weights": None},
     "rate 5e-4": {"learning_rate": 5e-4},
     "rate 2e-3": {"learning_rate": 2e-3},
+    "constant rate": {"schedule": "constant"},
+    "Adam": {"optimizer": "adam_amsgrad", "weight_decay": 0.0},
     "log-spaced bins": {"depth_scale": "bins"},
     "linear depth": {"depth_scale": "linear"},
     "the seed's loss": {"loss": "depth"},
     "every second cropped": {"crop": 0.5},
     "no crop": {"crop": 0.0},
     "rotation by 2.5 degrees": {"rotation": 2.5},
+    "no colours": {"jitter": 0.0},
     "CutDepth": {"cut_depth": 0.5},
     "average of weights": {"average": 0.99},
     "gradients clipped at 0.1": {"clip_norm": 0.1},
     "batch of 16": {"batch_size": 16},
     "bfloat16": {"precision": "mixed_bfloat16"},
+    "input of 128x160": {"height": 128, "width": 160},
 }
 # What experiments/light_and_weather.ipynb trains on the same photos, each with its own changes.
 _MIX = {"jitter": 0.5, "weather": 0.5}
