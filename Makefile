@@ -43,7 +43,7 @@ setup: .venv/setup.done ## the environment .venv, again only when the requiremen
 
 demo: setup ## every notebook in turn on the embedded sample, then figure and table
 	@rm -rf runs/demo
-	@$(PY) -m depthlib.notebooks --output runs/demo/notebooks $(DEMO)
+	@$(PY) -m tools.run_notebooks --output runs/demo/notebooks $(DEMO)
 	@echo runs/demo/comparison.png
 	@echo runs/demo/metrics.csv
 	@$(PY) -c "import pandas; print(pandas.read_csv('runs/demo/metrics.csv').iloc[:, :8].round(3).to_string(index=False))"
@@ -58,24 +58,24 @@ predict-unet-real-images: ## the U-Net on photos
 predict-video: ## a video with its depth beside it; VIDEO= a file, a folder or a camera, MODEL=
 gpu-test: ## which device computes, and how fast
 $(NOTEBOOKS): setup
-	@$(PY) -m depthlib.notebooks $(subst -,_,$@).ipynb $(PARAMETERS)
+	@$(PY) -m tools.run_notebooks $(subst -,_,$@).ipynb $(PARAMETERS)
 
 kitti: setup ## depth maps and CSVs of the made-up drive; FOLDER=datasets/kitti for KITTI's
-	@$(PY) -m depthlib.notebooks make_kitti_dataset.ipynb $(PARAMETERS)
+	@$(PY) -m tools.run_notebooks make_kitti_dataset.ipynb $(PARAMETERS)
 
 compare: setup ## two models side by side, with the floors; MODEL_1=, MODEL_2=
-	@$(PY) -m depthlib.notebooks compare_two_models.ipynb $(PARAMETERS)
+	@$(PY) -m tools.run_notebooks compare_two_models.ipynb $(PARAMETERS)
 
 study: setup ## an experiment: NAME= of a notebook in experiments/, and its parameters
-	@$(PY) -m depthlib.notebooks experiments/$(NAME).ipynb $(PARAMETERS)
+	@$(PY) -m tools.run_notebooks experiments/$(NAME).ipynb $(PARAMETERS)
 
 nyu: FOLDER = datasets/data
 nyu: RUN = runs/nyu
 nyu: setup ## all of NYU: the ResNet34 from ImageNet's weights, scored by three protocols; CHANGES=
-	@$(PY) -m depthlib.notebooks make_dataset.ipynb 'FOLDER=$(FOLDER)'
+	@$(PY) -m tools.run_notebooks make_dataset.ipynb 'FOLDER=$(FOLDER)'
 	@TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m depthlib.training resnet34 weights=imagenet $(CHANGES) --verbose 1 \
 	    --data '$(FOLDER)/nyu2_train.csv' --run '$(RUN)'
-	@$(PY) -m depthlib.notebooks experiments/peers.ipynb 'DATA=$(FOLDER)/nyu2_test.csv' \
+	@$(PY) -m tools.run_notebooks experiments/peers.ipynb 'DATA=$(FOLDER)/nyu2_test.csv' \
 	    'MODELS={"resnet34": "$(RUN)/best.keras"}' 'FOLDER=$(RUN)' 'TABLE=$(RUN)/scores.csv' \
 	    'LATENCY=$(RUN)/latency.csv' 'FIGURE=$(RUN)/comparison.png'
 
@@ -86,10 +86,10 @@ lab: setup ## JupyterLab with these notebooks
 	$(PY) -m jupyterlab
 
 sample: .venv/render.done ## render datasets/sample again; SEED=
-	$(PY) -m depthlib.rendering rooms --seed $(SEED) --folder datasets/sample
+	$(PY) -m rendering rooms --seed $(SEED) --folder datasets/sample
 
 sample-kitti: setup ## make the made-up drive of datasets/sample_kitti again
-	$(PY) -m depthlib.kitti.made_up --folder datasets/sample_kitti
+	$(PY) -m rendering.kitti_drive --folder datasets/sample_kitti
 
 # datasets/sample_roads is SEED=0 SCENES=32 FOLDER=datasets/sample_roads SAMPLES=9. Another seed is
 # the default, so that no scene that the sample tests on is among those to train on.
@@ -98,16 +98,16 @@ roads: SCENES = 200
 roads: SAMPLES = 16
 roads: FOLDER = datasets/roads
 roads: .venv/render.done ## render more roads; SCENES=, FOLDER=, SEED=, KINDS=, ONLY=overcast, VIEW=kitti
-	$(PY) -m depthlib.rendering roads --seed $(SEED) --scenes $(SCENES) --samples $(SAMPLES) \
+	$(PY) -m rendering roads --seed $(SEED) --scenes $(SCENES) --samples $(SAMPLES) \
 	    --folder '$(FOLDER)' --resume $(if $(HEIGHT),--height $(HEIGHT)) \
 	    $(if $(KINDS),--kinds $(KINDS)) $(if $(ONLY),--only $(ONLY)) $(if $(VIEW),--view $(VIEW))
 
 figures: demo ## the pictures and the table under docs/ that need no more than the sample
 	@cp runs/demo/comparison.png runs/demo/metrics.csv docs
-	@$(PY) -m depthlib.notebooks predict_unet_real_images.ipynb FIGURE=docs/road_photos.png
-	@$(PY) -m depthlib.notebooks experiments/weather.ipynb FIGURE=docs/weather.png
-	@$(PY) -m depthlib.corruptions datasets/sample/nyu2_test/00030_colors.png docs/corruptions.png
-	@$(PY) -m depthlib.rendering show --folder datasets/sample_roads --figure docs/roads.png
+	@$(PY) -m tools.run_notebooks predict_unet_real_images.ipynb FIGURE=docs/road_photos.png
+	@$(PY) -m tools.run_notebooks experiments/weather.ipynb FIGURE=docs/weather.png
+	@$(PY) -m experiments.corruptions datasets/sample/nyu2_test/00030_colors.png docs/corruptions.png
+	@$(PY) -m rendering show --folder datasets/sample_roads --figure docs/roads.png
 
 # Two at a time: most of it is TensorFlow's imports and traces, which keep one core busy.
 test: .venv/dev.done lint ## the linter and every test
@@ -118,9 +118,10 @@ lint: .venv/dev.done
 
 test-backends: test-jax test-torch ## the networks' tests on JAX and on PyTorch, without TensorFlow
 test-jax test-torch: test-%: .venv-%/setup.done
-	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -q tests/test_layers.py tests/test_resnet.py \
-	    tests/test_unet.py tests/test_losses.py tests/test_keras_metrics.py tests/test_device.py \
-	    tests/test_optimizers.py $(TRAINS_$*)
+	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -q tests/networks/test_layers.py \
+	    tests/networks/test_encoder_decoder.py tests/networks/test_unet.py tests/networks/test_losses.py \
+	    tests/networks/test_keras_metrics.py tests/test_device.py tests/training/test_optimizers.py \
+	    $(TRAINS_$*)
 
 clean-cache: ## remove the decoded images
 	rm -rf runs/cache
@@ -146,7 +147,7 @@ endif
 .venv-jax/setup.done: PACKAGES = jax $(LIGHT)
 .venv-torch/setup.done: PACKAGES = $(TORCH) $(LIGHT)
 # PyTorch on a CPU refuses the backward pass of a convolution as tiny as this test's.
-TRAINS_jax := tests/test_training.py tests/test_distillation.py
+TRAINS_jax := tests/training/test_train.py tests/networks/test_distillation.py
 LIGHT := keras pandas scikit-learn h5py opencv-python-headless matplotlib pillow tqdm filelock pytest \
     -c requirements.txt
 .venv/setup.done .venv-jax/setup.done .venv-torch/setup.done: requirements.txt pyproject.toml

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.made_up import ROOT, enlarge_pair, make_pairs
-from depthlib import images
-from depthlib.datasets import NYU_TEST
-from depthlib.pairs import Pairs, read_csv
+from depthlib.data import images
+from depthlib.data.pairs import Pairs, read_csv
+from depthlib.data.specs import NYU_TEST
 
 TRAINING, FOLDERS, SCENES, TEST = 50_688, 284, 249, 654
 LABELLED = 1449  # images, of which the test images' numbers are indices

@@ -17,10 +17,10 @@ import keras
 import numpy as np
 
 from benchmarks.rounds import time_rate
-from depthlib.datasets import NYU_TRAIN
-from depthlib.networks import build_network
-from depthlib.recipes import SEED_RESNET34, SEED_UNET, UNET, Recipe
-from depthlib.training import compile_network
+from depthlib.data.specs import NYU_TRAIN
+from depthlib.training.build import build_network
+from depthlib.training.recipes import SEED_RESNET34, SEED_UNET, UNET, Recipe
+from depthlib.training.train import compile_network
 
 RECIPES = {
     "resnet34": SEED_RESNET34.change(weights=None),

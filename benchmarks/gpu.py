@@ -17,12 +17,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-from depthlib.arithmetic import count_macs
-from depthlib.datasets import NYU_TRAIN
+from depthlib.data.specs import NYU_TRAIN
 from depthlib.device import BACKEND, describe_device, time_matmul
-from depthlib.losses import DepthLoss
-from depthlib.networks import build_network
-from depthlib.recipes import SEED_RESNET34, SEED_UNET, Recipe
+from depthlib.networks.losses import DepthLoss
+from depthlib.networks.multiply_adds import count_macs
+from depthlib.training.build import build_network
+from depthlib.training.recipes import SEED_RESNET34, SEED_UNET, Recipe
 
 PRECISIONS = ("bfloat16", "tf32", "float32")
 BATCHES = (256, 512, 128, 64, 32, 16)  # what matters most comes first, should time run out
@@ -48,7 +48,7 @@ class FixedBatch(keras.utils.PyDataset):
 
 
 class CachedArrays(keras.utils.PyDataset):
-    """Shuffled batches from arrays on disk, laid out as `depthlib.cache` has them."""
+    """Shuffled batches from arrays on disk, laid out as `depthlib.data.cache` has them."""
 
     def __init__(self, folder: Path, count: int, size: tuple[int, int], batch_size: int):
         super().__init__(workers=1)

@@ -9,9 +9,9 @@ import numpy as np
 
 from benchmarks.made_up import PlainLoader
 from benchmarks.rounds import run_rounds, time_rate
-from depthlib.augment import Augmentation
-from depthlib.generator import DepthGenerator
-from depthlib.pairs import Pairs
+from depthlib.data.augment import Augmentation
+from depthlib.data.pairs import Pairs
+from depthlib.training.generator import DepthGenerator
 from depthlib.weather import EFFECTS
 
 BATCH = 16

@@ -6,11 +6,11 @@ import cv2
 import keras
 import numpy as np
 
-from depthlib import datasets, images
-from depthlib.pairs import Pairs, find_pairs, read_csv
+from depthlib.data import images, specs
+from depthlib.data.pairs import Pairs, find_pairs, read_csv
 
 ROOT = Path(__file__).parents[1]
-SPEC = datasets.NYU_TRAIN
+SPEC = specs.NYU_TRAIN
 HEIGHT, WIDTH = 480, 640
 NOISE = 4.0  # grey levels: JPEGs of about 40 kB, as NYU's are
 

@@ -17,11 +17,11 @@ import numpy as np
 
 from benchmarks.loading import open_batches
 from benchmarks.made_up import ROOT, SPEC
-from depthlib.cache import depth_unit
-from depthlib.generator import EpochFollower
-from depthlib.layers import add_depth_head
-from depthlib.losses import ScaleInvariantLoss
-from depthlib.pairs import read_csv
+from depthlib.data.cache import depth_unit
+from depthlib.data.pairs import read_csv
+from depthlib.networks.layers import add_depth_head
+from depthlib.networks.losses import ScaleInvariantLoss
+from depthlib.training.generator import EpochFollower
 
 HEIGHT, WIDTH, BATCH = 32, 48, 64
 

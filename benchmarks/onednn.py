@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.compilation import RECIPES, make_step
 from benchmarks.rounds import median_ratio, run_rounds, time_rate
-from depthlib.recipes import LIGHT
+from depthlib.training.recipes import LIGHT
 
 SWITCH = "TF_ENABLE_ONEDNN_OPTS"  # read when TensorFlow is imported, so each gets a process
 NETWORKS = {

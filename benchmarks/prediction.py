@@ -4,9 +4,10 @@ from pathlib import Path
 
 from benchmarks.made_up import ROOT
 from benchmarks.rounds import run_rounds, time_rate
-from depthlib.images import read_rgb
-from depthlib.pairs import Pairs
-from depthlib.prediction import Predictor, load_model
+from depthlib.data.images import read_rgb
+from depthlib.data.pairs import Pairs
+from depthlib.networks.saving import load_model
+from depthlib.prediction.predictor import Predictor
 
 NETWORKS = ("resnet34", "unet")
 

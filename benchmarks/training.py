@@ -9,12 +9,12 @@ from benchmarks.compilation import RECIPES
 from benchmarks.loading import open_batches
 from benchmarks.made_up import SPEC, PlainLoader, seed_loss
 from benchmarks.rounds import run_rounds, time_rate
-from depthlib.arithmetic import count_macs
+from depthlib.data.pairs import Pairs
 from depthlib.device import time_matmul
-from depthlib.networks import build_network
-from depthlib.pairs import Pairs
-from depthlib.recipes import Recipe
-from depthlib.training import compile_network
+from depthlib.networks.multiply_adds import count_macs
+from depthlib.training.build import build_network
+from depthlib.training.recipes import Recipe
+from depthlib.training.train import compile_network
 
 RESNET34 = RECIPES["resnet34"]
 NETWORKS = RECIPES | {"resnet34_float32": RESNET34.change(precision="float32")}

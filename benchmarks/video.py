@@ -6,10 +6,11 @@ import numpy as np
 
 from benchmarks.made_up import ROOT, enlarge_pair
 from benchmarks.rounds import run_rounds
-from depthlib.frames import open_writer
-from depthlib.pairs import Pairs
-from depthlib.prediction import Predictor, load_model
-from depthlib.video import predict_video, time_alone
+from depthlib.data.pairs import Pairs
+from depthlib.networks.saving import load_model
+from depthlib.prediction.predictor import Predictor
+from depthlib.video.frames import open_writer
+from depthlib.video.render import predict_video, time_alone
 
 NETWORKS = ("light", "resnet34")
 FRAMES = 96

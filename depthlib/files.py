@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkstemp
 
+import pandas as pd
+
 
 @contextmanager
 def replace_file(path: Path | str) -> Iterator[Path]:
@@ -36,6 +38,11 @@ def write_bytes(path: Path | str, data: bytes) -> None:
     """Writes `data` to `path` atomically."""
     with replace_file(path) as temporary:
         temporary.write_bytes(data)
+
+
+def write_table(path: Path | str, table: pd.DataFrame) -> None:
+    """Writes a table as CSV, atomically, without its index."""
+    write_bytes(path, table.to_csv(index=False).encode())
 
 
 def natural_key(name: str) -> list[str | int]:

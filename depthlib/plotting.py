@@ -251,3 +251,26 @@ def _show_error(axis, depth: np.ndarray, truth: np.ndarray) -> None:
     picture = axis.imshow(error, cmap=ERROR_COLOURS, vmin=-LARGEST_ERROR, vmax=LARGEST_ERROR)
     bar = axis.figure.colorbar(picture, ax=axis, fraction=0.046, pad=0.02)
     bar.ax.yaxis.set_major_formatter("{x:+.0%}")
+
+
+def show_history(log: pd.DataFrame) -> Figure:
+    """Loss and metrics over epochs, training and validation; `log` is a run's log.csv."""
+    names = [name for name in log if f"val_{name}" in log]
+    figure, axes = plt.subplots(1, len(names), figsize=(4 * len(names), 3), layout="constrained")
+    for axis, name in zip(np.atleast_1d(axes), names, strict=True):
+        axis.plot(log["epoch"], log[name], label="training")
+        axis.plot(log["epoch"], log[f"val_{name}"], label="validation")
+        axis.set(title=name, xlabel="epoch")
+        axis.grid(alpha=0.3)
+        axis.legend()
+    return figure
+
+
+def show_depths(depths: Sequence[np.ndarray], unit: str = "metre") -> Figure:
+    """How often each depth was measured: a histogram of the valid pixels of all maps together."""
+    valid = np.concatenate([depth[depth > 0] for depth in depths])
+    figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
+    axis.hist(valid, bins=80, weights=np.full(len(valid), 1 / len(valid)))
+    axis.set(xlabel=f"depth ({unit})", ylabel="share of the measurements")
+    axis.grid(alpha=0.3)
+    return figure

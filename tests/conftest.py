@@ -52,8 +52,8 @@ def golden():
 @pytest.fixture(scope="session")
 def resnet34(golden):
     """Our ResNet34 for the golden photos; tests set the weights that they need."""
-    from depthlib.resnet import build_resnet34
-    from tests.networks import HEAD
+    from depthlib.networks.encoder_decoder import build_resnet34
+    from tests.tiny_networks import HEAD
 
     return build_resnet34(*golden["images"].shape[1:3], **HEAD)
 

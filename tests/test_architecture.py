@@ -3,37 +3,46 @@ import subprocess
 import sys
 from pathlib import Path
 
-PACKAGE = Path(__file__).parents[1] / "depthlib"
+import pytest
 
-# Tools stand beside the road: anything may import them, and they import only tools before them.
-TOOLS = "files metrics edges geometry intrinsics arithmetic photos device notebooks".split()
-# On the road a module imports tools and what comes before it. Any other module is a room that opens
-# onto the road: it may import all of this, and nothing of this imports it.
-ROAD = (
-    "datasets images relight pairs cache mixture weather augment generator batch_norm layers "
-    "encoders encoder_weights resnet unet losses distillation keras_metrics recipes networks "
-    "optimizers export run_folder training prediction evaluation plotting charts"
-).split()
-WITHOUT_KERAS = (
-    "files metrics edges geometry intrinsics photos datasets images relight pairs cache mixture "
-    "weather augment recipes plotting charts kitti frames temporal video corruptions robustness "
-    "conditions ordinal published"
-).split()
+PROJECT = Path(__file__).parents[1]
+PACKAGE = PROJECT / "depthlib"
+
+# What each part of the package may import of the package, beside itself.
+MAY_IMPORT = {
+    "files": set(),
+    "metrics": set(),
+    "weather": set(),
+    "device": set(),
+    "data": {"files", "weather"},
+    "networks": {"files"},
+    "plotting": {"files"},
+    "evaluation": {"data", "metrics"},
+    "training": {"files", "weather", "device", "data", "networks"},
+    "prediction": {"files", "metrics", "data", "networks"},
+    "video": {"files", "data", "plotting"},
+    "__main__": {"device", "training"},
+}
+WITHOUT_KERAS = {
+    "__init__.py", "__main__.py", "files.py", "metrics.py", "evaluation.py", "plotting.py",
+    "data", "weather", "video", "prediction/onnx.py", "training/recipes.py",
+}  # fmt: skip
+BESIDE = {"experiments", "rendering", "benchmarks", "tools", "tests", "web"}
 BACKENDS = {"tensorflow", "jax", "torch"}
-KNOW_BACKENDS = {"device.py", "batch_norm.py"}
+KNOW_BACKENDS = {"device.py", "networks/layers.py"}  # the report, the fused batch norm
 
 TREES = {
-    path.relative_to(PACKAGE): ast.parse(path.read_text(encoding="utf-8"))
+    path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 
 
-def name_of(path):
-    """The module that a file belongs to; a package counts as one module."""
-    return path.parts[0].removesuffix(".py")
+def part_of(path):
+    """The part of the package that a file belongs to: its first folder, or its own name."""
+    return path.split("/")[0].removesuffix(".py")
 
 
-MODULES = {name_of(path) for path in TREES} - {"__init__"}
+PARTS = {part_of(path) for path in TREES} - {"__init__"}
 
 
 def imports_of(tree):
@@ -46,52 +55,44 @@ def imports_of(tree):
             yield from ([*module, alias.name] for alias in node.names)
 
 
-def may_import(module):
-    if module in TOOLS:
-        return {*TOOLS[: TOOLS.index(module)]}
-    if module in ROAD:
-        return {*TOOLS, *ROAD[: ROAD.index(module)]}
-    return MODULES
+def test_every_part_has_its_rule():
+    assert set(MAY_IMPORT) == PARTS
 
 
-def test_a_module_imports_only_what_comes_before_it():
+@pytest.mark.parametrize("path", [path for path in TREES if path != "__init__.py"])
+def test_a_part_imports_only_what_its_rule_allows(path):
+    own = part_of(path)
+    ours = {parts[1] for parts in imports_of(TREES[path]) if parts[0] == "depthlib"} & PARTS
+    assert ours - {own} <= MAY_IMPORT[own], f"{path} may not import {ours - MAY_IMPORT[own]}"
+
+
+def test_the_package_imports_nothing_that_stands_beside_it():
     for path, tree in TREES.items():
-        ours = {parts[1] for parts in imports_of(tree) if parts[0] == "depthlib"} & MODULES
-        backwards = ours - may_import(name_of(path)) - {name_of(path)}
-        assert not backwards, f"{path} may not import {backwards}"
+        beside = {parts[0] for parts in imports_of(tree)} & (BESIDE | {"a relative import"})
+        assert not beside, f"{path} imports {beside}"
 
 
 def test_only_the_device_report_and_the_fused_kernel_name_a_backend():
     for path, tree in TREES.items():
         backends = {parts[0] for parts in imports_of(tree)} & BACKENDS
-        assert not backends or path.name in KNOW_BACKENDS, f"{path} imports {backends}"
+        assert not backends or path in KNOW_BACKENDS, f"{path} imports {backends}"
 
 
-def test_half_of_the_modules_do_without_keras():
-    modules = ", ".join(f"depthlib.{name}" for name in WITHOUT_KERAS if name in MODULES)
+def test_what_needs_no_keras_imports_none():
+    paths = [path for path in TREES if {path, path.split("/")[0]} & WITHOUT_KERAS]
+    assert len(paths) > 30
+    names = [path.removesuffix(".py").replace("/", ".").removesuffix(".__init__") for path in paths]
+    modules = ", ".join("depthlib" if name == "__init__" else f"depthlib.{name}" for name in names)
     heavy = {"keras", *BACKENDS}
     code = f"import sys, {modules}; print({heavy} & set(sys.modules) or 'none')"
     command = [sys.executable, "-c", code]
-    answer = subprocess.run(
-        command, cwd=PACKAGE.parent, capture_output=True, text=True, check=False
-    )
+    answer = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert answer.stdout.strip() == "none", answer.stdout + answer.stderr
 
 
-def test_a_file_and_a_function_hold_one_idea():
-    long = []
-    for path, tree in TREES.items():
-        lines = len((PACKAGE / path).read_text(encoding="utf-8").splitlines())
-        long += [f"{path}: {lines} lines"] * (lines > 300)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef):
-                lines = node.end_lineno - node.lineno + 1
-                long += [f"{path}: {node.name} has {lines} lines"] * (lines > 40)
-    assert not long, "\n".join(long)
-
-
 def test_names_of_modules_say_what_they_hold():
-    assert not MODULES & {"utils", "helpers", "common", "misc", "tools"}
+    names = {name.removesuffix(".py") for path in TREES for name in path.split("/")}
+    assert not names & {"utils", "helpers", "common", "misc", "tools"}
 
 
 def test_what_a_user_passes_is_not_checked_by_assert():
@@ -104,6 +105,19 @@ def test_what_a_user_passes_is_not_checked_by_assert():
     assert not asserts, f"{asserts}: raise an error that says the rule"
 
 
-def test_each_module_has_its_tests():
-    tested = {path.stem.removeprefix("test_") for path in Path(__file__).parent.glob("test_*.py")}
-    assert not MODULES - tested
+def test_each_file_has_its_tests_in_the_folder_of_its_name():
+    tested = {path.stem.removeprefix("test_") for path in PROJECT.glob("tests/**/test_*.py")}
+    alone = {"data", "training", "weather", "networks", "prediction", "video"}
+    for path in TREES:
+        folder, _, name = path.rpartition("/")
+        if name != "__init__.py" and folder.split("/")[0] in alone and folder != "weather":
+            expected = folder.split("/")[-1] if folder.count("/") else name.removesuffix(".py")
+            assert expected in tested or name == "__main__.py", path
+
+
+def test_the_face_of_the_package_gives_what_it_names():
+    code = "import depthlib; print([getattr(depthlib, name).__name__ for name in depthlib._HOMES])"
+    command = [sys.executable, "-c", code]
+    answer = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    names = ["Predictor", "evaluate", "get_recipe", "load_model", "read_csv", "read_rgb", "train"]
+    assert answer.stdout.strip() == str(names), answer.stderr

@@ -10,9 +10,9 @@ import pytest
 from benchmarks import gpu, onednn
 from benchmarks.made_up import PlainLoader
 from benchmarks.rounds import median_ratio, run_rounds, time_rate
-from depthlib.datasets import NYU_TRAIN
-from depthlib.pairs import read_csv
-from depthlib.recipes import SEED_RESNET34, SEED_UNET
+from depthlib.data.pairs import read_csv
+from depthlib.data.specs import NYU_TRAIN
+from depthlib.training.recipes import SEED_RESNET34, SEED_UNET
 
 
 def test_rounds_are_interleaved_after_a_first_one_that_does_not_count():

@@ -130,7 +130,7 @@ def test_all_of_nyu_is_listed_trained_on_and_scored_with_the_changes_asked_for(w
 def test_more_roads_are_of_another_seed_than_the_sample(workplace):
     add_python(workplace, "python3", "3.11")
     said = make(workplace, "-n", "roads", "SCENES=3", "FOLDER=my roads").stdout
-    command = said.replace("\\\n", "").split("depthlib.rendering roads ")[-1]
+    command = said.replace("\\\n", "").split("rendering roads ")[-1]
     words = "--seed 1 --scenes 3 --samples 16 --folder 'my roads' --resume"
     assert command.split() == words.split()
     chosen = "KINDS=street country", "ONLY=overcast clear", "VIEW=kitti", "HEIGHT=160"
@@ -143,7 +143,7 @@ def test_variables_become_parameters_of_the_notebook(workplace):
     add_python(workplace, "python3", "3.11")
     words = ("train-unet", "EPOCHS=2", "DATA=my data/nyu.csv", "PYTHON=python3")
     command = make(workplace, "-n", *words).stdout.splitlines()[-1].split(maxsplit=3)
-    assert command[2] == "depthlib.notebooks"
+    assert command[2] == "tools.run_notebooks"
     name, *parameters = re.findall(r"'[^']*'|\S+", command[3])
     assert name == "train_unet.ipynb"
     assert sorted(parameters) == ["'DATA=my data/nyu.csv'", "'EPOCHS=2'"]

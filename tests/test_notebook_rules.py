@@ -14,6 +14,7 @@ NAMED = (
     "make_kitti_dataset train_kitti_resnet train_kitti_unet"
 ).split()
 
+IN_EXPERIMENTS = "Path.cwd().name == 'experiments'"
 IN_COLAB = "'google.colab' in sys.modules"
 FETCHES = re.compile(r"\bpip\b|git clone|kagglehub|urlretrieve|wget|curl")
 
@@ -69,13 +70,21 @@ def test_the_second_cell_holds_the_parameters_each_with_a_comment(notebook):
     assert [tags for cell in notebook.cells[2:] if (tags := cell.metadata.get("tags"))] == []
 
 
-def test_the_third_cell_holds_all_imports(notebook):
+def test_the_third_cell_holds_all_imports(notebook, request):
+    """A study's: the third finds the project's folder, the fourth begins with its imports."""
+    study = request.node.callspec.params["notebook"].parent.name == "experiments"
     cell = notebook.cells[2]
     assert cell.cell_type == "code"
     for node in parse(cell.source).body:
         is_import = isinstance(node, ast.Import | ast.ImportFrom)
-        assert is_import or condition_of(node) == IN_COLAB, ast.unparse(node)
-    for cell in code_cells(notebook)[2:]:
+        allowed = {IN_COLAB, IN_EXPERIMENTS} if study else {IN_COLAB}
+        assert is_import or condition_of(node) in allowed, ast.unparse(node)
+    if study:
+        kinds = [
+            isinstance(n, ast.Import | ast.ImportFrom) for n in parse(notebook.cells[3].source).body
+        ]
+        assert kinds[0] and kinds == sorted(kinds, reverse=True)
+    for cell in code_cells(notebook)[3 if study else 2 :]:
         imports = [n for n in parse(cell.source).body if isinstance(n, ast.Import | ast.ImportFrom)]
         assert not imports, cell.source
 

@@ -7,11 +7,11 @@ import nbformat
 import pandas as pd
 import pytest
 
-from depthlib.datasets import KITTI_RAW
-from depthlib.frames import open_frames
-from depthlib.notebooks import run_notebooks
-from depthlib.pairs import read_csv
+from depthlib.data.pairs import read_csv
+from depthlib.data.specs import KITTI_RAW
+from depthlib.video.frames import open_frames
 from tests.onnx_files import write_onnx
+from tools.run_notebooks import run_notebooks
 
 
 def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_path, monkeypatch):

@@ -118,3 +118,21 @@ def test_views_of_scenes_stand_in_their_own_order_with_one_depth_scale_a_row():
     panels = [axis for axis in figure.axes if axis.get_title() not in ("", "m")]
     assert [axis.get_title() for axis in panels] == ["fog", "depth", "mask", "lamps"]
     assert panels[1].images[0].get_clim() == tuple(np.percentile(TRUTH, (1, 99)))
+
+
+def test_the_histogram_is_of_the_measured_pixels_and_sums_to_one():
+    depth = np.zeros((32, 48), np.float32)
+    depth[0, :4] = 2, 2, 2, 10
+    (axis,) = plotting.show_depths([depth, np.zeros_like(depth)]).axes
+    heights = [bar.get_height() for bar in axis.patches]
+    assert heights[0] == 0.75 and heights[-1] == 0.25 and sum(heights) == 1
+    assert axis.get_xlabel() == "depth (metre)"
+
+
+def test_the_history_shows_training_beside_validation(tmp_path):
+    log = pd.DataFrame({"epoch": [1, 2], "loss": [2, 1], "val_loss": [3, 2], "seconds": [1, 1]})
+    figure = plotting.show_history(log)
+    (axis,) = figure.axes
+    assert [line.get_label() for line in axis.lines] == ["training", "validation"]
+    path = plotting.save_figure(figure, tmp_path / "new" / "history.png")
+    assert path.read_bytes().startswith(b"\x89PNG")

@@ -9,13 +9,13 @@ scene: the same fog stands in a room and over a road, scaled (see each effect).
 Errors: ValueError for a strength outside 0 to 1.
 """
 
-from depthlib.weather.air import fog
-from depthlib.weather.dark import night
+from depthlib.weather.fog import fog
+from depthlib.weather.glare import glare
 from depthlib.weather.mist import mist
-from depthlib.weather.pane import reflection
-from depthlib.weather.shadows import shadow
-from depthlib.weather.sun import glare
-from depthlib.weather.water import rain
+from depthlib.weather.night import night
+from depthlib.weather.rain import rain
+from depthlib.weather.reflection import reflection
+from depthlib.weather.shadow import shadow
 
 EFFECTS = {
     "shadow": shadow,

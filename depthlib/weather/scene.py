@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from depthlib.images import fit_guide
-
 FOCAL = 0.75
 OPEN = 15.0  # metres; a scene whose far end is nearer has a ceiling, so no sky
 SKY = 3.0  # the sky's depth, in far ends: far enough, yet the faintest fog does not hide it
@@ -139,3 +137,22 @@ def find_ground(depth_m: np.ndarray, rng: np.random.Generator) -> np.ndarray | N
             return None
         ground = np.linalg.solve(rays[inside].T @ rays[inside], rays[inside].T @ nearness[inside])
     return ground if ground[1] > 0.8 * np.linalg.norm(ground) else None
+
+
+def fit_guide(
+    guide: np.ndarray, image: np.ndarray, side: int, noise: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and shift by which `guide` becomes `image` around each pixel, float32 like both.
+
+    He, Sun and Tang's guided filter (TPAMI 2013) of `image` is slope * guide + shift: its values
+    with the guide's edges. `side` is that of the squares, pixels; what varies less than `noise`,
+    a variance, is no edge.
+    """
+
+    def mean(values):
+        return cv2.blur(values, (side, side))
+
+    guide_mean, image_mean = mean(guide), mean(image)
+    slope = mean(guide * image) - guide_mean * image_mean
+    slope /= mean(guide * guide) - guide_mean**2 + noise
+    return mean(slope), mean(image_mean - slope * guide_mean)

@@ -1,0 +1,1 @@
+"""Photos and depth maps on disk: read, listed, split, cached, augmented. No Keras."""

@@ -1,0 +1,217 @@
+"""What a dataset is: how its files are named, how its depth is encoded, where it is valid."""
+
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """One dataset's conventions.
+
+    Depth is `count * metres_per_count` for metric datasets. Where `metres_per_count` is None each
+    map is relative: counts over the largest value of `depth_dtype`, times an unknown scale.
+    Ranges are in metres (relative: in 0..1) and inclusive; what lies outside is invalid.
+    Where all photos have about one, `focal` is the horizontal focal length over the photo's width,
+    `aspect` its width over its height and `horizon` its row over the height. Only roads have all
+    three: there the row of a thing on the ground tells its distance, so that photos of another
+    shape must not be squeezed into this one. `camera_height`, in metres above the road, turns that
+    row into metres.
+    Where `empty_is_far`, as in rendered maps, what has no depth lies beyond the range: the sky.
+    A template without {scene} has its scenes in index.csv, else every frame is its own scene; a
+    `depth` without {frame} is one map for all photos of a scene.
+    """
+
+    name: str
+    photo: str  # path template with {scene} and {frame}; what both fields say makes a pair
+    depth: str
+    depth_dtype: str
+    metres_per_count: float | None
+    min_depth: float
+    max_depth: float
+    median_range: tuple[float, float]  # of one map; outside, the map is in another encoding
+    coverage_range: tuple[float, float]  # share of valid pixels; LiDAR is sparse, a Kinect is not
+    invalid_counts: tuple[int, ...] = (0,)
+    border: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)  # top, bottom, left, right
+    protocol: str = "full"  # the evaluation protocol in `metrics.PROTOCOLS`
+    made_by: str = "make_dataset.ipynb"  # what writes its CSVs
+    focal: float | None = None
+    aspect: float | None = None
+    horizon: float | None = None
+    camera_height: float | None = None
+    empty_is_far: bool = False
+
+    @property
+    def unit(self) -> str:
+        """ "metre", or "relative" for depth up to an unknown scale a map."""
+        return "relative" if self.metres_per_count is None else "metre"
+
+    @property
+    def scale(self) -> float:
+        """Depth of one count, in metres (relative: in shares of the largest count)."""
+        return self.metres_per_count or 1.0 / np.iinfo(self.depth_dtype).max
+
+    @property
+    def sparse(self) -> bool:
+        """True where most pixels have no measurement, as with LiDAR."""
+        return self.coverage_range[1] <= 0.5
+
+    def key_of(self, path: str, template: str) -> tuple[str, str] | None:
+        """(scene, frame) of a POSIX path that ends as `template` says; None where it does not.
+
+        What the template does not name is "".
+        """
+        match = _pattern(template).search(path)
+        if match is None:
+            return None
+        fields = match.groupdict()
+        return fields.get("scene", ""), fields.get("frame", "")
+
+    def scene_of(self, photo: str) -> str:
+        """The base scene of a photo; the photo's own name where its path does not say it."""
+        scene, frame = self.key_of(photo, self.photo) or ("", photo)
+        return base_scene(scene) if scene else frame
+
+
+def base_scene(folder: str) -> str:
+    """The scene that a folder shows: its name without `_out` and without a trailing letter.
+
+    NYU's 284 training folders are 249 scenes: `living_room_0038a_out` and `…b_out` are one room.
+    """
+    return re.sub(r"(?<=\d)[a-z]$", "", folder.removesuffix("_out"))
+
+
+@cache
+def _pattern(template: str) -> re.Pattern:
+    pattern = re.escape(template).replace(r"\*", "[^/]*")
+    pattern = re.sub(r"\\{(scene|frame)\\}", r"(?P<\1>[^/]+?)", pattern)
+    return re.compile(f"(?:^|/){pattern}$")
+
+
+# The photos of NYU Depth V2 carry a white frame from undistortion; (43, 45)-(608, 472) is picture.
+_NYU_BORDER = (45 / 480, 472 / 480, 43 / 640, 608 / 640)
+_NYU_FOCAL = 518.86 / 640  # of the Kinect's colour camera, from the dataset's own toolbox
+
+NYU_TRAIN = DatasetSpec(
+    name="nyu_train",
+    photo="nyu2_train/{scene}/{frame}.jpg",
+    depth="nyu2_train/{scene}/{frame}.png",
+    depth_dtype="uint8",
+    metres_per_count=10 / 255,
+    min_depth=0.1,
+    max_depth=10.0,
+    median_range=(0.4, 9.9),
+    coverage_range=(0.5, 1.0),
+    border=_NYU_BORDER,
+    protocol="nyu_densedepth",
+    focal=_NYU_FOCAL,
+)
+NYU_TEST = DatasetSpec(
+    name="nyu_test",
+    photo="nyu2_test/{frame}_colors.*",
+    depth="nyu2_test/{frame}_depth.png",
+    depth_dtype="uint16",
+    metres_per_count=1e-3,
+    min_depth=0.1,
+    max_depth=10.0,
+    median_range=(0.4, 9.9),
+    coverage_range=(0.5, 1.0),
+    border=_NYU_BORDER,
+    protocol="nyu_densedepth",
+    focal=_NYU_FOCAL,
+)
+NYU_RELATIVE = DatasetSpec(
+    name="nyu_relative",
+    photo="relative_*/{frame}.jpg",
+    depth="relative_*/{frame}.png",
+    depth_dtype="uint8",
+    metres_per_count=None,
+    min_depth=0.01,
+    max_depth=1.0,
+    median_range=(0.02, 0.99),
+    coverage_range=(0.5, 1.0),
+    border=_NYU_BORDER,
+    protocol="nyu_densedepth",
+    focal=_NYU_FOCAL,
+)
+INDOOR_MILLIMETRE = DatasetSpec(
+    name="indoor_millimetre",
+    photo="{scene}/{frame}_rgb.*",
+    depth="{scene}/{frame}_depth.png",
+    depth_dtype="uint16",
+    metres_per_count=1e-3,
+    min_depth=0.1,
+    max_depth=10.0,
+    median_range=(0.3, 9.9),
+    coverage_range=(0.2, 1.0),
+    invalid_counts=(0, 65535),
+)
+KITTI = DatasetSpec(
+    name="kitti",
+    photo="{scene}/rgb/{frame}.*",
+    depth="{scene}/depth/{frame}.png",
+    depth_dtype="uint16",
+    metres_per_count=1 / 256,
+    min_depth=1.0,
+    max_depth=80.0,
+    median_range=(2.0, 60.0),
+    coverage_range=(0.0005, 0.5),
+    protocol="kitti_garg",
+    focal=721.5377 / 1242,  # of 2011_09_26; the other days' are within 1 % of it
+    aspect=1242 / 375,
+    horizon=0.46,
+    camera_height=1.65,  # its setup paper (Geiger et al. 2013)
+)
+# The official archives' layout: photos where the raw drives have them, and scans as projected by
+# `depthlib.data.kitti`, or the annotated maps, gathered over 11 scans and checked by stereo.
+KITTI_RAW = replace(
+    KITTI,
+    name="kitti_raw",
+    photo="*/{scene}_sync/image_02/data/{frame}.*",
+    depth="*/{scene}_sync/proj_depth/velodyne_raw/image_02/{frame}.png",
+    made_by="make_kitti_dataset.ipynb",
+)
+KITTI_IMPROVED = replace(
+    KITTI_RAW,
+    name="kitti_improved",
+    depth="*/{scene}_sync/proj_depth/groundtruth/image_02/{frame}.png",
+)
+# Rendered: `rendering.roads.write`. One map for all the photos of a scene.
+ROADS = DatasetSpec(
+    name="rendered_roads",
+    photo="{scene}/{frame}.jpg",
+    depth="{scene}/depth.png",
+    depth_dtype="uint16",
+    metres_per_count=1 / 256,
+    min_depth=1.0,
+    max_depth=80.0,
+    median_range=(2.0, 60.0),
+    coverage_range=(0.2, 1.0),
+    focal=0.87,  # half of the width over the tangent of 28 to 32 degrees
+    aspect=320 / 240,
+    horizon=0.45,
+    empty_is_far=True,
+)
+# Roads rendered as KITTI's camera sees them: `make roads VIEW=kitti`.
+ROADS_AS_KITTI = replace(
+    ROADS,
+    name="rendered_kitti",
+    focal=KITTI.focal,
+    aspect=KITTI.aspect,
+    horizon=KITTI.horizon,
+    camera_height=KITTI.camera_height,
+)
+_ALL = (
+    NYU_TRAIN, NYU_TEST, NYU_RELATIVE, INDOOR_MILLIMETRE,
+    KITTI, KITTI_RAW, KITTI_IMPROVED, ROADS, ROADS_AS_KITTI,
+)  # fmt: skip
+SPECS = {spec.name: spec for spec in _ALL}
+
+
+def get_spec(name: str) -> DatasetSpec:
+    """The dataset called `name`. Errors: ValueError that lists the names."""
+    if name not in SPECS:
+        raise ValueError(f"`spec` must be one of {', '.join(SPECS)}. Received: spec={name!r}.")
+    return SPECS[name]

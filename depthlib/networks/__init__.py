@@ -1,0 +1,1 @@
+"""What a .keras file is made of, read and written."""

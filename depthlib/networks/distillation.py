@@ -1,0 +1,109 @@
+"""Knowledge distillation: beside the truth, a network learns what a trained one answers and sees.
+
+Hinton et al. (arXiv 1503.02531); features as hints: FitNets (arXiv 1412.6550). Where there are few
+photos, a teacher that began from ImageNet's weights has more to say about each than its depth.
+"""
+
+import keras
+from keras import layers, ops
+
+from depthlib.networks.layers import DepthHead
+from depthlib.networks.losses import ScaleInvariantLoss
+
+FINEST = 4  # the smallest stride whose features are a hint; finer ones are edges and cost the most
+
+
+@keras.saving.register_keras_serializable("depthlib")
+class DistillationLoss(layers.Layer):
+    """Gives the pupil's depth as it is, and adds what it lacks of the teacher's to the loss.
+
+    That is `ScaleInvariantLoss` against the teacher's depth, plus the mean square between features
+    and the teacher's at each stride. `pupil` is the name of the network that learns.
+    """
+
+    def __init__(self, pupil, name="distillation_loss", dtype="float32", **kwargs):
+        super().__init__(name=name, dtype=dtype, **kwargs)
+        self.pupil = pupil
+
+    def call(self, depth, features, taught_depth, taught_features):
+        loss = ops.mean(ScaleInvariantLoss().call(taught_depth, depth))
+        for own, taught in zip(features, taught_features, strict=True):
+            loss += ops.mean(ops.square(own - taught))
+        self.add_loss(loss)
+        return depth
+
+    def compute_output_spec(self, depth, features, taught_depth, taught_features):
+        return keras.KerasTensor(depth.shape, "float32")
+
+    def get_config(self):
+        return {**super().get_config(), "pupil": self.pupil}
+
+
+def add_teacher(pupil: keras.Model, teacher: keras.Model) -> keras.Model:
+    """`pupil` as it is fitted beside a `teacher`, which does not learn: photos in, its depth out.
+
+    The features are those that an encoder hands to its decoder, at each stride from FINEST on that
+    both have; of an ensemble there are none, and its depth alone teaches. A 1x1 convolution makes
+    as many channels of the pupil's as the teacher has, whose own are brought to mean 0 and variance
+    1. The teacher sees the photos at the pupil's size.
+    Errors: ValueError where the two answer in different units or to different distances.
+    """
+    own_range, taught_range = (_range(network.layers[-1]) for network in (pupil, teacher))
+    if own_range != taught_range:
+        raise ValueError(
+            "A teacher must answer in the unit and to the distance of its pupil. Received: "
+            f"{taught_range} for {own_range}. Take a network that was trained on this dataset."
+        )
+    photos = keras.Input(pupil.input_shape[1:], dtype="uint8", name="data")
+    fitting = _resize(teacher, photos.shape[1:])
+    fitting.trainable = False
+    found, taught = (_encoder_features(network) for network in (pupil, fitting))
+    strides = sorted(stride for stride in found.keys() & taught.keys() if stride >= FINEST)
+    own, given = (
+        keras.Model(network.inputs[0], [network.output, *(features[stride] for stride in strides)])
+        for network, features in ((pupil, found), (fitting, taught))
+    )
+    own.name, given.name = pupil.name, "teacher"
+    (depth, *features), (taught_depth, *taught_features) = own(photos), given(photos)
+    plain = {"center": False, "scale": False, "dtype": "float32"}
+    features = [
+        layers.Conv2D(to.shape[-1], 1, dtype="float32", name=f"hint{stride}")(of)
+        for stride, of, to in zip(strides, features, taught_features, strict=True)
+    ]
+    taught_features = [
+        layers.BatchNormalization(**plain, name=f"standard{stride}")(of)
+        for stride, of in zip(strides, taught_features, strict=True)
+    ]
+    lesson = DistillationLoss(pupil.name)
+    return keras.Model(photos, lesson(depth, features, taught_depth, taught_features))
+
+
+def take_pupil(model: keras.Model) -> keras.Model:
+    """The network that learns, sharing its weights, of what `add_teacher` gave; any other as is."""
+    lesson = model.layers[-1]
+    if not isinstance(lesson, DistillationLoss):
+        return model
+    pupil = model.get_layer(lesson.pupil)
+    return keras.Model(pupil.inputs[0], pupil.outputs[0], name=pupil.name)
+
+
+def _resize(network: keras.Model, shape: tuple[int, int, int]) -> keras.Model:
+    """A copy of `network` that sees photos of `shape`."""
+    photos = keras.Input(shape, dtype="uint8")
+    # Some files' networks take a list of one tensor.
+    inputs = keras.tree.map_structure(lambda _: photos, network.input)
+    copy = keras.models.clone_model(network, inputs)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def _range(head: layers.Layer) -> tuple[str, float] | str:
+    return (head.unit, head.max_depth) if isinstance(head, DepthHead) else type(head).__name__
+
+
+def _encoder_features(network: keras.Model) -> dict[int, keras.KerasTensor]:
+    """What an encoder hands to its decoder, by stride; an ensemble keeps that to itself."""
+    enlarged = [each.input for each in network.layers if isinstance(each, layers.UpSampling2D)]
+    joins = [each for each in network.layers if isinstance(each, layers.Concatenate)]
+    features = [*enlarged[:1], *(join.input[-1] for join in joins)]
+    return {round(network.input_shape[1] / of.shape[1]): of for of in features}

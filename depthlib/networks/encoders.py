@@ -1,0 +1,239 @@
+"""The encoders that features for depth are taken from, and where their weights are.
+
+ResNet18 and 34 are the pre-activation ones of classification_models (Yakubovskiy, 2018-2020; He et
+al., arXiv 1603.05027), layer for layer, ResNet50 and MobileNetV2 those of keras.applications.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+from keras import layers
+
+from depthlib.networks.layers import BATCH_NORM_MOMENTUM, BatchNormalization
+
+FRESH = ("decoder_", "final_")  # how the names of layers begin that no encoder's weights are for
+STRIDE = 32  # of the deepest features; a photo's sides are multiples of it
+# keras.applications.resnet.preprocess_input: the means of ImageNet's colours, here in RGB order.
+IMAGENET_MEAN = (123.68, 116.779, 103.939)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """`encode` takes uint8 RGB to features at strides 2, 4, 8, 16, 32; the rest is its weights.
+
+    `file`, at `url`, holds those of ImageNet; `digest` is its MD5 or SHA-256. `application` is
+    the keras.applications model whose file it is, None for classification_models, whose files hold
+    our layers by name.
+    """
+
+    encode: Callable
+    file: str
+    url: str
+    digest: str
+    application: Callable | None = None
+
+
+def encode_resnet(images, blocks):
+    """Features of raw 0..255 RGB; `blocks` counts each stage's. Channels: 64, 64, 128, 256, 512."""
+    x = layers.Rescaling(1.0, name="to_float")(images)
+    x = _batch_norm(x, "bn_data", scale=False)
+    x = layers.ZeroPadding2D(3, name="padding0")(x)
+    x = _conv(x, 64, "conv0", kernel=7, strides=2, padding="valid")
+    x = layers.ReLU(name="relu0")(_batch_norm(x, "bn0"))
+    features = [x]
+    x = layers.ZeroPadding2D(1, name="padding1")(x)
+    x = layers.MaxPooling2D(3, strides=2, name="pooling0")(x)
+    for stage, count in enumerate(blocks, start=1):
+        x, activated = _add_stage(x, stage, count)
+        if stage > 1:  # what enters a stage, activated, is the skip of the resolution above
+            features.append(activated)
+    features.append(layers.ReLU(name="relu1")(_batch_norm(x, "bn1")))
+    return features
+
+
+def encode_resnet50(images):
+    """Features of 64, 256, 512, 1024 and 2048 channels."""
+    x = layers.Normalization(mean=IMAGENET_MEAN, variance=(1.0,) * 3, name="subtract_mean")(images)
+    names = ["conv1_relu", *(f"conv{k}_block{n}_out" for k, n in zip("2345", "3463", strict=True))]
+    return _take_features(keras.applications.ResNet50, x, names)
+
+
+def encode_mobilenet_v2(images):
+    """Features of 16, 24, 32, 96 and 320 channels: the narrow ends of the inverted residuals."""
+    x = layers.Rescaling(1 / 127.5, offset=-1.0, name="to_symmetric_range")(images)
+    names = ["expanded_conv_project_BN", "block_2_add", "block_5_add", "block_12_add"]
+    return _take_features(
+        keras.applications.MobileNetV2, x, [*names, "block_16_project_BN"], alpha=1.0
+    )
+
+
+def _take_features(application, x, names, **options):
+    network = application(input_tensor=x, include_top=False, weights=None, **options)
+    return [network.get_layer(name).output for name in names]
+
+
+def _add_stage(x, stage, count):
+    """(features, the first block's activated input) after `count` pre-activation blocks."""
+    channels = 32 * 2**stage
+    for unit in range(1, count + 1):
+        name = f"stage{stage}_unit{unit}_"
+        strides = 2 if unit == 1 and stage > 1 else 1
+        shortcut = x
+        x = layers.ReLU(name=name + "relu1")(_batch_norm(x, name + "bn1"))
+        if unit == 1:
+            first = x
+            shortcut = _conv(x, channels, name + "sc", kernel=1, strides=strides)
+        if strides == 1:
+            x = _conv(x, channels, name + "conv1")
+        else:  # "same" would pad on the right and below alone
+            x = layers.ZeroPadding2D(1, name=name + "padding")(x)
+            x = _conv(x, channels, name + "conv1", strides=2, padding="valid")
+        x = layers.ReLU(name=name + "relu2")(_batch_norm(x, name + "bn2"))
+        x = _conv(x, channels, name + "conv2")
+        x = layers.Add(name=name + "add")([x, shortcut])
+    return x, first
+
+
+def _conv(x, channels, name, kernel=3, strides=1, padding="same"):
+    return layers.Conv2D(
+        channels,
+        kernel,
+        strides=strides,
+        padding=padding,
+        use_bias=False,
+        kernel_initializer="he_uniform",
+        name=name,
+    )(x)
+
+
+def _batch_norm(x, name, scale=True):
+    return BatchNormalization(momentum=BATCH_NORM_MOMENTUM, epsilon=2e-5, scale=scale, name=name)(x)
+
+
+_CLASSIFICATION_MODELS = "https://github.com/qubvel/classification_models/releases/download/0.0.1/"
+_KERAS = "https://storage.googleapis.com/tensorflow/keras-applications/"
+ENCODERS = {
+    "resnet18": Encoder(
+        lambda images: encode_resnet(images, (2, 2, 2, 2)),
+        "resnet18_imagenet_1000_no_top.h5",
+        _CLASSIFICATION_MODELS,
+        "318e3ac0cd98d51e917526c9f62f0b50",
+    ),
+    "resnet34": Encoder(
+        lambda images: encode_resnet(images, (3, 4, 6, 3)),
+        "resnet34_imagenet_1000_no_top.h5",
+        _CLASSIFICATION_MODELS,
+        "8caaa0ad39d927cb8ba5385bf945d582",
+    ),
+    "resnet50": Encoder(
+        encode_resnet50,
+        "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        _KERAS + "resnet/",
+        "4d473c1dd8becc155b73f8504c6f6626",
+        keras.applications.ResNet50,
+    ),
+    "mobilenet_v2": Encoder(
+        encode_mobilenet_v2,
+        "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5",
+        _KERAS + "mobilenet_v2/",
+        "3e195a2857356cfc092cbbb460beb2a5bce279015d7792598b8d3d9e451902e3",
+        keras.applications.MobileNetV2,
+    ),
+}
+
+
+def find_encoder_weights(encoder: str, weights: Path | str) -> Path:
+    """The file that `weights` means for an encoder of ENCODERS.
+
+    "imagenet" downloads it once into Keras' cache and checks its digest; a folder holds it under
+    its usual name; anything else is its path. Errors: FileNotFoundError that says where to put it.
+    """
+    if weights == "imagenet":
+        return _download(ENCODERS[encoder])
+    path = Path(weights)
+    if path.is_dir():
+        path = path / ENCODERS[encoder].file
+    if not path.is_file():
+        raise FileNotFoundError(
+            "`weights` must be None, 'imagenet', the path of a .h5 file, or a folder that holds "
+            f"{ENCODERS[encoder].file}. Received: {path}, which is not there."
+        )
+    return path
+
+
+def load_encoder_weights(model: keras.Model, encoder: str, path: Path | str) -> None:
+    """Loads an encoder's weights from the file of its publisher into `model`'s layers by name.
+
+    A file of keras.applications may hold the classifier too, and may be of Keras 3
+    (`.weights.h5`). Errors: ValueError where the file is no such file or lacks a layer.
+    """
+    path = Path(path)
+    if not h5py.is_hdf5(path):
+        raise ValueError(f"`weights` must be a Keras .h5 file. Received: {path}, which is none.")
+    application = ENCODERS[encoder].application
+    arrays = _read_application(encoder, path) if application else _read_layers(path)
+    wanted = [x for x in model.layers if x.weights and not x.name.startswith(FRESH)]
+    if missing := sorted(layer.name for layer in wanted if layer.name not in arrays):
+        raise ValueError(
+            f"`weights` must hold every layer of the encoder. Received: {path}, which lacks "
+            f"{', '.join(missing[:3])} ({len(missing)} of {len(wanted)}). "
+            f"Use {ENCODERS[encoder].file}."
+        )
+    for layer in wanted:
+        layer.set_weights(arrays[layer.name])
+
+
+def _read_layers(path: Path) -> dict[str, list[np.ndarray]]:
+    """Each layer's weights in a Keras 2 file."""
+    with h5py.File(path) as file:
+        groups = file.get("model_weights", file)
+        return {
+            name: [np.asarray(group[weight]) for weight in group.attrs["weight_names"]]
+            for name, group in groups.items()
+        }
+
+
+def _read_application(encoder: str, path: Path) -> dict[str, list[np.ndarray]]:
+    """Each layer's weights in a file of keras.applications, for RGB photos.
+
+    Old files hold other names for the layers, so Keras reads them in the model's own order.
+    """
+    whole = "notop" not in path.name.replace("_", "")
+    network = ENCODERS[encoder].application(weights=None, include_top=whole)
+    try:
+        network.load_weights(path)
+    except (ValueError, KeyError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"`weights` must be those of {encoder}. Received: {path}: {reason} "
+            f"Use {ENCODERS[encoder].file}."
+        ) from error
+    arrays = {layer.name: layer.get_weights() for layer in network.layers}
+    if encoder == "resnet50":  # its first convolution was trained on BGR
+        arrays["conv1_conv"][0] = arrays["conv1_conv"][0][:, :, ::-1]
+    return arrays
+
+
+def _download(encoder: Encoder) -> Path:
+    cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+    folder = cache / "models"
+    try:
+        path = keras.utils.get_file(
+            encoder.file,
+            encoder.url + encoder.file,
+            cache_dir=str(cache),
+            cache_subdir=folder.name,
+            file_hash=encoder.digest,
+        )
+    except Exception as error:  # get_file raises a plain Exception where the network fails
+        raise FileNotFoundError(
+            f"{encoder.file} could not be downloaded ({error}). Put {encoder.url}{encoder.file} "
+            f"({encoder.digest}) into {folder}, give its path or its folder as `weights`, or use "
+            "weights=None."
+        ) from error
+    return Path(path)

@@ -1,0 +1,97 @@
+"""Metrics that Keras shows during training; the same numbers as `depthlib.metrics`."""
+
+import math
+
+import keras
+from keras import ops
+
+from depthlib.networks.losses import IMAGE_AXES, check_shapes, mean_over_valid
+
+
+def _share_within(ratio):
+    def share(g, p, valid):
+        near = ops.maximum(g / p, p / g) < ratio
+        return mean_over_valid(ops.cast(near, "float32"), valid)
+
+    return share
+
+
+def _abs_rel(g, p, valid):
+    return mean_over_valid(ops.abs(g - p) / g, valid)
+
+
+def _rmse(g, p, valid):
+    return ops.sqrt(mean_over_valid(ops.square(g - p), valid))
+
+
+def _log10(g, p, valid):
+    return mean_over_valid(ops.abs(ops.log(p / g)), valid) / math.log(10)
+
+
+def _silog(g, p, valid):
+    error = ops.log(p / g)
+    mean = ops.reshape(mean_over_valid(error, valid), (-1, 1, 1, 1))
+    return 100.0 * ops.sqrt(mean_over_valid(ops.square(error - mean), valid))
+
+
+FORMULAS = {
+    "delta1": _share_within(1.25),
+    "delta2": _share_within(1.25**2),
+    "delta3": _share_within(1.25**3),
+    "abs_rel": _abs_rel,
+    "rmse": _rmse,
+    "log10": _log10,
+    "silog": _silog,
+}
+
+
+@keras.saving.register_keras_serializable("depthlib")
+class DepthMetric(keras.metrics.Mean):
+    """Mean over images of one of `FORMULAS`, each image over its valid pixels.
+
+    As in `metrics.depth_metrics`, a pixel is valid where `min_depth < truth < max_depth`, and the
+    prediction is clipped to that range. An image without valid pixels is not counted.
+
+    `truth_unit` is the depth of 1 in the truth, as for the losses.
+    kind: "delta1", "delta2", "delta3", "abs_rel", "rmse", "log10" or "silog"; also the name.
+    Of these only "silog" says something on depth known up to a scale, as nothing is aligned here.
+    """
+
+    def __init__(
+        self,
+        kind="delta1",
+        min_depth=1e-3,
+        max_depth=10.0,
+        truth_unit=1.0,
+        name=None,
+        dtype=None,
+    ):
+        if kind not in FORMULAS:
+            raise ValueError(f"`kind` must be one of {list(FORMULAS)}. Received: kind={kind!r}.")
+        super().__init__(name=name or kind, dtype=dtype)
+        self.kind = kind
+        self.min_depth = min_depth
+        self.max_depth = max_depth
+        self.truth_unit = truth_unit
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y_true = ops.convert_to_tensor(y_true, "float32") * self.truth_unit
+        y_pred = ops.cast(y_pred, "float32")
+        check_shapes(y_true, y_pred)
+        inside = ops.logical_and(y_true > self.min_depth, y_true < self.max_depth)
+        truth = ops.where(inside, y_true, 1.0)
+        prediction = ops.clip(ops.where(inside, y_pred, 1.0), self.min_depth, self.max_depth)
+        values = FORMULAS[self.kind](truth, prediction, ops.cast(inside, "float32"))
+        weight = ops.cast(ops.any(inside, axis=IMAGE_AXES), "float32")
+        if sample_weight is not None:
+            weight *= ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
+        super().update_state(values, weight)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "kind": self.kind,
+            "min_depth": self.min_depth,
+            "max_depth": self.max_depth,
+            "truth_unit": self.truth_unit,
+        }

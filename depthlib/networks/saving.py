@@ -1,0 +1,124 @@
+"""A network's file: written whole, halved for shipping, and read with nothing but its path."""
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from depthlib.files import replace_file
+
+# Registers what saved networks are made of.
+from depthlib.networks import keras_metrics, layers, losses  # noqa: F401
+from depthlib.networks.distillation import take_pupil
+from depthlib.networks.layers import DepthHead, as_float32
+
+
+def load_model(path: Path | str) -> keras.Model:
+    """The network in a .keras file, computing in float32; nothing but the path is needed.
+
+    Errors: FileNotFoundError; ValueError for a file that is no depth network of depthlib, is
+    damaged, or carries code (a Lambda layer).
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no model {path}. Train one with train_resnet.ipynb or train_unet.ipynb."
+        )
+    try:
+        model = take_pupil(keras.models.load_model(path, compile=False, safe_mode=True))
+    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"A model must be a .keras file that depthlib saved. Received: {path}: {reason} "
+            "Train it again, or copy the file again."
+        ) from error
+    if not isinstance(model.layers[-1], DepthHead):
+        raise ValueError(
+            "A depth network must end in a `DepthHead`, which carries its range and unit. "
+            f"Received: {path}, which ends in {type(model.layers[-1]).__name__}."
+        )
+    # What a run goes on from keeps the precision that it trains in.
+    mixed = any(layer.compute_dtype != "float32" for layer in model.layers)
+    return as_float32(model) if mixed else model
+
+
+def load_models(files: Mapping[str, str | Sequence[str]]) -> dict[str, list[keras.Model]]:
+    """The networks of each name: of its file, or of a list of its files, one a seed.
+
+    Errors: those of `load_model`.
+    """
+    lists = {name: [paths] if isinstance(paths, str) else paths for name, paths in files.items()}
+    return {name: [load_model(path) for path in paths] for name, paths in lists.items()}
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Saves a model atomically. Errors: OSError that names the file, as when the disk is full."""
+    try:
+        with replace_file(path) as temporary:
+            model.save(temporary)
+    except (OSError, RuntimeError) as error:  # h5py raises RuntimeError where a flush fails
+        raise OSError(
+            f"A model must be written whole. Received for {path}: {error}. The file that was "
+            "there before is untouched; make room on the disk and start the run again."
+        ) from error
+
+
+WEIGHTS = "model.weights.h5"  # what Keras calls them inside a .keras file
+
+
+# Values of a tensor below which it stays float32: norms and depthwise kernels. They take a tenth of
+# a light network's file, and their rounding alone moves its delta1 in the third decimal.
+SMALL = 10_000
+
+
+def export_half(source: Path | str, target: Path | str) -> Path:
+    """Writes the .keras file `source` with its weights stored as float16; gives `target`.
+
+    Only the file changes: `load_model` casts to the layers' own float32, so what is computed with
+    differs by the rounding of each weight, 2**-11 of it; tensors of fewer than SMALL values are not
+    rounded. `source` is a network without optimizer,
+    as a run's best.keras. Errors: ValueError for a weight that float16 cannot hold, or for a file
+    that is no Keras model.
+    """
+    source = Path(source)
+    if not zipfile.is_zipfile(source):
+        raise ValueError(f"`source` must be a .keras file. Received: {source}.")
+    with replace_file(target) as temporary, zipfile.ZipFile(source) as old:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as new:
+            for name in old.namelist():
+                data = old.read(name)
+                new.writestr(name, _halve(data, source) if name == WEIGHTS else data)
+    return Path(target)
+
+
+def _halve(data: bytes, source: Path) -> bytes:
+    halved = io.BytesIO()
+    with h5py.File(io.BytesIO(data)) as old, h5py.File(halved, "w") as new:
+
+        def copy(name, item):
+            if isinstance(item, h5py.Group):
+                made = new.require_group(name)
+            else:
+                made = new.create_dataset(name, data=_round(item[()], f"{name} in {source}"))
+            made.attrs.update(item.attrs)
+
+        new.attrs.update(old.attrs)
+        old.visititems(copy)
+    return halved.getvalue()
+
+
+def _round(weight: np.ndarray, place: str) -> np.ndarray:
+    if weight.dtype != np.float32 or weight.size < SMALL:
+        return weight
+    with np.errstate(over="ignore"):
+        half = weight.astype(np.float16)
+    if not np.isfinite(half).all():
+        raise ValueError(
+            f"A weight must be at most {np.finfo(np.float16).max:.0f}. Received: "
+            f"{np.abs(weight).max():.3g} for {place}. Ship the float32 file."
+        )
+    return half

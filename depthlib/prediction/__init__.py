@@ -1,0 +1,1 @@
+"""A network and photos in, depth out."""

@@ -1,0 +1,187 @@
+"""Any depth network in an ONNX file, called as our own are: photos in, depth maps out."""
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from depthlib.data.images import check_rgb, resize_rgb
+from depthlib.metrics import PROTOCOLS
+
+# What makes each output comparable with the truth (`metrics.align`); the usual one comes first.
+ALIGNMENTS = {
+    "metre": ("none", "median", "disparity"),
+    "relative": ("median", "disparity"),
+    "disparity": ("disparity", "median"),
+}
+
+
+DTYPES = {
+    "tensor(uint8)": np.uint8,
+    "tensor(float16)": np.float16,
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+}
+
+
+INSTALL = "pip install -e .[peers]"
+
+
+FARTHEST = 1e3  # of the nearest depth of a map: where a disparity of 0, which is infinity, is put
+
+
+@dataclass(frozen=True)
+class PeerSpec:
+    """What an ONNX file does not say of itself.
+
+    output: "metre", "relative" (depth up to a scale) or "disparity" (inverse depth up to a scale
+    and perhaps a shift).
+    size: (height, width) of the input, for a file that leaves it free.
+    scaling, mean, deviation: the network sees (rgb * scaling - mean) / deviation, rgb in 0..255.
+    One that takes uint8 sees rgb itself.
+    view: the name of the protocol in `metrics.PROTOCOLS` whose crop of the photo it sees.
+    Errors: ValueError for an unknown output or view.
+    """
+
+    output: str = "metre"
+    size: tuple[int, int] | None = None
+    scaling: float = 1 / 255
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    deviation: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    view: str = "full"
+
+    def __post_init__(self):
+        for name, allowed in (("output", ALIGNMENTS), ("view", PROTOCOLS)):
+            if (value := getattr(self, name)) not in allowed:
+                raise ValueError(
+                    f"`{name}` must be one of {', '.join(allowed)}. Received: {name}={value!r}."
+                )
+
+
+class OnnxPredictor:
+    """Calls the network in an ONNX file on photos of any size; ONNX Runtime, on the CPU.
+
+    Its first input takes one RGB photo, NCHW or NHWC, its first output is one map. `unit` is the
+    spec's output, `height` and `width` the input's size. `threads`: None for one a core.
+    Errors: ModuleNotFoundError without ONNX Runtime; FileNotFoundError; ValueError for a file that
+    holds no such network, or one that `spec` does not fit.
+    """
+
+    def __init__(self, path: Path | str, spec: PeerSpec | None = None, threads: int | None = None):
+        self.path, self.spec = Path(path), spec or PeerSpec()
+        self.unit = self.spec.output
+        self.session = _open(self.path, threads or os.cpu_count())
+        entry = self.session.get_inputs()[0]
+        self.entry, self.dtype = entry.name, DTYPES.get(entry.type)
+        shape = [n if isinstance(n, int) else None for n in entry.shape]
+        if not self.dtype or len(shape) != 4 or shape[0] not in (1, None) or 3 not in shape[1::2]:
+            raise ValueError(
+                "A depth network must take one photo, (1, 3, height, width) or (1, height, width, "
+                f"3). Received: {entry.type} {entry.shape} in {self.path}. Export it again so."
+            )
+        self.channels_first = shape[1] == 3
+        size = shape[2:] if self.channels_first else shape[1:3]
+        self.height, self.width = _choose_size(size, self.spec.size, self.path)
+
+    def __call__(
+        self, photos: Sequence[np.ndarray], flip_average: bool = False
+    ) -> list[np.ndarray]:
+        """Depth float32 (height, width) of each uint8 RGB photo (height, width, 3), at its size.
+
+        What lies outside of the spec's view has the depth of the view's nearest pixel.
+        `flip_average` predicts the mirrored photo too and takes the mean, of disparities where the
+        network gives those. Errors: ValueError for an array that is no such photo.
+        """
+        for photo in photos:
+            check_rgb(photo)
+        return [self._predict(photo, flip_average) for photo in photos]
+
+    def run(self, rgb: np.ndarray) -> np.ndarray:
+        """The network's own map, float32, for uint8 RGB of the input's size (height, width, 3).
+
+        Errors: ValueError where its first output is not one map.
+        """
+        values = rgb
+        if self.dtype != np.uint8:
+            values = (rgb * self.spec.scaling - self.spec.mean) / self.spec.deviation
+        batch = np.asarray(values, self.dtype)[np.newaxis]
+        if self.channels_first:
+            batch = batch.transpose(0, 3, 1, 2)
+        output = self.session.run(None, {self.entry: batch})[0]
+        if output.squeeze().ndim != 2:
+            raise ValueError(
+                "A depth network's first output must be one map, (1, height, width) or so. "
+                f"Received: {output.shape} from {self.path}. Export it with its depth first."
+            )
+        return output.squeeze().astype(np.float32)
+
+    def count_parameters(self) -> int:
+        """How many floating-point values the file stores as weights."""
+        import onnx
+
+        weights = onnx.load(self.path, load_external_data=False).graph.initializer
+        floating = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE}
+        return sum(math.prod(weight.dims) for weight in weights if weight.data_type in floating)
+
+    def _predict(self, photo: np.ndarray, flip_average: bool) -> np.ndarray:
+        height, width = photo.shape[:2]
+        rows, columns = PROTOCOLS[self.spec.view].crop(height, width)
+        seen = photo[rows, columns]
+        shown = resize_rgb(seen, self.height, self.width)
+        depth = self.run(shown)
+        if flip_average:
+            depth = (depth + self.run(shown[:, ::-1])[:, ::-1]) / 2
+        depth = cv2.resize(depth, seen.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        if self.unit == "disparity":
+            depth = 1 / np.maximum(depth, depth.max() / FARTHEST)
+        outside = (rows.start, height - rows.stop), (columns.start, width - columns.stop)
+        return np.pad(depth, outside, mode="edge")
+
+
+def is_installed() -> bool:
+    """True where ONNX Runtime is there, which comes with the extra `peers`."""
+    return find_spec("onnxruntime") is not None
+
+
+def _open(path: Path, threads: int):
+    try:
+        import onnxruntime
+        from onnxruntime.capi import onnxruntime_pybind11_state as errors
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"ONNX networks need ONNX Runtime, which is not installed. Use {INSTALL}"
+        ) from error
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no ONNX network {path}. Give the path of one, or make one of ours with "
+            "`onnx_export.export_onnx`."
+        )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # errors; it warns of every unused weight
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except (errors.InvalidProtobuf, errors.InvalidGraph, errors.NotImplemented, errors.Fail) as e:
+        raise ValueError(
+            f"A network must be an ONNX file that ONNX Runtime reads. Received: {path}: {e}"
+        ) from e
+
+
+def _choose_size(size: list[int | None], given: Sequence[int] | None, path: Path) -> list[int]:
+    if given is None and None in size:
+        raise ValueError(
+            "`size` must be given for a network that leaves it free. Received: none for "
+            f"{path}. Use PeerSpec(size=(384, 384)), say: the height and width it was trained at."
+        )
+    chosen = list(given or size)
+    if len(chosen) != 2 or any(n not in (None, m) for n, m in zip(size, chosen, strict=True)):
+        raise ValueError(
+            f"`size` must be the one that the file fixes. Received: size={chosen} for {path}, "
+            f"which has {size}. Leave it out."
+        )
+    return chosen

@@ -1,0 +1,1 @@
+"""A recipe and pairs in, a run folder out."""

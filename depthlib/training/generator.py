@@ -1,0 +1,220 @@
+"""`DepthGenerator`: shuffled, augmented batches for `model.fit`."""
+
+import errno
+import os
+import threading
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import keras
+import numpy as np
+
+from depthlib.data.augment import Augmentation
+from depthlib.data.cache import DecodedPairs, FilePairs, open_cache
+from depthlib.data.mixed_pairs import MixedPairs, cut_to_view
+from depthlib.data.pairs import Pairs
+
+
+class DepthGenerator(keras.utils.PyDataset):
+    """Batches of RGB uint8 (b, height, width, 3) and depth float32 (b, height, width, 1).
+
+    Depth is in metres (relative datasets: 0..1), 0 where invalid; the last batch may be smaller.
+    With `counts` it stays as the cache has it, uint16 counts of `unit`, half as much to move to the
+    device; losses and metrics take the unit as `truth_unit`.
+    Several `pairs` are one dataset, as the first one's camera would see it: depth of a dataset with
+    another focal length is scaled, photos of roads are cut to its view (`mixture.cut_to_view`).
+    What is empty in one where `empty_is_far` is as far as depth goes. Where some are metric and
+    some relative, depth is int32 counts or float32, and that of relative ones negative:
+    `ScaleInvariantLoss` takes it as known only up to a scale, and the metrics do not count it.
+    With `twins` each pair comes twice in a row, without and with the augmentation's weather, and
+    `batch_size` counts the pairs: two views of one depth, for `ConsistentLoss`.
+    Order (`shuffle`) and `augmentation` depend on `seed`, `epoch` and the pair alone, so they are
+    the same for any number of `workers` (threads that each prepare a batch ahead; None: one a core,
+    at most 4) and after a resume.
+    Decoded images are kept under `cache_folder`; without one, or when the disk is full, each batch
+    is decoded anew, to the same pixels. Train with
+
+        model.fit(batches, shuffle=False, callbacks=[EpochFollower(batches)])
+
+    or Keras draws an order of its own that no resume repeats.
+    Errors: ValueError for no pairs, a size below 1 or twins without weather; those of
+    `cache.open_cache`.
+    """
+
+    def __init__(
+        self,
+        pairs: Pairs | Sequence[Pairs],
+        height: int,
+        width: int,
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        augmentation: Augmentation | None = None,
+        twins: bool = False,
+        seed: int = 0,
+        cache_folder: Path | str | None = None,
+        crop_border: bool = False,
+        counts: bool = False,
+        workers: int | None = None,
+    ):
+        # Keras' own threads stay off: where the backend looks at a batch before the first epoch
+        # (JAX, PyTorch), their queue hands left-over batches to the epoch and drops its last ones.
+        super().__init__(workers=1)
+        workers = min(4, os.cpu_count() or 1) if workers is None else workers
+        members = [pairs] if isinstance(pairs, Pairs) else pairs
+        _check_arguments(members, twins, augmentation, height, width, batch_size, workers)
+        self.source = _open_sources(members, height, width, cache_folder, crop_border=crop_border)
+        lengths = [len(member) for member in members]
+        self._relative = np.repeat([member.spec.unit == "relative" for member in members], lengths)
+        self._empty_is_far = np.repeat([member.spec.empty_is_far for member in members], lengths)
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.augmentation = augmentation
+        self.twins = twins
+        self.counts = counts
+        self.seed = seed
+        self.epoch = 0
+        self._ahead = workers
+        self._pool = ThreadPoolExecutor(workers)
+        cv2.setNumThreads(1)  # OpenCV's own threads would only get in the way of these
+        self._lock = threading.Lock()
+        self._pending = {}
+        self._next = 0
+
+    def __len__(self) -> int:
+        return -(-len(self.source) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        if not 0 <= index < len(self):
+            raise IndexError(f"A batch must be 0 to {len(self) - 1}. Received: {index}.")
+        with self._lock:
+            plan = self._plan
+            in_turn = index in (0, self._next)
+            self._next = index + 1
+            last = min(index + (self._ahead if in_turn else 0), len(self) - 1)
+            keys = [(plan.epoch, number) for number in range(index, last + 1)]
+            self._pending = {
+                key: self._pending.get(key) or self._pool.submit(self._make_batch, plan, key[1])
+                for key in keys
+            }
+            batch = self._pending.pop(keys[0])
+        return batch.result()
+
+    @property
+    def unit(self) -> float:
+        """The depth of one count: metres (relative: shares)."""
+        return self.source.unit
+
+    @property
+    def epoch(self) -> int:
+        """The epoch, from 0, that order and augmentation belong to; set it to resume."""
+        return self._plan.epoch
+
+    @epoch.setter
+    def epoch(self, epoch: int) -> None:
+        count, draws = len(self.source), None
+        order = np.arange(count)
+        if self.shuffle:
+            order = np.random.default_rng([self.seed, epoch, 0]).permutation(count)
+        if self.augmentation is not None:
+            draws = self.augmentation.draw(self.seed, epoch, count)
+        self._plan = _Plan(epoch, order, draws)
+
+    def on_epoch_end(self) -> None:
+        """Goes to the next epoch, for a `fit` without `EpochFollower`."""
+        self.epoch += 1
+
+    def _metres_of(self, rows: np.ndarray) -> np.ndarray:
+        """The metres of a count of each row, 0 where depth is known only up to a scale."""
+        return np.where(self._relative[rows], 0, self.unit)
+
+    def _fill_far(self, rows: np.ndarray, counts: np.ndarray) -> None:
+        """Puts the farthest depth, in place, where nothing is in a dataset whose empty is far."""
+        far = self._empty_is_far[rows]
+        counts[far] = np.where(counts[far] > 0, counts[far], 65535)
+
+    def _make_batch(self, plan: "_Plan", index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = plan.order[index * self.batch_size : (index + 1) * self.batch_size]
+        rgb, counts = self.source.gather(rows)
+        if self.augmentation is not None:
+            draws = plan.draws[rows]
+            if self.twins:
+                rgb, counts, rows = (np.repeat(values, 2, axis=0) for values in (rgb, counts, rows))
+                draws = self.augmentation.double(draws)
+            self.augmentation.apply(rgb, counts, draws, self._metres_of(rows))
+        # After it: a part that is enlarged comes nearer, the sky does not.
+        self._fill_far(rows, counts)
+        if self.augmentation is not None:
+            self.augmentation.mix_photos(rgb, counts, draws)
+        if isinstance(self.source, MixedPairs) and self.source.mixes_units:
+            signs = np.where(self.source.is_relative(rows), -1, 1)
+            counts = counts * signs.astype(np.int32)[:, None, None]
+        if not self.counts:
+            counts = np.multiply(counts, np.float32(self.unit), dtype=np.float32)
+        return rgb, counts[..., None]
+
+
+class EpochFollower(keras.callbacks.Callback):
+    """Sets the generator's epoch to the one that `fit` begins, after a resume too.
+
+    Keras ends an epoch once before the first begins, so counting its ends is off by one.
+    """
+
+    def __init__(self, generator: DepthGenerator):
+        super().__init__()
+        self.generator = generator
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.generator.epoch = epoch
+
+
+class _Plan(NamedTuple):
+    """An epoch's order of pairs, and each pair's draws. One object, so threads see both change."""
+
+    epoch: int
+    order: np.ndarray
+    draws: np.ndarray | None
+
+
+def _check_arguments(members, twins, augmentation, *sizes: int) -> None:
+    names = ("height", "width", "batch_size", "workers")
+    for name, size in zip(names, sizes, strict=True):
+        if size < 1:
+            raise ValueError(f"`{name}` must be at least 1. Received: {name}={size}.")
+    if twins and not (augmentation and augmentation.weather):
+        raise ValueError("`twins` need an augmentation with weather. Use `weather=1`.")
+    if not members or not all(map(len, members)):
+        raise ValueError("`pairs` must hold a pair. Received: 0. Use make_dataset.ipynb.")
+
+
+def _open_sources(
+    members: Sequence[Pairs], *settings, crop_border: bool
+) -> DecodedPairs | FilePairs | MixedPairs:
+    sources = []
+    for member in members:
+        cut = cut_to_view(member.spec, members[0].spec)
+        seen = replace(member, spec=cut) if cut else member
+        sources.append(_open_source(seen, *settings, crop_border or cut is not None))
+    if len(sources) == 1:
+        return sources[0]
+    focals = [member.spec.focal or members[0].spec.focal for member in members]
+    factors = [focals[0] / focal if focals[0] else 1 for focal in focals]
+    return MixedPairs(sources, [member.spec.unit == "relative" for member in members], factors)
+
+
+def _open_source(
+    pairs: Pairs, height: int, width: int, cache_folder: Path | str | None, crop_border: bool
+) -> DecodedPairs | FilePairs:
+    if cache_folder is not None:
+        try:
+            return open_cache(pairs, height, width, cache_folder, crop_border=crop_border)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            warnings.warn(f"{error}. Decoding each batch anew.", stacklevel=3)
+    return FilePairs(pairs, height, width, crop_border)

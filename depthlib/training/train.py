@@ -1,0 +1,222 @@
+"""One training run: a recipe, pairs and a folder in; a trained network and its log out.
+
+Also a command: python -m depthlib.training --help
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from depthlib.data.augment import Augmentation
+from depthlib.data.cache import depth_unit
+from depthlib.data.pairs import SPLITS, Pairs
+from depthlib.data.specs import DatasetSpec
+from depthlib.networks.distillation import add_teacher
+from depthlib.networks.keras_metrics import DepthMetric
+from depthlib.networks.losses import (
+    ConsistentLoss,
+    DepthLoss,
+    NormalisedDepthLoss,
+    ScaleInvariantLoss,
+)
+from depthlib.training.build import build_network
+from depthlib.training.generator import DepthGenerator, EpochFollower
+from depthlib.training.optimizers import make_optimizer
+from depthlib.training.recipes import Recipe
+from depthlib.training.run_folder import RunRecord, claim_folder, describe_run
+from depthlib.weather import EFFECTS
+
+
+def train(
+    recipe: Recipe,
+    pairs: Pairs,
+    run_folder: Path | str,
+    *,
+    extra: Sequence[Pairs] = (),
+    cache_folder: Path | str | None = None,
+    minutes: float = math.inf,
+    keep_epochs: bool = False,
+    verbose: int | str = "auto",
+) -> pd.DataFrame:
+    """Trains as `recipe` says and gives the log, a row an epoch; the networks are in `run_folder`.
+
+    A run that was stopped, even killed, goes on after its last whole epoch; one that is finished
+    gives its log at once. `extra` pairs train too, but for scenes that validate; they may begin
+    nearer than `pairs`, but reach no further. `cache_folder` keeps decoded images, `keep_epochs`
+    each epoch's network (epochs/001.keras). It ends early where another epoch would go past
+    `minutes`. `verbose` as in Keras. Errors: ValueError where the folder holds another run or
+    `extra` or the loss does not fit; what `cache` and `pairs` raise, before training.
+    """
+    start, run_folder = time.monotonic(), Path(run_folder)
+    training, validation = _split(recipe, pairs, extra)
+    claim_folder(run_folder, describe_run(recipe, training, validation))
+    batches, validation_batches = open_batches(recipe, training, validation, cache_folder)
+    model = _resume(run_folder / "last.keras")
+    done = _count_steps(model) // len(batches) if model else 0
+    record = RunRecord(run_folder, done, _choose_metrics(recipe, pairs.spec)[0], keep_epochs)
+    if done < recipe.epochs:
+        model = model or _begin(recipe, _join(training), recipe.epochs * len(batches))
+        averaging = [keras.callbacks.SwapEMAWeights()] if recipe.average else []
+        model.fit(
+            batches,
+            validation_data=validation_batches,
+            initial_epoch=done,
+            epochs=recipe.epochs,
+            shuffle=False,  # the generator shuffles, by seed and epoch
+            callbacks=[EpochFollower(batches), TimeLimit(start, minutes), record, *averaging],
+            verbose=verbose,
+        )
+    return record.log
+
+
+class TimeLimit(keras.callbacks.Callback):
+    """Ends `fit` after the epoch whose like would go past `minutes` after `start` (monotonic)."""
+
+    def __init__(self, start: float, minutes: float):
+        super().__init__()
+        self.end = start + 60 * minutes
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begin = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        now = time.monotonic()
+        if now + (now - self.begin) > self.end:
+            self.model.stop_training = True
+
+
+def _make_loss(recipe: Recipe, spec: DatasetSpec) -> keras.losses.Loss:
+    relative, unit = spec.unit == "relative", depth_unit(spec)
+    if recipe.loss == "depth":
+        kind = NormalisedDepthLoss if recipe.normalise else DepthLoss
+        loss = kind(*recipe.loss_weights, max_depth=spec.max_depth, truth_unit=unit)
+    else:
+        loss = ScaleInvariantLoss(variance_focus=1.0 if relative else 0.85, truth_unit=unit)
+    if relative and not loss.scale_invariant:
+        raise ValueError(
+            "Relative depth needs a loss that is blind to scale. Received: "
+            f"loss={recipe.loss!r} for {spec.name!r}. Use loss='scale_invariant'."
+        )
+    return ConsistentLoss(loss, recipe.consistency) if recipe.consistency else loss
+
+
+def _choose_metrics(recipe: Recipe, spec: DatasetSpec) -> tuple[str, ...]:
+    """What is measured after each epoch; the first one says which was the best."""
+    relative = spec.unit == "relative" or recipe.normalise
+    return ("silog",) if relative else ("delta1", "abs_rel")
+
+
+def _split(recipe: Recipe, pairs: Pairs, extra: Sequence[Pairs]) -> tuple[list[Pairs], Pairs]:
+    """What trains, and what validates: no scene of it trains, unless the recipe splits by frame."""
+    training, validation = SPLITS[recipe.split](
+        pairs, recipe.seed, recipe.validation, recipe.counts, recipe.scenes
+    )
+    sources = [training]
+    for more in extra:
+        others = ~more.table["scene"].isin(validation.table["scene"])
+        sources.append(more.select(np.flatnonzero(others)))
+    for source in sources:
+        _make_loss(recipe, source.spec)  # refuses before anything is decoded
+    _join(sources)
+    return sources, validation
+
+
+def _join(sources: Sequence[Pairs]) -> DatasetSpec:
+    """The first source's spec with the range that holds the depth of all.
+
+    Errors: ValueError where another one reaches further; its far pixels would be lost.
+    """
+    first, *others = (source.spec for source in sources)
+    metric = [spec for spec in others if spec.unit == first.unit == "metre"]
+    for spec in metric:
+        if spec.max_depth > first.max_depth:
+            raise ValueError(
+                "The main data must reach at least as far as `extra`. Received: "
+                f"{first.max_depth:g} m of {first.name} and {spec.max_depth:g} m of {spec.name}. "
+                f"Make {spec.name} the main data and {first.name} extra."
+            )
+    return replace(first, min_depth=min(spec.min_depth for spec in (first, *metric)))
+
+
+def _resume(path: Path) -> keras.Model | None:
+    return keras.models.load_model(path) if path.exists() else None
+
+
+def _begin(recipe: Recipe, spec: DatasetSpec, steps: int) -> keras.Model:
+    keras.utils.set_random_seed(recipe.seed)
+    model = build_network(recipe, spec)
+    if recipe.teacher:
+        model = add_teacher(model, keras.models.load_model(recipe.teacher, compile=False))
+    compile_network(model, recipe, spec, steps)
+    return model
+
+
+def _count_steps(model: keras.Model) -> int:
+    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+
+
+def compile_network(
+    model: keras.Model, recipe: Recipe, spec: DatasetSpec, steps: int, jit: bool | str = "auto"
+) -> None:
+    """Compiles with the recipe's loss, optimizer and schedule over `steps` batches of counts.
+
+    `jit`: whether XLA compiles the step; "auto" leaves it to Keras, which says no on TensorFlow's
+    CPU, where XLA was slower for every network measured, and yes on a GPU and on JAX.
+
+    Errors: ValueError where depth is relative and the loss judges its scale.
+    """
+    unit = depth_unit(spec)
+    kinds = _choose_metrics(recipe, spec)
+    model.compile(
+        optimizer=make_optimizer(recipe, steps),
+        loss=_make_loss(recipe, spec),
+        metrics=[DepthMetric(kind, spec.min_depth, spec.max_depth, unit) for kind in kinds],
+        jit_compile=jit,
+    )
+    # Else the first step makes its slots, for which TensorFlow traces that step twice.
+    model.optimizer.build(model.trainable_variables)
+
+
+def open_batches(
+    recipe: Recipe, training: list[Pairs], validation: Pairs, cache_folder: Path | str | None
+) -> tuple[DepthGenerator, DepthGenerator | None]:
+    """Training's batches, shuffled and augmented as `recipe` says, and validation's, if any.
+
+    Depth is in counts; `cache_folder` as in `train`. Errors: what `DepthGenerator` raises.
+    """
+    size = (recipe.height, recipe.width, recipe.batch_size)
+    settings = {
+        "cache_folder": cache_folder,
+        "crop_border": recipe.crop_border,
+        "counts": True,
+    }
+    augmentation = None
+    if recipe.augment:
+        augmentation = Augmentation(
+            jitter=recipe.jitter,
+            crop=recipe.crop,
+            horizon=validation.spec.horizon,
+            rotation=recipe.rotation,
+            cut_depth=recipe.cut_depth,
+            weather=recipe.weather,
+            effects=recipe.effects or tuple(EFFECTS),
+            mix=recipe.mix,
+        )
+    return (
+        DepthGenerator(
+            training,
+            *size,
+            shuffle=True,
+            augmentation=augmentation,
+            twins=recipe.consistency > 0,
+            seed=recipe.seed,
+            **settings,
+        ),
+        DepthGenerator(validation, *size, **settings) if len(validation) else None,
+    )

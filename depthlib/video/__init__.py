@@ -1,0 +1,1 @@
+"""A video in, a video with its depth beside it out."""

@@ -1,0 +1,232 @@
+"""From a video to a video with depth beside it, reading, predicting and writing at once.
+
+Memory does not grow with the video: some five batches of frames are at hand at most.
+"""
+
+import math
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm.auto import tqdm
+
+from depthlib.data.images import resize_rgb
+from depthlib.plotting import DEPTH_COLOURS, shorten
+from depthlib.video.frames import Frames, open_frames, open_writer
+from depthlib.video.smoothing import SMOOTHING, TemporalFilter
+
+FPS = 10.0  # of images and of cameras that do not say; KITTI's rate
+ROWS = 480  # a larger photo is shrunk: beside its depth it would be wider than screens are
+NEAREST = 1 / 20  # of the network's largest depth: where the colours begin
+BAR = 84  # columns of the colour bar with its numbers
+WIDE = 2  # a photo wider than this many times its height has its depth below, not beside it
+_END = object()
+
+
+@dataclass(frozen=True)
+class VideoReport:
+    """What was written and how fast; `own_rate` is the network's alone, in frames a second.
+
+    That is timed for half a second before the video and after it; the better one counts.
+    `flicker` is the mean |Δ ln depth| where the photo is still, before and after the filter.
+    """
+
+    frames: int
+    announced: int | None
+    seconds: float
+    own_rate: float
+    flicker: tuple[float, float]
+
+    @property
+    def rate(self) -> float:
+        return self.frames / self.seconds
+
+    def __str__(self) -> str:
+        share = self.rate / self.own_rate
+        lines = [
+            f"{self.frames} frames in {self.seconds:.1f} s: {self.rate:.1f} frames/s, "
+            f"{share:.0%} of the network's own {self.own_rate:.1f}.",
+            "Flicker, mean |Δ ln depth| where the photo is still: "
+            f"{self.flicker[0]:.4f} as predicted, {self.flicker[1]:.4f} as written.",
+        ]
+        if self.announced and self.frames < self.announced:
+            lines.append(f"The source announced {self.announced} frames.")
+        return "\n".join(lines)
+
+
+class DepthView:
+    """Draws a photo beside (a wide one: above) its depth, with a colour bar that never changes.
+
+    Colours are even in ln depth between `limits`, so a step of colour is the same relative step
+    anywhere. The sizes are those of the photo's panel.
+    """
+
+    def __init__(self, height: int, width: int, limits: tuple[float, float], unit: str):
+        if not 0 < limits[0] < limits[1]:
+            raise ValueError(
+                "`limits` must be the nearest and the farthest depth of the colours, above 0. "
+                f"Received: limits={limits}. Use (0.5, 10) in a room."
+            )
+        self.height, self.width = height, width
+        self.low, self.high = map(math.log, limits)
+        colours = DEPTH_COLOURS(np.arange(256), bytes=True)[:, :3]
+        self._colours = colours[:, None]
+        wide = width > WIDE * height
+        rows, columns = (2 * height, width) if wide else (height, 2 * width)
+        # Video of 4:2:0 colour has even sides.
+        shape = (rows + rows % 2, columns + columns % 2 + BAR, 3)
+        self._canvas = np.full(shape, 255, np.uint8)
+        self._photo = self._canvas[:height, :width]
+        start = (height, 0) if wide else (0, width)
+        self._depth = self._canvas[start[0] :, start[1] :][:height, :width]
+        self._steps = np.empty((height, width), np.uint8)
+        self._draw_bar(unit)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of what is drawn."""
+        return self._canvas.shape[:2]
+
+    def draw(self, photo: np.ndarray, depth: np.ndarray) -> np.ndarray:
+        """The picture, uint8 RGB; the next call draws over it.
+
+        photo uint8 RGB (height, width, 3), depth above 0 of any size.
+        """
+        self._photo[:] = photo
+        steps = (cv2.log(depth) - self.low) * (255 / (self.high - self.low))
+        steps = np.rint(steps.clip(0, 255)).astype(np.uint8)
+        cv2.resize(steps, (self.width, self.height), self._steps, interpolation=cv2.INTER_LINEAR)
+        # OpenCV takes the table's colours as they come, so RGB stays RGB.
+        cv2.applyColorMap(self._steps, self._colours, self._depth)
+        return self._canvas
+
+    def _draw_bar(self, unit: str) -> None:
+        rows = self._canvas.shape[0]
+        bar = self._canvas[:, -BAR:]
+        top, bottom = 28, rows - 12
+        shades = np.linspace(255, 0, max(bottom - top, 1)).round().astype(np.uint8)
+        bar[top:bottom, 10:28] = self._colours[shades]
+        _write(bar, shorten(unit), 10, 18)
+        for depth in _find_ticks(self.low, self.high):
+            share = (math.log(depth) - self.low) / (self.high - self.low)
+            row = round(bottom - 1 - share * (bottom - 1 - top))
+            cv2.line(bar, (28, row), (33, row), (0, 0, 0))
+            _write(bar, f"{depth:g}", 37, row + 5)
+
+
+def predict_video(
+    predictor,
+    source: Path | str | int,
+    target: Path | str,
+    smoothing: float = SMOOTHING,
+    limits: tuple[float, float] | None = None,
+    fps: float | None = None,
+    count: int | None = None,
+) -> VideoReport:
+    """Writes the video `source` with its depth, as `predictor` (a `Predictor`) sees it.
+
+    `source`, `target` and `smoothing` as in `open_frames`, `open_writer` and `TemporalFilter`.
+    `limits` are the depths that the colours span through the whole video, by default from a
+    twentieth of the network's largest depth. `fps` is by default the source's, else 10; a camera's
+    is no more than the network keeps up with. `count` stops after so many frames. An interrupt ends
+    a camera's video; of any other the part stays and the interrupt goes on. Errors: theirs.
+    """
+    if count is not None and count < 1:
+        raise ValueError(f"`count` must be at least 1. Received: count={count}. None is all.")
+    filter_depth = TemporalFilter(smoothing)
+    frames = open_frames(source)
+    view = _make_view(frames, limits, predictor)
+    size = 1 if frames.live else predictor.batch_size  # a camera's picture must not wait for others
+    photos = [np.zeros((frames.height, frames.width, 3), np.uint8)] * size
+    own_rate = time_alone(predictor, photos)
+    fps = fps or min(frames.fps or FPS, own_rate if frames.live else math.inf)
+    total = min((n for n in (frames.count, count) if n is not None), default=None)
+    written, start = 0, time.perf_counter()
+    read = work_ahead(_shrink(frames, count, view, predictor), 2 * size)
+    with (
+        open_writer(target, fps, *view.size) as write,
+        closing(work_ahead(_predict(predictor, read, size), 2 * size)) as predicted,
+        suppress(KeyboardInterrupt if frames.live else ()),
+    ):
+        for photo, small, depth in tqdm(predicted, total=total, unit="frame"):
+            write(view.draw(photo, filter_depth(small, depth)))
+            written += 1
+    seconds = time.perf_counter() - start
+    own_rate = max(own_rate, time_alone(predictor, photos))
+    return VideoReport(written, total, seconds, own_rate, filter_depth.flicker)
+
+
+def time_alone(predictor, photos: list[np.ndarray], seconds: float = 0.5) -> float:
+    """Photos a second of a predictor that is called on the same batch of them again and again.
+
+    It is that of the median call within `seconds`; the first, which compiles, does not count.
+    """
+    predictor(photos)
+    times, end = [], time.perf_counter() + seconds
+    while not times or time.perf_counter() < end:
+        start = time.perf_counter()
+        predictor(photos)
+        times.append(time.perf_counter() - start)
+    return len(photos) / float(np.median(times))
+
+
+def work_ahead(items: Iterator, length: int) -> Iterator:
+    """Gives what `items` gives, computed by a thread that is at most `length` items ahead.
+
+    An error in the thread is raised here; closing this closes `items`.
+    """
+    pool = ThreadPoolExecutor(max_workers=1)
+    try:
+        waiting = deque(pool.submit(next, items, _END) for _ in range(length))
+        while (item := waiting.popleft().result()) is not _END:
+            waiting.append(pool.submit(next, items, _END))
+            yield item
+    finally:
+        pool.shutdown(cancel_futures=True)
+        items.close()
+
+
+def _make_view(frames: Frames, limits: tuple[float, float] | None, predictor) -> DepthView:
+    shrink = min(1, ROWS / frames.height)
+    sides = (round(side * shrink) for side in (frames.height, frames.width))
+    limits = limits or (predictor.max_depth * NEAREST, predictor.max_depth)
+    return DepthView(*sides, limits, predictor.unit)
+
+
+def _shrink(
+    frames: Frames, count: int | None, view: DepthView, predictor
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Each photo at its panel's size and at the network's."""
+    size = view.height, view.width
+    for photo in islice(frames, count):
+        small = resize_rgb(photo, predictor.height, predictor.width)
+        yield photo if photo.shape[:2] == size else resize_rgb(photo, *size), small
+
+
+def _predict(predictor, read: Iterator, size: int) -> Iterator[tuple[np.ndarray, ...]]:
+    """Adds the depth; the last batch is filled up, since another size would be compiled anew."""
+    with closing(read):
+        while batch := list(islice(read, size)):
+            small = [small for _, small in batch]
+            depths = predictor(small + small[-1:] * (size - len(small)))
+            for (photo, small), depth in zip(batch, depths, strict=False):
+                yield photo, small, depth
+
+
+def _find_ticks(low: float, high: float) -> list[float]:
+    """The numbers 1, 2 and 5 times a power of ten whose logarithms lie between."""
+    powers = range(math.floor(low / math.log(10)), math.ceil(high / math.log(10)) + 1)
+    ticks = [float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5)]
+    return [tick for tick in ticks if low - 1e-6 <= math.log(tick) <= high + 1e-6]
+
+
+def _write(image: np.ndarray, text: str, column: int, row: int) -> None:
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(image, text, (column, row), font, 0.5, (0, 0, 0), 1, cv2.LINE_AA)

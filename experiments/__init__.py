@@ -1,0 +1,1 @@
+"""The studies: notebooks, and what only they use."""

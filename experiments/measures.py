@@ -1,0 +1,143 @@
+"""What the studies measure beside the published metrics: edges, lenses, flat maps, a level road."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import nan
+
+import cv2
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from depthlib.data.images import crop_border, read_pair
+from depthlib.data.pairs import Pairs
+from depthlib.data.specs import KITTI
+from depthlib.evaluation import Predict, evaluate_all
+from depthlib.metrics import PROTOCOLS, score
+
+EDGE_ROWS = 240  # of the maps in which Hu et al. (2019, arXiv 1803.08673) look for edges
+
+
+def measure_edges(predict: Predict, pairs: Pairs) -> dict[str, float]:
+    """Means over images of `edges.edge_scores` within the crop of the pairs' protocol.
+
+    Maps are thinned to about EDGE_ROWS rows: a network's map enlarged from 96 rows to 480 has no
+    steps between neighbours at all. An image without edges in one of the maps does not count where
+    its score is NaN.
+    """
+    rows = []
+    for index in range(len(pairs)):
+        rgb, truth = read_pair(pairs.rgb_path(index), pairs.depth_path(index), pairs.spec)
+        crop = PROTOCOLS[pairs.spec.protocol].crop(*truth.shape)
+        every = max(1, round(len(truth) / EDGE_ROWS))
+        maps = (depth[crop][::every, ::every] for depth in (truth, predict([rgb], False)[0]))
+        rows.append(edge_scores(*maps))
+    return pd.DataFrame(rows).mean().to_dict()
+
+
+def measure_focal(predict: Predict, pairs: Pairs, shares: Sequence[float]) -> pd.DataFrame:
+    """How well depth scaled by the focal length holds: scores on the middle of each photo.
+
+    The middle `share` of a photo's height and width is the photo of a lens 1/share times as long.
+    A row for each share and way, "as trained" and "scaled" (by 1/share, see `Predictor`): share,
+    way, delta1, abs_rel, images. Truth is what the pairs' protocol has within its crop.
+    """
+    protocol = PROTOCOLS[pairs.spec.protocol]
+    inside = replace(protocol, rows=(0.0, 1.0), columns=(0.0, 1.0))
+    rows = []
+    for index in tqdm(range(len(pairs)), "focal length"):
+        rgb, depth = read_pair(pairs.rgb_path(index), pairs.depth_path(index), pairs.spec)
+        truth = np.zeros_like(depth)
+        truth[protocol.crop(*depth.shape)] = depth[protocol.crop(*depth.shape)]
+        for share in shares:
+            edge = (1 - share) / 2
+            middle = (edge, 1 - edge, edge, 1 - edge)
+            part, part_truth = crop_border(rgb, middle), crop_border(truth, middle)
+            depth_m = predict([part], False)[0]
+            for way, factor in (("as trained", 1), ("scaled", 1 / share)):
+                scores = score(part_truth, depth_m * factor, inside)
+                rows.append({"share": share, "way": way, **scores})
+    groups = pd.DataFrame(rows).groupby(["share", "way"])
+    table = groups[["delta1", "abs_rel"]].mean().assign(images=len(pairs))
+    return table.reset_index()
+
+
+def measure_depth(predict: Predict, pairs: Pairs) -> dict[str, float]:
+    """Means over images by the pairs' protocol, of networks in metres and of relative ones alike.
+
+    `affine_delta1` and `affine_abs_rel` after the alignment "affine", which every network can be
+    judged by; `metres_delta1` and `metres_abs_rel` as predicted, NaN where `predict` says that its
+    unit is "relative"; `spread`, the standard deviation of ln depth over a photo's predicted
+    pixels: 0 is a flat map, of a network that tells nothing.
+    """
+    protocol, spreads = PROTOCOLS[pairs.spec.protocol], []
+
+    def remember(photos, flip_average):
+        depths = predict(photos, flip_average)
+        spreads.extend(float(np.log(np.maximum(depth, 1e-3)).std()) for depth in depths)
+        return depths
+
+    metric = "metre" == getattr(predict, "unit", "metre") == pairs.spec.unit
+    ways = {"affine": "affine"} | ({"none": "metres"} if metric else {})
+    tables = evaluate_all(remember, pairs, [protocol], list(ways))
+    values = dict.fromkeys(("metres_delta1", "metres_abs_rel"), np.nan)
+    for way, prefix in ways.items():
+        means = tables[protocol.name, way][["delta1", "abs_rel"]].mean()
+        values |= {f"{prefix}_{name}": float(mean) for name, mean in means.items()}
+    return values | {"spread": float(np.mean(spreads))}
+
+
+def ground_plane(
+    focal: float,
+    horizon: float | None = None,
+    camera_height: float | None = None,
+    farthest: float = 80.0,
+) -> Predict:
+    """The depth of a level road and nothing on it, to `farthest` metres; a floor for driving.
+
+    focal: horizontal focal length over the photo's width. horizon: its row over the height,
+    None for the middle. camera_height: metres above the road, None for KITTI's.
+    """
+    horizon = 0.5 if horizon is None else horizon
+    camera_height = KITTI.camera_height if camera_height is None else camera_height
+
+    def predict(photos, flip_average=False):
+        depths = []
+        for height, width in (photo.shape[:2] for photo in photos):
+            below = (np.arange(height, dtype=np.float32) + 0.5 - horizon * height).clip(1e-6)
+            depth = (focal * width * camera_height / below).clip(max=farthest)
+            depths.append(np.repeat(depth[:, None], width, axis=1))
+        return depths
+
+    return predict
+
+
+def edge_scores(
+    truth: np.ndarray, prediction: np.ndarray, threshold: float = 0.25
+) -> dict[str, float]:
+    """Precision, recall and F1 of the prediction's edge pixels, as edge_precision and so on.
+
+    truth, prediction: (height, width) metres, truth 0 where not measured. An edge is where the
+    gradient by Sobel's 3x3 masks is longer than `threshold`: beside a step of s metres it is 4 s
+    (Hu et al. 2019, arXiv 1803.08673, who take .25, .5 and 1). Pixels with a neighbour that was not
+    measured do not count. NaN where there is nothing to divide by: no edge in one map or in both.
+    Errors: ValueError where the shapes differ.
+    """
+    if truth.shape != prediction.shape or truth.ndim != 2:
+        raise ValueError(
+            "Truth and prediction must both have the shape (height, width). Received: "
+            f"truth.shape={truth.shape}, prediction.shape={prediction.shape}."
+        )
+    measured = cv2.erode((truth > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    true, guessed = (_find_edges(depth, threshold) & measured for depth in (truth, prediction))
+    both, found, there = (np.count_nonzero(edges) for edges in (true & guessed, guessed, true))
+    return {
+        "edge_precision": both / found if found else nan,
+        "edge_recall": both / there if there else nan,
+        "edge_f1": 2 * both / (found + there) if found + there else nan,
+    }
+
+
+def _find_edges(depth: np.ndarray, threshold: float) -> np.ndarray:
+    depth = depth.astype(np.float32)
+    return np.hypot(cv2.Sobel(depth, -1, 1, 0), cv2.Sobel(depth, -1, 0, 1)) > threshold

@@ -1,0 +1,1 @@
+"""Rendered roads, as a windshield camera sees them."""

@@ -1,0 +1,1 @@
+"""Rendered rooms, as the Kinect of NYU Depth V2 sees them."""

@@ -1,0 +1,233 @@
+import shutil
+import time
+
+import pytest
+
+from depthlib.data.pairs import (
+    check_pairs,
+    find_pairs,
+    read_csv,
+    split_by_frame,
+    split_by_scene,
+    write_csv,
+)
+from depthlib.data.specs import NYU_TEST, NYU_TRAIN, ROADS
+
+
+def test_pairs_are_found_in_natural_order(tiny_nyu):
+    pairs, lonely = find_pairs(tiny_nyu(scenes=2, frames=11), NYU_TRAIN)
+    names = [path.rsplit("/")[-1] for path in pairs.table["rgb"]]
+    assert names == [f"{n}.jpg" for n in range(1, 12)] * 2
+    assert lonely.empty
+
+
+def test_what_has_no_partner_is_listed_by_name_and_left_out(tiny_nyu):
+    root = tiny_nyu(scenes=2, frames=2)
+    (root / "nyu2_train/room_0001_out/1.png").unlink()
+    (root / "nyu2_train/room_0002_out/2.jpg").unlink()
+    pairs, lonely = find_pairs(root, NYU_TRAIN)
+    assert len(pairs) == 2
+    assert lonely.to_numpy().tolist() == [
+        ["nyu2_train/room_0001_out/1.jpg", "no depth map"],
+        ["nyu2_train/room_0002_out/2.png", "no photo"],
+    ]
+
+
+def test_all_photos_of_a_scene_may_share_a_map_and_have_their_conditions(tmp_path):
+    for name in ("a/clear.jpg", "a/fog.jpg", "a/depth.png", "b/clear.jpg", "c/depth.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    rows = "photo,scene,condition", "a/clear.jpg,a,clear", "a/fog.jpg,a,fog", "b/clear.jpg,b,clear"
+    (tmp_path / "index.csv").write_text("\n".join(rows))
+    pairs, lonely = find_pairs(tmp_path, ROADS)
+    assert pairs.table.to_numpy().tolist() == [
+        ["a/clear.jpg", "a/depth.png", "a", "clear"],
+        ["a/fog.jpg", "a/depth.png", "a", "fog"],
+    ]
+    assert lonely.to_numpy().tolist() == [
+        ["b/clear.jpg", "no depth map"],
+        ["c/depth.png", "no photo"],
+    ]
+    write_csv(pairs, tmp_path / "road.csv")
+    assert (tmp_path / "road.csv").read_text().splitlines()[0] == "a/clear.jpg,a/depth.png"
+    again = read_csv(tmp_path / "road.csv", ROADS)
+    assert again.table["condition"].tolist() == ["clear", "fog"]
+    assert again.select([1]).table["condition"].tolist() == ["fog"]
+
+
+def test_a_missing_folder_and_one_without_pairs_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        find_pairs(tmp_path / "missing", NYU_TRAIN)
+    with pytest.raises(FileNotFoundError, match="has none"):
+        find_pairs(tmp_path, NYU_TRAIN)
+
+
+def test_the_csv_is_the_same_bytes_every_time_and_reads_back(tiny_nyu):
+    root = tiny_nyu()
+    expected = (root / "nyu2_train.csv").read_bytes()
+    pairs, _ = find_pairs(root, NYU_TRAIN)
+    write_csv(pairs, root / "nyu2_train.csv")
+    assert (root / "nyu2_train.csv").read_bytes() == expected
+    again = read_csv(root / "nyu2_train.csv", NYU_TRAIN)
+    assert again.digest() == pairs.digest()
+    assert again.rgb_path(0) == root / "nyu2_train/room_0001_out/1.jpg"
+    assert again.table["scene"].tolist() == pairs.table["scene"].tolist()
+
+
+def test_the_samples_csvs_are_what_make_dataset_writes(sample):
+    for name, spec in (("nyu2_train.csv", NYU_TRAIN), ("nyu2_test.csv", NYU_TEST)):
+        pairs, lonely = find_pairs(sample, spec)
+        assert lonely.empty
+        assert pairs.digest() == read_csv(sample / name, spec).digest()
+
+
+def test_the_archives_own_csv_whose_paths_start_with_data_is_read(tiny_nyu):
+    root = tiny_nyu()
+    moved = root.rename(root.parent / "data")
+    rows = (moved / "nyu2_test.csv").read_text().replace("nyu2_test/", "data/nyu2_test/")
+    (moved / "nyu2_test.csv").write_text(rows)
+    pairs = read_csv(moved / "nyu2_test.csv", NYU_TEST)
+    assert pairs.rgb_path(1) == root.parent / "data/nyu2_test/00001_colors.png"
+    assert pairs.depth_path(1).exists()
+
+
+def test_index_csv_says_the_scenes_of_test_photos(tiny_nyu):
+    root = tiny_nyu(tests=2)
+    (root / "index.csv").write_text("photo,scene\nnyu2_test/00000_colors.png,office_0003a\n")
+    pairs = read_csv(root / "nyu2_test.csv", NYU_TEST)
+    assert pairs.table["scene"].tolist() == ["office_0003", "00001"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "rgb,depth"),
+        ("1.jpg\n2.jpg\n", "1 columns"),
+        ("1.jpg,\n", "empty field"),
+        ("../other/1.jpg,1.png\n", "stay in its folder. Received: '../other/1.jpg'"),
+        ("/etc/1.jpg,1.png\n", "stay in its folder"),
+        ("C:/1.jpg,1.png\n", "stay in its folder"),
+        ("a\\..\\..\\1.jpg,1.png\n", "stay in its folder"),
+    ],
+)
+def test_a_csv_that_is_empty_malformed_or_leaves_its_folder_is_refused(tmp_path, text, message):
+    (tmp_path / "pairs.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_csv(tmp_path / "pairs.csv", NYU_TRAIN)
+
+
+def test_a_missing_csv_or_first_photo_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="missing.csv.*make_dataset.ipynb"):
+        read_csv(tmp_path / "missing.csv", NYU_TRAIN)
+    (tmp_path / "pairs.csv").write_text("1.jpg,1.png\n")
+    with pytest.raises(FileNotFoundError, match="1.jpg, the first photo of .*pairs.csv"):
+        read_csv(tmp_path / "pairs.csv", NYU_TRAIN)
+
+
+def test_a_csv_is_written_only_beside_its_images(tiny_nyu, tmp_path):
+    pairs, _ = find_pairs(tiny_nyu(), NYU_TRAIN)
+    with pytest.raises(ValueError, match="into the folder of its images"):
+        write_csv(pairs, tmp_path / "elsewhere.csv")
+
+
+def test_bad_files_and_duplicates_are_reported_and_left_out(tiny_nyu):
+    root = tiny_nyu(scenes=2, frames=3)
+    (root / "nyu2_train/room_0001_out/1.png").write_bytes(b"")
+    photo = root / "nyu2_train/room_0001_out/2.jpg"
+    photo.write_bytes(photo.read_bytes()[:200])
+    shutil.copy(root / "nyu2_test/00000_depth.png", root / "nyu2_train/room_0002_out/3.png")
+    pairs = read_csv(root / "nyu2_train.csv", NYU_TRAIN)
+    pairs = pairs.select([*range(6), 4])
+    sound, problems, summary = check_pairs(pairs)
+    kept = sound.table["rgb"].tolist()
+    assert kept == [f"nyu2_train/room_000{name}.jpg" for name in ("1_out/3", "2_out/1", "2_out/2")]
+    found = dict(problems.to_numpy().tolist())
+    assert found["nyu2_train/room_0002_out/2.jpg"] == "duplicate row"
+    assert "0 bytes" in found["nyu2_train/room_0001_out/1.jpg"]
+    assert "cut off" in found["nyu2_train/room_0001_out/2.jpg"]
+    assert "1 of uint16" in found["nyu2_train/room_0002_out/3.jpg"]
+    assert summary.loc["nyu_train", ["pairs", "scenes", "checked"]].tolist() == [3, 2, 3]
+    assert 1 < summary.loc["nyu_train", "median"] < 9
+
+
+def test_no_base_scene_is_on_both_sides_of_a_split(sample, tiny_nyu):
+    for root in (sample, tiny_nyu(scenes=7, frames=3)):
+        pairs = read_csv(root / "nyu2_train.csv", NYU_TRAIN)
+        for seed in range(5):
+            training, validation = split_by_scene(pairs, seed, 0.3)
+            assert not set(training.table["scene"]) & set(validation.table["scene"])
+            assert len(training) + len(validation) == len(pairs)
+
+
+def test_folders_of_one_room_stay_on_one_side(tiny_nyu):
+    root = tiny_nyu(scenes=4)
+    for letter, number in zip("abab", (1, 2, 3, 4), strict=True):
+        room = root / f"nyu2_train/room_{number:04d}_out"
+        room.rename(room.with_name(f"den_{(number + 1) // 2:04d}{letter}_out"))
+    pairs, _ = find_pairs(root, NYU_TRAIN)
+    training, validation = split_by_scene(pairs, 0, 0.5)
+    assert {len(training), len(validation)} == {4}
+    assert training.table["scene"].nunique() == validation.table["scene"].nunique() == 1
+
+
+def test_a_split_depends_on_its_seed_alone_and_draws_the_counts_asked_for(tiny_nyu):
+    pairs, _ = find_pairs(tiny_nyu(scenes=10, frames=3), NYU_TRAIN)
+    first, again, other = (split_by_scene(pairs, seed, 0.4) for seed in (1, 1, 2))
+    assert first[0].digest() == again[0].digest() != other[0].digest()
+    assert [len(side) for side in split_by_scene(pairs, 1, 0.4, counts=(10, 5))] == [10, 5]
+    with pytest.raises(ValueError, match=r"at most \(18, 12\)"):
+        split_by_scene(pairs, 1, 0.4, counts=(19, 5))
+
+
+def test_fewer_scenes_are_a_part_of_more_and_leave_validation_as_it_is(tiny_nyu):
+    pairs, _ = find_pairs(tiny_nyu(scenes=10, frames=3), NYU_TRAIN)
+    few, more, every = (split_by_scene(pairs, 1, 0.4, scenes=n) for n in (2, 4, None))
+    drawn = [set(training.table["scene"]) for training, _ in (few, more, every)]
+    assert [len(scenes) for scenes in drawn] == [2, 4, 6] and drawn[0] < drawn[1] < drawn[2]
+    assert len(few[0]) == 6  # every frame of both scenes
+    assert few[1].digest() == more[1].digest() == every[1].digest()
+    with pytest.raises(ValueError, match="`scenes` must be 1 to 6. Received: scenes=7"):
+        split_by_scene(pairs, 1, 0.4, scenes=7)
+
+
+def test_a_split_may_keep_everything_for_training(tiny_nyu):
+    pairs = read_csv(tiny_nyu(scenes=3, frames=2) / "nyu2_train.csv", NYU_TRAIN)
+    training, validation = split_by_scene(pairs, 0, 0)
+    assert training.digest() == pairs.digest() and len(validation) == 0
+
+
+def test_a_split_of_one_scene_is_refused_unless_all_of_it_trains(tiny_nyu):
+    pairs, _ = find_pairs(tiny_nyu(scenes=1), NYU_TRAIN)
+    with pytest.raises(ValueError, match="two scenes"):
+        split_by_scene(pairs, 0)
+    training, _ = split_by_scene(pairs, 0, validation=0)
+    assert training.digest() == pairs.digest()
+
+
+def test_all_of_nyu_is_listed_written_read_and_split_without_reading_an_image(tmp_path):
+    for folder in range(284):
+        room = tmp_path / f"nyu2_train/room_{folder // 2:04d}{'ab'[folder % 2]}_out"
+        room.mkdir(parents=True)
+        for frame in range(50688 // 284 + (folder < 50688 % 284)):
+            (room / f"{frame + 1}.jpg").touch()
+            (room / f"{frame + 1}.png").touch()
+    started = time.process_time()
+    pairs, _ = find_pairs(tmp_path, NYU_TRAIN)
+    write_csv(pairs, tmp_path / "nyu2_train.csv")
+    training, validation = split_by_scene(
+        read_csv(tmp_path / "nyu2_train.csv", NYU_TRAIN), 0, counts=(20_000, 5_000)
+    )
+    print(f"{time.process_time() - started:.1f} s for {len(pairs)} pairs")
+    assert (len(pairs), len(training), len(validation)) == (50_688, 20_000, 5_000)
+
+
+def test_a_split_by_frame_leaves_rooms_on_both_sides_and_says_which_they_are(tiny_nyu):
+    pairs, _ = find_pairs(tiny_nyu(scenes=4, frames=10), NYU_TRAIN)
+    training, validation = split_by_frame(pairs, 0, 0.25)
+    assert (len(training), len(validation)) == (30, 10)
+    assert set(training.table["scene"]) & set(validation.table["scene"])
+    assert not set(training.table["rgb"]) & set(validation.table["rgb"])
+    room_of = pairs.table.set_index("rgb")["scene"]
+    assert (validation.table["scene"].to_numpy() == room_of[validation.table["rgb"]]).all()
+    sides = split_by_frame(pairs, 0, 0.25, counts=(6, 3))
+    assert [len(side) for side in sides] == [6, 3]

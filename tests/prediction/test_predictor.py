@@ -1,0 +1,160 @@
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from depthlib.data.specs import NYU_TRAIN
+from depthlib.networks.layers import DepthHead
+from depthlib.networks.saving import load_model, load_models
+from depthlib.networks.unet import build_unet
+from depthlib.prediction.predictor import Predictor
+
+HEAD = {"min_depth": 0.1, "max_depth": 10.0, "unit": "metre", "dataset": "nyu_train"}
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A network of one convolution: what the rest of a real one does not matter here."""
+    keras.utils.set_random_seed(0)
+    photos = keras.Input((32, 48, 3), dtype="uint8")
+    scaled = keras.layers.Rescaling(1 / 255)(photos)
+    logits = keras.layers.Conv2D(1, 3, padding="same")(scaled)
+    return keras.Model(photos, DepthHead(**HEAD)(logits), name="tiny")
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return np.random.default_rng(0).integers(0, 255, (32, 48, 3), np.uint8)
+
+
+def test_a_saved_network_needs_nothing_but_its_path(model, photo, tmp_path):
+    model.save(tmp_path / "tiny.keras")
+    predict = Predictor(load_model(tmp_path / "tiny.keras"))
+    assert (predict.unit, predict.dataset, predict.max_depth) == ("metre", "nyu_train", 10.0)
+    assert (predict.height, predict.width) == (32, 48)
+    expected = keras.ops.convert_to_numpy(model(photo[None]))[0, ..., 0]
+    np.testing.assert_allclose(predict([photo])[0], expected, rtol=1e-5)
+
+
+def test_a_name_has_one_file_or_one_a_seed(model, photo, tmp_path):
+    path = str(tmp_path / "model.keras")
+    model.save(path)
+    loaded = load_models({"one": path, "seeds": [path, path]})
+    assert {name: len(networks) for name, networks in loaded.items()} == {"one": 1, "seeds": 2}
+    for network in (*loaded["one"], *loaded["seeds"]):
+        np.testing.assert_array_equal(Predictor(network)([photo])[0], Predictor(model)([photo])[0])
+
+
+def test_each_photo_gets_depth_at_its_own_size(model, photo):
+    large = np.repeat(np.repeat(photo, 3, axis=0), 2, axis=1)
+    depths = Predictor(model, batch_size=2)([photo, large, photo])
+    assert [depth.shape for depth in depths] == [(32, 48), (96, 96), (32, 48)]
+    assert depths[1].dtype == np.float32 and 0.1 <= depths[1].min() <= depths[1].max() <= 10
+    np.testing.assert_allclose(depths[0], depths[2])
+
+
+def test_the_flip_average_is_the_same_for_a_photo_and_its_mirror_image(model, photo):
+    predict = Predictor(model)
+    (depth,), (mirrored,) = (predict([p], flip_average=True) for p in (photo, photo[:, ::-1]))
+    np.testing.assert_allclose(depth, mirrored[:, ::-1], rtol=1e-5)
+    assert np.abs(depth - predict([photo])[0]).max() > 1e-4
+
+
+def test_a_photo_is_preprocessed_at_the_networks_size(model, photo):
+    def invert(rgb):
+        assert rgb.shape == (32, 48, 3)
+        return 255 - rgb
+
+    large = np.repeat(np.repeat(photo, 2, axis=0), 2, axis=1)
+    changed = Predictor(model, preprocess=invert)([large, photo])
+    expected = Predictor(model)([255 - large, 255 - photo])
+    for depth, other in zip(changed, expected, strict=True):
+        np.testing.assert_allclose(depth, other, rtol=1e-5)
+
+
+def test_what_preprocessing_makes_must_be_a_photo(model, photo):
+    with pytest.raises(ValueError, match="uint8 RGB.*float64"):
+        Predictor(model, preprocess=lambda rgb: rgb / 2)([photo])
+
+
+@pytest.mark.parametrize("shape", [(32, 48), (32, 48, 4), (1, 32, 48, 3)])
+def test_what_is_no_photo_is_refused(model, shape):
+    with pytest.raises(ValueError, match="uint8 RGB"):
+        Predictor(model)([np.zeros(shape, np.uint8)])
+    with pytest.raises(ValueError, match="float32"):
+        Predictor(model)([np.zeros((32, 48, 3), np.float32)])
+
+
+def test_a_missing_model_names_the_notebook_that_makes_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="missing.keras.*train_resnet.ipynb"):
+        load_model(tmp_path / "missing.keras")
+
+
+def test_a_file_that_is_no_model_or_half_a_model_is_refused_by_name(model, tmp_path):
+    path = tmp_path / "bad.keras"
+    path.write_bytes(b"no model")
+    with pytest.raises(ValueError, match="file that depthlib saved. Received: .*bad.keras"):
+        load_model(path)
+    model.save(path)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(ValueError, match="file that depthlib saved. Received: .*bad.keras"):
+        load_model(path)
+
+
+def test_a_model_that_carries_code_is_not_run(tmp_path):
+    photos = keras.Input((32, 48, 3), dtype="uint8")
+    coded = keras.Model(photos, keras.layers.Lambda(lambda x: x * 2)(photos))
+    coded.save(tmp_path / "coded.keras")
+    with pytest.raises(ValueError, match="(?i)coded.keras: .*lambda"):
+        load_model(tmp_path / "coded.keras")
+
+
+def test_a_network_without_a_depth_head_is_refused(tmp_path):
+    photos = keras.Input((32, 48, 3))
+    keras.Model(photos, keras.layers.Conv2D(1, 3)(photos)).save(tmp_path / "other.keras")
+    with pytest.raises(ValueError, match="must end in a `DepthHead`.*Conv2D"):
+        load_model(tmp_path / "other.keras")
+
+
+def test_a_new_process_needs_nothing_but_this_module_to_load_a_unet(project, tmp_path):
+    build_unet(32, 48, variant="narrow", min_depth=0.1, max_depth=10.0).save(tmp_path / "a.keras")
+    code = "import sys; from depthlib.prediction import load_model; load_model(sys.argv[1])"
+    command = [sys.executable, "-c", code, str(tmp_path / "a.keras")]
+    answer = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_a_lens_twice_as_long_makes_everything_twice_as_far(model, photo):
+    as_trained, longer = Predictor(model), Predictor(model, focal=2 * NYU_TRAIN.focal)
+    np.testing.assert_allclose(longer([photo])[0], 2 * as_trained([photo])[0], rtol=1e-6)
+    assert longer.max_depth == pytest.approx(20) and longer.far == pytest.approx(16)
+    same = Predictor(model, focal=NYU_TRAIN.focal)([photo])[0]
+    np.testing.assert_array_equal(same, as_trained([photo])[0])
+
+
+def test_a_photo_too_tall_for_a_roads_network_is_seen_smaller_not_squeezed(photo):
+    inputs = keras.Input((32, 106, 3), dtype="uint8")  # of KITTI's shape
+    brightness = keras.layers.Rescaling(10 / 255, -5)(inputs)
+    logits = keras.layers.Conv2D(1, 1, kernel_initializer=lambda *_, **__: np.ones((1, 1, 3, 1)))
+    head = DepthHead(min_depth=1.0, max_depth=80.0, unit="metre", dataset="kitti", scale="log")
+    predict = Predictor(keras.Model(inputs, head(logits(brightness))))
+    photo = photo // 2
+    photo[:8] = 255  # the sky: the brighter, the farther
+    sides = (106 - 48) // 2
+    wide = predict([np.pad(photo, ((0, 0), (sides, sides), (0, 0)), mode="reflect")])[0]
+    wide, depth = wide[:, sides:-sides], predict([photo])[0]
+    assert (wide[:8] > predict.far).all() and wide[8:].max() < 20
+    np.testing.assert_allclose(depth[8:], wide[8:] * 48 / 106, rtol=1e-5)
+    np.testing.assert_array_equal(depth[:8], wide[:8])  # farther than it can tell, smaller or not
+    wider = predict([np.repeat(photo, 3, axis=1)])[0]  # fills the network
+    assert wider[8:].max() > depth[8:].max()
+
+
+@pytest.mark.parametrize(("focal", "dataset"), [(0.0, "nyu_train"), (0.6, "unheard_of")])
+def test_a_focal_length_needs_one_of_training(model, focal, dataset):
+    head = DepthHead(**{**HEAD, "dataset": dataset})
+    other = keras.Model(model.input, head(model.layers[-2].output))
+    with pytest.raises(ValueError, match=f"focal={focal} for a .*{dataset}'. Use focal=None"):
+        Predictor(other, focal=focal)

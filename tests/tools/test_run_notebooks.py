@@ -1,0 +1,66 @@
+import nbformat
+import pytest
+
+from tools.run_notebooks import main, run_notebooks
+
+PARAMETERS = 'COUNT = 3  # of what\nNAME = "a"  # of it\nSIZE = None  # height and width'
+
+
+@pytest.fixture
+def notebook(tmp_path, monkeypatch):
+    """A function that writes small.ipynb, with parameters and one cell of code."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(code):
+        cells = [nbformat.v4.new_code_cell(PARAMETERS), nbformat.v4.new_code_cell(code)]
+        cells[0].metadata.tags = ["parameters"]
+        metadata = {
+            "kernelspec": {"name": "a-kernel-of-mine", "display_name": "", "language": "python"}
+        }
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), "small.ipynb")
+
+    return write
+
+
+def test_a_notebook_runs_with_its_parameters_and_shows_what_it_prints(notebook, tmp_path, capsys):
+    notebook("from pathlib import Path\nprint(COUNT + 1, NAME + 'b', SIZE)\nPath.cwd().name")
+    main(["small.ipynb", "COUNT=4", "NAME=5", "SIZE=(32, 48)", "--output", "runs"])
+    shown = capsys.readouterr().out
+    assert "[1/1] small.ipynb" in shown
+    assert f"5 5b [32, 48]\n'{tmp_path.name}'" in shown
+    assert (tmp_path / "runs" / "small.ipynb").exists()
+
+
+def test_a_notebook_that_fails_stops_the_rest_with_its_own_words(notebook, capsys):
+    notebook("raise ValueError('the height is odd')")
+    with pytest.raises(SystemExit) as stop:
+        main(["small.ipynb", "small.ipynb", "--output", "runs"])
+    assert stop.value.code.startswith("small.ipynb failed: ValueError: the height is odd\n")
+    assert "runs/small.ipynb" in stop.value.code
+    assert "[2/2]" not in capsys.readouterr().out
+
+
+def test_a_wrong_parameter_or_notebook_stops_before_the_first_one_runs(notebook, capsys):
+    notebook("pass")
+    for words, message in (
+        (["small.ipynb", "small.ipynb", "EPOCHS=2"], "EPOCHS .* It has COUNT, NAME, SIZE"),
+        (["small.ipynb", "other.ipynb"], "no notebook other.ipynb"),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            main(words)
+    assert capsys.readouterr().out == ""
+
+
+def test_parameters_keep_the_kind_that_they_are_written_in(notebook, tmp_path):
+    notebook("assert (COUNT, NAME, SIZE) == (None, '2', True)")
+    run_notebooks(
+        [(tmp_path / "small.ipynb", {"COUNT": "None", "NAME": "2", "SIZE": "True"})],
+        tmp_path / "out",
+    )
+
+
+def test_a_kernel_that_dies_leaves_its_last_words(notebook, tmp_path):
+    notebook("import os\nos.write(2, b'no memory left')\nos.abort()")
+    with pytest.raises(SystemExit, match="small.ipynb died.*\n.*runs/small.log"):
+        main(["small.ipynb", "--output", "runs"])
+    assert "no memory left" in (tmp_path / "runs" / "small.log").read_text()

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from depthlib.data.specs import KITTI, NYU_TRAIN
+from depthlib.networks import layers
+from depthlib.training import recipes
+from depthlib.training.build import ENCODER_DECODERS, UNETS, build_network
+from depthlib.training.recipes import NETWORKS, UNET
+
+TINY = UNET.change(network="unet_narrow", height=32, width=48, precision="float32")
+
+
+def test_every_network_of_a_recipe_has_its_builder():
+    assert {*ENCODER_DECODERS, *UNETS} == {*NETWORKS}
+    assert recipes.SCALES == layers.SCALES
+
+
+def test_a_recipe_names_the_network_that_is_built_with_the_datasets_range():
+    model = build_network(TINY.change(network="unet_seed"), NYU_TRAIN)
+    assert model.count_params() == 8_638_433
+    head = model.layers[-1]
+    assert (head.max_depth, head.unit, head.dataset) == (10.0, "metre", "nyu_train")
+    head = build_network(TINY, KITTI).layers[-1]
+    assert (head.min_depth, head.max_depth, head.dataset) == (1.0, 80.0, "kitti")
+
+
+def test_a_network_begins_with_all_weights_of_a_saved_one(tmp_path):
+    path = tmp_path / "start.keras"
+    first = build_network(TINY, NYU_TRAIN)
+    first.save(path)
+    second = build_network(TINY.change(weights=str(path), height=64), NYU_TRAIN)
+    assert second.input_shape == (None, 64, 48, 3)
+    for ours, theirs in zip(second.get_weights(), first.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(ValueError, match="`weights` must be a file of the same network. Received"):
+        build_network(TINY.change(weights=str(path), network="unet"), NYU_TRAIN)
+
+
+def test_the_seeds_faults_stand_before_the_network_and_make_its_depth_relative():
+    fields = {"channels": "bgr", "normalise": True, "loss": "depth"}
+    model = build_network(TINY.change(**fields), NYU_TRAIN)
+    assert [layer.name for layer in model.layers[1:3]] == ["swap_channels", "stretch_range"]
+    assert model.layers[-1].unit == "relative"
+    resnet = TINY.change(network="resnet18", width=64, channels="bgr")
+    assert build_network(resnet, NYU_TRAIN).layers[1].name == "swap_channels"
+    assert "swap_channels" not in [layer.name for layer in build_network(TINY, NYU_TRAIN).layers]

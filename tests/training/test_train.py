@@ -1,0 +1,229 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from depthlib.data.augment import Augmentation
+from depthlib.data.images import read_rgb
+from depthlib.data.pairs import Pairs, read_csv
+from depthlib.data.specs import NYU_RELATIVE, NYU_TRAIN
+from depthlib.networks.layers import DepthHead
+from depthlib.networks.losses import ConsistentLoss, NormalisedDepthLoss, ScaleInvariantLoss
+from depthlib.networks.saving import load_model
+from depthlib.prediction.predictor import Predictor
+from depthlib.training.__main__ import UNFINISHED, main
+from depthlib.training.build import build_network
+from depthlib.training.recipes import UNET
+from depthlib.training.train import train
+
+RECIPE = UNET.change(
+    height=32,
+    width=48,
+    batch_size=4,
+    epochs=3,
+    validation=0.34,
+    learning_rate=0.01,
+    precision="float32",  # what is compared are losses to the third digit
+)
+# Trains like the test, but dies in the middle of the second epoch, as when the power fails.
+KILLED = """
+import os, signal, sys
+from depthlib.data import pairs, specs
+from depthlib.training import build, run_folder
+from depthlib.training.train import train
+from tests.training.test_train import RECIPE, build_tiny
+build._build = build_tiny
+def die(self, batch, logs=None):
+    if len(self.log) == 1 and batch == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+run_folder.RunRecord.on_train_batch_begin = die
+root, run = sys.argv[1:]
+pairs = pairs.read_csv(root + "/nyu2_train.csv", specs.NYU_TRAIN)
+train(RECIPE, pairs, run, verbose=0)
+"""
+
+
+def build_tiny(recipe, spec):
+    """Two convolutions with batch norm: TensorFlow traces them in a second, a U-Net in many."""
+    photos = keras.Input((recipe.height, recipe.width, 3), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 255)(photos)
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3, padding="same", name="conv")(x))
+    logits = keras.layers.Conv2D(1, 3, padding="same")(x)
+    depth = DepthHead(spec.min_depth, spec.max_depth, dataset=spec.name)(logits)
+    return keras.Model(photos, depth, name="tiny")
+
+
+@pytest.fixture(autouse=True)
+def tiny_network(monkeypatch):
+    monkeypatch.setattr("depthlib.training.build._build", build_tiny)
+
+
+@pytest.fixture
+def pairs(tiny_nyu):
+    return read_csv(tiny_nyu(scenes=6, frames=3) / "nyu2_train.csv", NYU_TRAIN)
+
+
+def test_a_run_leaves_its_recipe_its_log_and_a_network_that_predicts(pairs, tmp_path):
+    log = train(RECIPE, pairs, tmp_path / "run", verbose=0)
+    assert log["epoch"].tolist() == [1, 2, 3]
+    assert log["loss"].iloc[-1] < log["loss"].iloc[0]
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "run" / "log.csv"), log)
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert run["recipe"] == RECIPE.to_dict()
+    assert run["counts"] == {"training": 9, "validation": 9}
+    assert run["versions"]["keras"] == keras.__version__
+    predict = Predictor(load_model(tmp_path / "run" / "best.keras"))
+    (depth,) = predict([read_rgb(pairs.rgb_path(0))])
+    assert depth.shape == (32, 48) and np.isfinite(depth).all()
+    # Finished: asked again it gives its log at once, and asked for another recipe it refuses.
+    pd.testing.assert_frame_equal(train(RECIPE, pairs, tmp_path / "run", verbose=0), log)
+    with pytest.raises(ValueError, match="hold one run.*differs in recipe"):
+        train(RECIPE.change(epochs=4), pairs, tmp_path / "run", verbose=0)
+
+
+def test_a_run_that_was_killed_goes_on_to_the_same_losses(pairs, project, tmp_path):
+    command = [sys.executable, "-c", KILLED, str(pairs.root), str(tmp_path / "killed")]
+    killed = subprocess.run(command, cwd=project, capture_output=True, text=True)
+    assert killed.returncode == -9, killed.stderr
+    assert len(pd.read_csv(tmp_path / "killed" / "log.csv")) == 1
+    resumed = train(RECIPE, pairs, tmp_path / "killed", verbose=0)
+    whole = train(RECIPE, pairs, tmp_path / "whole", verbose=0)
+    columns = ["epoch", "loss", "val_loss", "val_delta1", "learning_rate"]
+    pd.testing.assert_frame_equal(resumed[columns], whole[columns], rtol=1e-3)
+
+
+def test_a_bad_file_stops_training_with_its_name_before_the_first_epoch(pairs, tmp_path):
+    pairs.depth_path(17).write_bytes(b"")
+    with pytest.raises(ValueError, match="0 bytes in .*room_0006_out/3.png"):
+        train(RECIPE, pairs, tmp_path / "run", cache_folder=tmp_path / "cache", verbose=0)
+    assert not (tmp_path / "run" / "log.csv").exists()
+
+
+def test_a_run_in_mixed_precision_leaves_a_network_that_predicts_in_float32(pairs, tmp_path):
+    recipe = RECIPE.change(precision="mixed_bfloat16", epochs=1)
+    train(recipe, pairs, tmp_path, verbose=0)
+    best, last = (keras.models.load_model(tmp_path / f"{name}.keras") for name in ("best", "last"))
+    assert [layer.compute_dtype for layer in last.layers].count("bfloat16") > 2
+    assert {layer.compute_dtype for layer in best.layers} == {"float32"}
+    assert {layer.compute_dtype for layer in load_model(tmp_path / "last.keras").layers} == {
+        "float32"
+    }
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_relative_depth_is_not_trained_with_a_loss_that_judges_scale(pairs, tmp_path):
+    relative = Pairs(pairs.root, pairs.table, NYU_RELATIVE)
+    with pytest.raises(ValueError, match="blind to scale. Received: loss='depth'"):
+        train(RECIPE.change(loss="depth"), pairs, tmp_path, extra=[relative], verbose=0)
+
+
+def test_extra_pairs_train_too_but_for_the_scenes_that_validate(pairs, tmp_path):
+    """Three scenes validate; of the relative maps of all six, three more scenes train."""
+    spec = replace(NYU_TRAIN, metres_per_count=None, max_depth=1.0, median_range=(0.01, 1.0))
+    extra = Pairs(pairs.root, pairs.table, spec)
+    log = train(RECIPE.change(epochs=1), pairs, tmp_path, extra=[extra], verbose=0)
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert run["counts"] == {"training": 18, "validation": 9}
+    assert np.isfinite(log["loss"]).all()
+
+
+def test_rooms_among_roads_make_a_network_from_the_nearest_to_the_farthest(pairs, tmp_path):
+    far = {"min_depth": 1.0, "max_depth": 80.0, "metres_per_count": 80 / 255}
+    spec = replace(NYU_TRAIN, name="road", focal=0.58, median_range=(2.0, 80.0), **far)
+    road = Pairs(pairs.root, pairs.table, spec)
+    train(RECIPE.change(epochs=1), road, tmp_path / "run", extra=[pairs], verbose=0)
+    head = load_model(tmp_path / "run" / "best.keras").layers[-1]
+    assert (head.min_depth, head.max_depth, head.dataset) == (NYU_TRAIN.min_depth, 80.0, "road")
+    with pytest.raises(ValueError, match="10 m of nyu_train and 80 m of road. Make road the main"):
+        train(RECIPE, pairs, tmp_path / "other", extra=[road], verbose=0)
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_run_stops_before_its_time_is_over_and_the_same_command_ends_it(pairs, tmp_path, capsys):
+    changes = [f"{name}={value}" for name, value in RECIPE.to_dict().items()]
+    command = ["light", *changes, "--data", str(pairs.root / "nyu2_train.csv"), "--verbose", "0"]
+    command += ["--run", str(tmp_path / "run"), "--cache", str(tmp_path / "cache")]
+    assert main([*command, "--minutes", "0"]) == UNFINISHED
+    assert "1 of 3 epochs" in capsys.readouterr().out
+    assert main([*command, "--export", str(tmp_path / "half.keras")]) == 0
+    whole = train(RECIPE, pairs, tmp_path / "whole", verbose=0)
+    log = pd.read_csv(tmp_path / "run" / "log.csv")
+    pd.testing.assert_frame_equal(log[["epoch", "loss"]], whole[["epoch", "loss"]], rtol=1e-3)
+    half, best = (load_model(tmp_path / name) for name in ("half.keras", "run/best.keras"))
+    for ours, theirs in zip(half.get_weights(), best.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3)
+    with pytest.raises(SystemExit, match="hold one run"):
+        main([*command, "epochs=4"])
+    with pytest.raises(SystemExit, match="field=value. Received: 'epoch=4'"):
+        main([*command, "epoch=4"])
+
+
+def test_the_average_of_the_weights_is_what_is_validated_and_kept(pairs, tmp_path):
+    """With a momentum of 1 it stays where the first step, at a 25th of the rate, has led."""
+    recipe = RECIPE.change(average=0.999999, epochs=2)
+    log = train(recipe, pairs, tmp_path / "run", verbose=0)
+    assert log["loss"].iloc[1] < log["loss"].iloc[0]
+    keras.utils.set_random_seed(recipe.seed)
+    first = build_network(recipe, pairs.spec).get_layer("conv").get_weights()[0]
+    best, last = (load_model(tmp_path / f"run/{name}.keras") for name in ("best", "last"))
+    best, last = (np.abs(m.get_layer("conv").get_weights()[0] - first).max() for m in (best, last))
+    assert best < 1e-3 < last
+
+
+def test_each_epochs_network_is_kept_where_asked_for(pairs, tmp_path):
+    train(RECIPE, pairs, tmp_path, keep_epochs=True, verbose=0)
+    kept = sorted((tmp_path / "epochs").iterdir())
+    assert [path.name for path in kept] == ["001.keras", "002.keras", "003.keras"]
+    first, *_, last = (load_model(path).get_layer("conv").kernel.numpy() for path in kept)
+    final = load_model(tmp_path / "last.keras").get_layer("conv").kernel.numpy()
+    np.testing.assert_array_equal(last, final)  # too small a tensor to be rounded
+    assert np.abs(first - final).max() > 1e-3
+
+
+def test_a_run_that_is_to_be_consistent_in_any_weather_goes_on_with_the_same_loss(pairs, tmp_path):
+    recipe = RECIPE.change(weather=1.0, effects=("fog",), consistency=2.0, batch_size=2)
+    train(recipe, pairs, tmp_path, minutes=1e-6, verbose=0)
+    held = keras.models.load_model(tmp_path / "last.keras").loss
+    assert (type(held), held.weight, type(held.loss)) == (ConsistentLoss, 2.0, ScaleInvariantLoss)
+    log = train(recipe, pairs, tmp_path, verbose=0)
+    assert log["epoch"].tolist() == [1, 2, 3] and log["loss"].iloc[-1] < log["loss"].iloc[0]
+
+
+def test_without_validation_all_pairs_train_and_the_last_epoch_is_kept(pairs, tmp_path):
+    log = train(RECIPE.change(validation=0.0), pairs, tmp_path, verbose=0)
+    assert "val_loss" not in log
+    counts = json.loads((tmp_path / "run.json").read_text())["counts"]
+    assert counts == {"training": 18, "validation": 0}
+    best, last = (keras.models.load_model(tmp_path / f"{n}.keras") for n in ("best", "last"))
+    for kept, ended in zip(best.get_weights(), last.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, ended)
+
+
+def test_the_recipes_augmentation_reaches_the_batches(tiny_nyu):
+    pairs = read_csv(tiny_nyu() / "nyu2_train.csv", NYU_TRAIN)
+    for recipe, augmentation in (
+        (RECIPE.change(crop=0.3, weather=0.4), Augmentation(crop=0.3, weather=0.4)),
+        (RECIPE.change(effects=("fog",)), Augmentation(effects=("fog",))),
+        (RECIPE.change(augment=False, weather=1.0), None),
+    ):
+        batches, validation = train.open_batches(recipe, [pairs], pairs, None)
+        assert batches.augmentation == augmentation and validation.augmentation is None
+
+
+def test_a_recipe_with_the_seeds_faults_trains_on_its_own_loss_and_split(pairs, tmp_path):
+    recipe = RECIPE.change(
+        network="unet_seed", split="frame", normalise=True, loss="depth", jitter=0.0, epochs=1
+    )
+    assert type(train._make_loss(recipe, NYU_TRAIN)) is NormalisedDepthLoss
+    log = train(recipe, pairs, tmp_path / "run", verbose=0)
+    assert np.isfinite(log["loss"]).all()
+    assert "val_silog" in log and "val_delta1" not in log  # it knows no metres
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert run["counts"] == {"training": 11, "validation": 7}  # by scene: 9 and 9
+    batches, validation = train.open_batches(recipe, [pairs], pairs, None)
+    assert batches.augmentation.jitter == 0 and validation.augmentation is None

@@ -1,0 +1,148 @@
+"""Runs notebooks headless, one after the other, with parameters, showing what their cells show.
+
+python -m tools.run_notebooks train_resnet.ipynb EPOCHS=2 predict_resnet.ipynb COUNT=8
+"""
+
+import argparse
+import ast
+import os
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import papermill
+from nbclient.exceptions import DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import Engine, papermill_engines
+
+# For the kernels: no debugger's note on frozen modules, no advice to install widgets (they would
+# hide progress bars from a terminal), no error of TensorFlow's for a machine without a GPU.
+QUIET = {
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    "PYTHONWARNINGS": "ignore:IProgress not found",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+# What TensorFlow says at its import whatever the log level.
+NOISE = re.compile(r"^(WARNING: All log messages before absl|I0000 ).*\n", re.MULTILINE)
+
+
+class _Client(PapermillNotebookClient):
+    """Runs cells and shows their text, tables included, as it comes."""
+
+    def process_message(self, *arguments, **named):
+        output = super().process_message(*arguments, **named)
+        if output and output.output_type == "stream":
+            file = sys.stderr if output.name == "stderr" else sys.stdout
+            print(NOISE.sub("", output.text), end="", file=file, flush=True)
+        elif output and "text/plain" in output.get("data", {}) and "image/png" not in output.data:
+            print(output.data["text/plain"], flush=True)
+        return output
+
+
+class _Engine(Engine):
+    @classmethod
+    def execute_managed_notebook(cls, nb_man, kernel_name, **kwargs):
+        # The kernel copies what its libraries write to stderr, which comes as a message as well.
+        with _log_of(nb_man.output_path).open("w") as log:
+            _Client(nb_man, kernel_name=kernel_name, timeout=None).execute(stderr=log)
+
+
+papermill_engines.register("depthlib", _Engine)
+
+
+def run_notebooks(runs: Sequence[tuple[Path, dict[str, str]]], output: Path) -> None:
+    """Runs (notebook, parameters as text) in turn from the working folder.
+
+    The executed notebooks are left in the folder `output`. Errors: FileNotFoundError for a missing
+    notebook and ValueError for a parameter that a notebook lacks, both before the first one runs;
+    RuntimeError that names the executed notebook when one fails.
+    """
+    plans = [(path, _read_parameters(path, texts)) for path, texts in runs]
+    output.mkdir(parents=True, exist_ok=True)
+    for number, (path, parameters) in enumerate(plans, start=1):
+        start = time.monotonic()
+        print(f"\n[{number}/{len(plans)}] {path}", flush=True)
+        _run(path, output / path.name, parameters)
+        print(f"[{number}/{len(plans)}] {path}: {time.monotonic() - start:.0f} s", flush=True)
+
+
+def _read_parameters(path: Path, texts: dict[str, str]) -> dict:
+    """The values that `texts` stand for; a parameter that is text by default stays text."""
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no notebook {path}. Run from the project's root.")
+    known = papermill.inspect_notebook(path)
+    for name in texts.keys() - known.keys():
+        raise ValueError(
+            f"A parameter must be one that the notebook has. Received: {name} for {path}. "
+            f"It has {', '.join(known)}."
+        )
+    return {
+        name: _read_value(text, isinstance(_read_literal(known[name]["default"]), str))
+        for name, text in texts.items()
+    }
+
+
+def _read_value(text: str, stays_text: bool):
+    value = _read_literal(text)
+    if isinstance(value, tuple):
+        return list(value)  # papermill would hand a tuple on as text
+    return text if stays_text and value is not None else value
+
+
+def _read_literal(text: str):
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return text
+
+
+def _run(path: Path, output: Path, parameters: dict) -> None:
+    options = {"engine_name": "depthlib", "kernel_name": "python3", "progress_bar": False}
+    try:
+        papermill.execute_notebook(path, output, parameters, cwd=Path.cwd(), **options)
+    except papermill.PapermillExecutionError as error:
+        raise RuntimeError(
+            f"{path} failed: {error.ename}: {error.evalue}\nAs far as it came: {output}"
+        ) from error
+    except DeadKernelError as error:
+        raise RuntimeError(
+            f"{path} died, perhaps for want of memory.\nIts last words: {_log_of(output)}"
+        ) from error
+
+
+def _log_of(output: Path | str) -> Path:
+    return Path(output).with_suffix(".log")
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """The command line: notebooks, each followed by its parameters as NAME=VALUE."""
+    parser = argparse.ArgumentParser(prog="python -m tools.run_notebooks", description=__doc__)
+    parser.add_argument("words", nargs="+", metavar="notebook.ipynb [NAME=VALUE ...]")
+    parser.add_argument("--output", type=Path, default=Path("runs/notebooks"))
+    arguments = parser.parse_args(words)
+    runs = []
+    for word in arguments.words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            runs.append((Path(word), {}))
+        elif runs:
+            runs[-1][1][name] = value
+        else:
+            parser.error(f"a notebook comes before its parameters; received {word} first")
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    start = time.monotonic()
+    try:
+        run_notebooks(runs, arguments.output)
+    except (OSError, RuntimeError, ValueError) as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("Stopped.")
+    minutes, seconds = divmod(round(time.monotonic() - start), 60)
+    print(f"\nDone in {minutes} min {seconds} s; the notebooks as run: {arguments.output}")
+
+
+if __name__ == "__main__":
+    main()
