@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.loading import bench_loading, bench_weather
-from benchmarks.made_up import ROOT, make_pairs
 from benchmarks.onednn import NETWORKS, bench_onednn
 from benchmarks.prediction import bench_prediction
 from benchmarks.rounds import median_ratio
-from benchmarks.training import bench_seed_loop, bench_steps
+from benchmarks.synthetic import ROOT, make_pairs
+from benchmarks.training import bench_original_loop, bench_steps
 from benchmarks.video import bench_video
 from depthlib.device import choose_precision, describe_device
 from depthlib.files import write_bytes
@@ -59,7 +59,7 @@ def main(folder: Path = ROOT / "runs" / "bench") -> None:
     _say(start, "training steps")
     steps, gflop = bench_steps(pairs, cache)
     _say(start, "whole runs")
-    rounds |= steps | bench_seed_loop(pairs, cache)
+    rounds |= steps | bench_original_loop(pairs, cache)
     _say(start, "oneDNN")
     rounds |= bench_onednn()
     _say(start, "memory and growth")

@@ -1,4 +1,4 @@
-"""Made-up files of the Kaggle archive's layout and count: python -m benchmarks.archive FOLDER
+"""Synthetic files of the Kaggle archive's layout and count: python -m benchmarks.archive FOLDER
 
 50,688 training pairs in 284 folders of 249 scenes, 654 test pairs and the archive's two CSVs, for a
 dry run of `make nyu`. The pictures are the embedded sample's at 480x640, each file a hard link to
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.made_up import ROOT, enlarge_pair, make_pairs
+from benchmarks.synthetic import ROOT, enlarge_pair, make_pairs
 from depthlib.data import images
 from depthlib.data.pairs import Pairs, read_csv
 from depthlib.data.specs import NYU_TEST

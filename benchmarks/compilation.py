@@ -19,13 +19,13 @@ import numpy as np
 from benchmarks.rounds import time_rate
 from depthlib.data.specs import NYU_TRAIN
 from depthlib.training.build import build_network
-from depthlib.training.recipes import SEED_RESNET34, SEED_UNET, UNET, Recipe
+from depthlib.training.recipes import ORIGINAL_RESNET34, ORIGINAL_UNET, UNET, Recipe
 from depthlib.training.train import compile_network
 
 RECIPES = {
-    "resnet34": SEED_RESNET34.change(weights=None),
+    "resnet34": ORIGINAL_RESNET34.change(weights=None),
     "unet": UNET.change(height=240, width=320, batch_size=4),
-    "seed_unet": SEED_UNET,
+    "seed_unet": ORIGINAL_UNET,
 }
 MODES = {"jax": (True,), "torch": (False,)}
 
@@ -55,7 +55,7 @@ def time_training(recipe: Recipe, jit: bool) -> tuple[float, float]:
 
 
 def make_step(recipe: Recipe, jit: bool) -> Callable[[], int]:
-    """The train step on a made-up batch, as a function that gives the number of its images."""
+    """The train step on a synthetic batch, as a function that gives the number of its images."""
     rng = np.random.default_rng(0)
     size = (recipe.batch_size, recipe.height, recipe.width)
     rgb = rng.integers(0, 256, (*size, 3), dtype=np.uint8)

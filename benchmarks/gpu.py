@@ -1,9 +1,9 @@
-"""The networks on a GPU, on any Keras backend, with made-up data: KERAS_BACKEND=jax python -m
+"""The networks on a GPU, on any Keras backend, with synthetic data: KERAS_BACKEND=jax python -m
 benchmarks.gpu
 
 Needs this repository, Keras and the backend, and ends within `--minutes` (8). Prints images a
 second by batch size and precision, the share of the measured matrix rate and peak memory; then the
-time of an epoch of the seed's two runs, and of all of NYU read from a cache.
+time of an epoch of the original project's two runs, and of all of NYU read from a cache.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from depthlib.device import BACKEND, describe_device, time_matmul
 from depthlib.networks.losses import DepthLoss
 from depthlib.networks.multiply_adds import count_macs
 from depthlib.training.build import build_network
-from depthlib.training.recipes import SEED_RESNET34, SEED_UNET, Recipe
+from depthlib.training.recipes import ORIGINAL_RESNET34, ORIGINAL_UNET, Recipe
 
 PRECISIONS = ("bfloat16", "tf32", "float32")
 BATCHES = (256, 512, 128, 64, 32, 16)  # what matters most comes first, should time run out
@@ -145,7 +145,7 @@ def peak_memory() -> str:
 
 def main(
     minutes: float = 8.0,
-    recipes: tuple[Recipe, ...] = (SEED_RESNET34, SEED_UNET),
+    recipes: tuple[Recipe, ...] = (ORIGINAL_RESNET34, ORIGINAL_UNET),
     batches: tuple[int, ...] = BATCHES,
     matrix: int = 8192,
     pairs: int = NYU_PAIRS,

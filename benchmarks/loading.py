@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.made_up import PlainLoader
 from benchmarks.rounds import run_rounds, time_rate
+from benchmarks.synthetic import PlainLoader
 from depthlib.data.augment import Augmentation
 from depthlib.data.pairs import Pairs
 from depthlib.training.generator import DepthGenerator
@@ -37,10 +37,10 @@ def bench_loading(pairs: Pairs, folder: Path, height: int, width: int) -> dict[s
 
 def bench_weather(pairs: Pairs, cache: Path, height: int, width: int) -> dict[str, list[float]]:
     """Pairs a second on one core of each round: the augmentation without weather, each effect."""
-    batches = DepthGenerator(pairs, height, width, BATCH, cache_folder=cache, counts=True)
+    batches = DepthGenerator(pairs, height, width, BATCH, cache_folder=cache, as_counts=True)
     cv2.setNumThreads(1)
     rgb, counts = batches.source.gather(np.arange(BATCH))
-    depth_m, turn = counts * np.float32(batches.unit), count()
+    depth_m, turn = counts * np.float32(batches.metres_per_count), count()
     plain = Augmentation()
 
     def augment() -> int:
@@ -70,7 +70,7 @@ def open_batches(
         shuffle=True,
         augmentation=Augmentation(),
         cache_folder=cache,
-        counts=True,
+        as_counts=True,
     )
 
 

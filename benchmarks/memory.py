@@ -16,8 +16,8 @@ import keras
 import numpy as np
 
 from benchmarks.loading import open_batches
-from benchmarks.made_up import ROOT, SPEC
-from depthlib.data.cache import depth_unit
+from benchmarks.synthetic import ROOT, SPEC
+from depthlib.data.cache import metres_per_count
 from depthlib.data.pairs import read_csv
 from depthlib.networks.layers import add_depth_head
 from depthlib.networks.losses import ScaleInvariantLoss
@@ -60,7 +60,7 @@ def _build() -> keras.Model:
     photos = keras.Input((HEIGHT, WIDTH, 3), dtype="uint8")
     features = keras.layers.Conv2D(8, 3, padding="same")(keras.layers.Rescaling(1 / 255)(photos))
     model = keras.Model(photos, add_depth_head(features, min_depth=0.1, max_depth=10.0))
-    model.compile("adam", ScaleInvariantLoss(truth_unit=depth_unit(SPEC)), jit_compile=False)
+    model.compile("adam", ScaleInvariantLoss(truth_unit=metres_per_count(SPEC)), jit_compile=False)
     return model
 
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from benchmarks.made_up import ROOT
 from benchmarks.rounds import run_rounds, time_rate
+from benchmarks.synthetic import ROOT
 from depthlib.data.images import read_rgb
 from depthlib.data.pairs import Pairs
 from depthlib.networks.saving import load_model

@@ -1,4 +1,4 @@
-"""Training: `fit` against the bare step, the machine's own limit and the seed's loop."""
+"""Training: `fit` against the bare step, the machine's limit, the original project's loop."""
 
 import time
 
@@ -7,8 +7,8 @@ import numpy as np
 
 from benchmarks.compilation import RECIPES
 from benchmarks.loading import open_batches
-from benchmarks.made_up import SPEC, PlainLoader, seed_loss
 from benchmarks.rounds import run_rounds, time_rate
+from benchmarks.synthetic import SPEC, PlainLoader, original_loss
 from depthlib.data.pairs import Pairs
 from depthlib.device import time_matmul
 from depthlib.networks.multiply_adds import count_macs
@@ -91,13 +91,13 @@ def bench_steps(pairs: Pairs, cache_folder) -> tuple[dict[str, list[float]], dic
     return run_rounds(jobs), {name: net.flops / 1e9 for name, net in nets.items()}
 
 
-def bench_seed_loop(pairs: Pairs, cache_folder) -> dict[str, list[float]]:
-    """Images a second of `fit` over 3 epochs: ours, and a plain Keras port of the seed's loop."""
+def bench_original_loop(pairs: Pairs, cache_folder) -> dict[str, list[float]]:
+    """Images a second of `fit` over 3 epochs: ours, and the original project's loop in Keras 3."""
     ours = Contestant(RESNET34, pairs, cache_folder)
     port = build_network(RESNET34.change(precision="float32"), SPEC)
     port.compile(
         keras.optimizers.Adam(1e-4, amsgrad=True),
-        loss=seed_loss,
+        loss=original_loss,
         jit_compile=False,
     )
     loader = PlainLoader(pairs, RESNET34.height, RESNET34.width, RESNET34.batch_size)

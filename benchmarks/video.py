@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.made_up import ROOT, enlarge_pair
 from benchmarks.rounds import run_rounds
+from benchmarks.synthetic import ROOT, enlarge_pair
 from depthlib.data.pairs import Pairs
 from depthlib.networks.saving import load_model
 from depthlib.prediction.predictor import Predictor

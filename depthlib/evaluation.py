@@ -1,4 +1,4 @@
-"""How good predictions are: a row an image, means with intervals, and the floors to beat."""
+"""How good predictions are: a row an image, means with intervals, trivial baselines to beat."""
 
 from collections.abc import Callable, Sequence
 from itertools import product
@@ -48,7 +48,7 @@ def evaluate_all(
 
     A photo is read once and predicted once, and once more where a protocol averages over flips.
     """
-    relative = pairs.spec.unit == "relative"
+    relative = pairs.spec.is_relative
     ways = list(product(protocols, alignments))
     rows = {(protocol.name, alignment): [] for protocol, alignment in ways}
     for start in tqdm(range(0, len(pairs), batch_size), "evaluate"):
@@ -104,7 +104,7 @@ def summarise_all(
     return pd.concat(summaries, ignore_index=True)
 
 
-def fit_floors(training: Pairs, most: int = 2000) -> dict[str, Predict]:
+def fit_trivial_baselines(training: Pairs, most: int = 2000) -> dict[str, Predict]:
     """What needs no photo at all: `mean_map`, training's mean log depth at each pixel, `constant`.
 
     A network that does not beat them has learned nothing. At most `most` maps, evenly spaced, are

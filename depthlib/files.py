@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import mkstemp
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
 
 @contextmanager
@@ -43,6 +44,27 @@ def write_bytes(path: Path | str, data: bytes) -> None:
 def write_table(path: Path | str, table: pd.DataFrame) -> None:
     """Writes a table as CSV, atomically, without its index."""
     write_bytes(path, table.to_csv(index=False).encode())
+
+
+@contextmanager
+def hold_lock(path: Path | str, waiting: str | None = None) -> Iterator[None]:
+    """Lets one process into the block; the system takes the lock from a process that dies.
+
+    `path` is the lock's own file, which stays. `waiting` is said where another process is inside,
+    and this one waits. Errors: BlockingIOError instead of waiting where `waiting` is None.
+    """
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        if waiting is None:
+            raise BlockingIOError(f"Another process holds {path}.") from error
+        print(waiting, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def natural_key(name: str) -> list[str | int]:

@@ -1,19 +1,19 @@
 """Which fields of a recipe a study changes, by the name of each variant."""
 
-from depthlib.training.recipes import SEED_UNET, UNET
+from depthlib.training.recipes import ORIGINAL_UNET, UNET
 from depthlib.weather import EFFECTS
 
 # What its code really does. Left out, as no result depends on them: the flips of validation photos
 # (the network learned both sides alike) and the last partial batch, at most 3 of 20,000 photos,
 # other ones each epoch. Test maps cut to 8 bits and `depth_acc` are faults of scoring, not of this.
-SEED_AS_WRITTEN = SEED_UNET.change(
+ORIGINAL_AS_WRITTEN = ORIGINAL_UNET.change(
     split="frame", channels="bgr", normalise=True, jitter=0.0, crop=0.0
 )
 
 
-# From there to `UNET`, a fault mended after the other: experiments/seed_against_ours.ipynb. Metres
+# From there to `UNET`, a fault fixed after the other: experiments/seed_against_ours.ipynb. Metres
 # come before the loss and the head, which make no sense without them.
-MENDINGS = {
+FIXES = {
     "the seed as written": {},
     "split by scene": {"split": "scene"},
     "RGB": {"channels": "rgb"},
@@ -33,7 +33,7 @@ MENDINGS = {
 
 
 # What experiments/recipe_levers.ipynb changes in LIGHT, one at a time.
-LEVERS = {
+LIGHT_CHANGES = {
     "encoder at a tenth of the rate": {"encoder_rate": 0.1},
     "random encoder": {"weights": None},
     "rate 5e-4": {"learning_rate": 5e-4},
@@ -60,7 +60,7 @@ LEVERS = {
 _MIX = {"jitter": 0.5, "weather": 0.5}
 
 
-ARMS = {
+WEATHER_VARIANTS = {
     "clean": {"jitter": 0.0},
     "colours": {"jitter": 0.5},
     **{f"{name} alone": {**_MIX, "effects": (name,)} for name in EFFECTS},

@@ -95,10 +95,10 @@ def score_arms(
     reference: str,
     protocol: EvaluationProtocol = KITTI_GARG,
 ) -> dict[str, pd.DataFrame]:
-    """`score_conditions` of each arm: those of its networks, one a seed, under one another."""
+    """`score_conditions` of each variant: those of its networks, one a seed, under one another."""
     return {
-        arm: pd.concat([score_conditions(each, views, protocol, reference) for each in seeds])
-        for arm, seeds in networks.items()
+        variant: pd.concat([score_conditions(each, views, protocol, reference) for each in seeds])
+        for variant, seeds in networks.items()
     }
 
 

@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from depthlib.prediction.onnx import ALIGNMENTS, INSTALL, OnnxPredictor, PeerSpec, is_installed
+from depthlib.prediction.onnx import (
+    INSTALL,
+    USUAL_ALIGNMENTS,
+    OnnxPredictor,
+    PeerSpec,
+    is_installed,
+)
 
 # Wofk et al. 2019 (arXiv 1903.03273): RGB in 0..1 of the photo's centre, depth in metres.
 FASTDEPTH = PeerSpec(view="nyu_fastdepth")
@@ -16,7 +22,7 @@ KNOWN = {"FastDepth": FASTDEPTH}
 
 def choose_alignments(unit: str, truth_unit: str) -> list[str]:
     """How a network's output of this unit may be aligned with such a truth; the usual way first."""
-    return [how for how in ALIGNMENTS[unit] if how != "none" or truth_unit == "metre"]
+    return [how for how in USUAL_ALIGNMENTS[unit] if how != "none" or truth_unit == "metre"]
 
 
 def open_peers(

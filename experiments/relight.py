@@ -24,7 +24,7 @@ ENTROPY_REACH = 12
 BORDER_REACH = 18
 SAMPLES = 4000  # pixels that find that line within a photo
 LEAST = 0.4  # a factor of 1.5: less contrast is not stretched to the whole range, for its noise
-SCALES = (15 / 640, 80 / 640, 250 / 640)  # Jobson's pixels, as shares of a diagonal of 640
+SURROUNDS = (15 / 640, 80 / 640, 250 / 640)  # Jobson's pixels, as shares of a diagonal of 640
 
 
 def clahe(rgb: np.ndarray) -> np.ndarray:
@@ -51,7 +51,7 @@ def retinex(rgb: np.ndarray) -> np.ndarray:
     light = rgb.astype(np.float32) + 1
     intensity = light.mean(axis=2)
     diagonal = np.hypot(*intensity.shape)
-    surrounds = [np.log(_blur(intensity, share * diagonal)) for share in SCALES]
+    surrounds = [np.log(_blur(intensity, share * diagonal)) for share in SURROUNDS]
     gain = _stretch(np.log(intensity) - np.mean(surrounds, axis=0)) / intensity
     # Where a channel would pass white the whole pixel gives way, or its colour would change.
     gain = np.minimum(gain, 255 / light.max(axis=2))

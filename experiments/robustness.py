@@ -172,7 +172,7 @@ def _evaluate(
     chosen: np.ndarray,
 ) -> dict[str, pd.DataFrame]:
     """A row a network, image and change: its key under `names`, rgb, scene, scores, dee."""
-    relative = pairs.spec.unit == "relative"
+    relative = pairs.spec.is_relative
     networks = [(model, predict) for model, seeds in models.items() for predict in seeds]
     rows = {model: [] for model in models}
     for index in tqdm(chosen.tolist(), "evaluate"):

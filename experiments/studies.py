@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from scipy import stats
 
-from depthlib.data.pairs import SPLITS, Pairs
+from depthlib.data.pairs import SPLITTERS, Pairs
 from depthlib.files import write_bytes, write_table
 from depthlib.networks.layers import refresh_averages
 from depthlib.networks.multiply_adds import count_macs
@@ -135,7 +135,7 @@ def _measure(
     prefix = "fresh_" * refresh
     path = run / f"{prefix}{measure.__name__}.json"
     if not path.exists():
-        training, validation = SPLITS[recipe.split](
+        training, validation = SPLITTERS[recipe.split](
             pairs, recipe.seed, recipe.validation, recipe.counts, recipe.scenes
         )
         network = load_model(run / "last.keras")

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from depthlib.data.specs import SPECS, get_spec
-from rendering.roads.scenes import DRAW, INSIDE, KINDS, OUTSIDE
+from rendering.roads.scenes import DRAW, INSIDE, KINDS_IN_TURN, OUTSIDE
 
 LIGHTS = tuple(dict.fromkeys(OUTSIDE + INSIDE))
 VIEWS = tuple(name for name, spec in SPECS.items() if spec.camera_height)
@@ -62,7 +62,7 @@ def read_words():
     roads.add_argument("--scenes", type=int, default=32, help="a quarter of them is to test on")
     roads.add_argument("--width", type=int, help="by itself what the camera's shape makes it")
     roads.add_argument("--view", choices=VIEWS, help="the dataset whose camera sees them")
-    roads.add_argument("--kinds", nargs="+", choices=DRAW, default=KINDS, help="in turn")
+    roads.add_argument("--kinds", nargs="+", choices=DRAW, default=KINDS_IN_TURN, help="in turn")
     roads.add_argument("--only", nargs="+", choices=LIGHTS, help="the light and weather wanted")
     show = kinds.add_parser("show", parents=[folder], help="a figure of the roads in a folder")
     show.add_argument("--figure", type=Path, required=True, help="where to write it")

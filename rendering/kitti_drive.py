@@ -1,4 +1,4 @@
-"""A made-up drive in KITTI's files: python -m rendering.kitti_drive --folder datasets/sample_kitti
+"""A synthetic drive in KITTI's files: python -m rendering.kitti_drive --folder FOLDER
 
 A street of boxes on a plane, so its depth is known exactly: photos of the left colour camera at a
 quarter of KITTI's size, a scan each, the two calibration files. No number is of KITTI's own.
@@ -32,7 +32,7 @@ _BOXES = np.array(
 )  # fmt: skip
 
 
-def write_made_up(folder: Path | str, frames: int = 3) -> None:
+def write_synthetic(folder: Path | str, frames: int = 3) -> None:
     """Writes `frames` frames of one drive, and its day's calibration, under `folder`/made_up."""
     day = Path(folder) / "made_up"
     for name, text in _calibrate().items():
@@ -147,4 +147,4 @@ def _turn(angles: tuple[float, float, float]) -> np.ndarray:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m rendering.kitti_drive", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="where to write")
-    write_made_up(parser.parse_args().folder)
+    write_synthetic(parser.parse_args().folder)

@@ -107,12 +107,11 @@ def test_what_a_user_passes_is_not_checked_by_assert():
 
 def test_each_file_has_its_tests_in_the_folder_of_its_name():
     tested = {path.stem.removeprefix("test_") for path in PROJECT.glob("tests/**/test_*.py")}
-    alone = {"data", "training", "weather", "networks", "prediction", "video"}
+    together = {"data/kitti": "kitti", "weather": "effects"}
     for path in TREES:
         folder, _, name = path.rpartition("/")
-        if name != "__init__.py" and folder.split("/")[0] in alone and folder != "weather":
-            expected = folder.split("/")[-1] if folder.count("/") else name.removesuffix(".py")
-            assert expected in tested or name == "__main__.py", path
+        expected = together.get(folder, name.removesuffix(".py"))
+        assert expected in tested or name in {"__init__.py", "__main__.py"}, path
 
 
 def test_the_face_of_the_package_gives_what_it_names():

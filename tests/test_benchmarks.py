@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from benchmarks import gpu, onednn
-from benchmarks.made_up import PlainLoader
 from benchmarks.rounds import median_ratio, run_rounds, time_rate
+from benchmarks.synthetic import PlainLoader
 from depthlib.data.pairs import read_csv
 from depthlib.data.specs import NYU_TRAIN
-from depthlib.training.recipes import SEED_RESNET34, SEED_UNET
+from depthlib.training.recipes import ORIGINAL_RESNET34, ORIGINAL_UNET
 
 
 def test_rounds_are_interleaved_after_a_first_one_that_does_not_count():
@@ -70,7 +70,7 @@ def test_onednn_is_timed_by_a_process_that_has_it_and_one_that_has_not(monkeypat
 
 def test_the_gpu_benchmark_runs_on_any_device_and_prints_each_figure(capsys, monkeypatch):
     monkeypatch.setattr(gpu, "PRECISIONS", ("bfloat16",))
-    recipes = tuple(r.change(height=32, width=64) for r in (SEED_RESNET34, SEED_UNET))
+    recipes = tuple(r.change(height=32, width=64) for r in (ORIGINAL_RESNET34, ORIGINAL_UNET))
     steps = []
     monkeypatch.setattr(gpu, "time_steps", lambda model, *_, **__: steps.append(model.name) or 10.0)
     monkeypatch.setattr(gpu, "time_epoch", lambda *_: 4.0)
@@ -89,7 +89,7 @@ def test_the_gpu_benchmark_ends_in_time(capsys):
 
 
 def test_the_gpu_benchmark_times_real_steps_and_cached_epochs(tmp_path):
-    recipe = SEED_UNET.change(height=32, width=48)
+    recipe = ORIGINAL_UNET.change(height=32, width=48)
     model = gpu.build(recipe, "bfloat16")
     assert {layer.compute_dtype for layer in model.layers} >= {"bfloat16", "float32"}
     assert gpu.time_steps(model, 2, seconds=0.1) > 0

@@ -6,7 +6,13 @@ import pytest
 from depthlib.data import images
 from depthlib.data.pairs import Pairs, find_pairs, read_csv
 from depthlib.data.specs import KITTI, NYU_RELATIVE, NYU_TEST, NYU_TRAIN
-from depthlib.evaluation import evaluate, evaluate_all, fit_floors, summarise, summarise_all
+from depthlib.evaluation import (
+    evaluate,
+    evaluate_all,
+    fit_trivial_baselines,
+    summarise,
+    summarise_all,
+)
 from depthlib.metrics import FULL, NYU_BTS, NYU_DENSEDEPTH, depth_metrics
 
 
@@ -96,7 +102,7 @@ def test_the_summary_has_means_intervals_and_the_pooled_error(test_pairs):
 def test_the_floors_are_the_mean_log_depth_of_each_pixel_and_the_median(tiny_nyu):
     pairs, _ = find_pairs(tiny_nyu(scenes=3, frames=1, height=120, width=160), NYU_TRAIN)
     maps = np.stack([images.read_depth(pairs.depth_path(i), NYU_TRAIN) for i in range(3)])
-    floors = fit_floors(pairs)
+    floors = fit_trivial_baselines(pairs)
     photo = np.zeros((120, 160, 3), np.uint8)
     expected = np.exp(np.log(maps).mean(axis=0))
     np.testing.assert_allclose(floors["mean_map"]([photo], False)[0], expected, rtol=1e-5)
@@ -117,7 +123,7 @@ def test_the_floors_of_sparse_maps_are_of_what_was_measured(tmp_path):
         images.write_rgb(tmp_path / f"drive/rgb/{frame}.png", np.zeros((240, 640, 3), np.uint8))
         (tmp_path / "drive/depth").mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / f"drive/depth/{frame}.png"), counts)
-    floors = fit_floors(find_pairs(tmp_path, KITTI)[0])
+    floors = fit_trivial_baselines(find_pairs(tmp_path, KITTI)[0])
     photo = np.zeros((120, 160, 3), np.uint8)
     mean = floors["mean_map"]([photo], False)[0]
     assert mean[10, 8] == pytest.approx(12, rel=1e-5)  # the root of 8 * 18
@@ -130,7 +136,7 @@ def test_the_floors_on_nyu_are_those_that_were_measured_before(shared):
     root = shared / "data/nyu"
     training, _ = find_pairs(root, NYU_TRAIN)
     test, _ = find_pairs(root, NYU_TEST)
-    floors = fit_floors(training.select(range(0, len(training), 5)))
+    floors = fit_trivial_baselines(training.select(range(0, len(training), 5)))
     few = test.select(range(0, len(test), 5))
     table = summarise({k: evaluate(v, few, NYU_DENSEDEPTH) for k, v in floors.items()})
     # All 735 and 301 images: 0.450 and 0.399; a fifth of each scatters by some hundredths.

@@ -8,8 +8,30 @@ import numpy as np
 
 from depthlib.weather import EFFECTS
 
-_WEATHER = 15  # the first of the columns of draws that are weather's
-_MIX = 19  # the same for mixing
+# What decides each change to a pair, 0 to 1 each. A chance is met where the draw is below it.
+DRAWS = np.dtype(
+    [
+        ("flip", "f4"),
+        ("jitter", "f4"),
+        ("crop", "f4"),
+        ("gamma", "f4"),
+        ("brightness", "f4"),
+        ("colour", "f4", 3),  # the gain of each channel
+        ("share", "f4"),  # of height and width that a crop keeps
+        ("top", "f4"),  # where that begins
+        ("left", "f4"),
+        ("cut_depth", "f4"),
+        ("angle", "f4"),
+        ("band_left", "f4"),  # of the band that becomes depth
+        ("band_width", "f4"),
+        ("weather", "f4"),
+        ("effect", "f4"),  # which one
+        ("strength", "f4"),
+        ("weather_seed", "f4"),
+        ("mix", "f4"),
+        ("mix_seed", "f4"),
+    ]
+)
 MEDIAN = 3.0  # metres; where depth is known only up to a scale, weather takes this for its median
 
 
@@ -65,22 +87,22 @@ class Augmentation:
         check_effects(self.effects)
 
     def draw(self, seed: int, epoch: int, count: int) -> np.ndarray:
-        """Random numbers 0 to 1 for `count` pairs in an epoch, float32 (count, 21), a row each.
+        """Random numbers 0 to 1 for `count` pairs in an epoch: a row of DRAWS each, (count,).
 
         A row depends on seed, epoch and its index alone: no batch or thread changes it. All at
         once, because a random generator for each pair would cost more than the augmentation.
         """
         # From a generator each, so that the others stay as they were without weather and mixing.
         rngs = (np.random.default_rng([seed, epoch, stream]) for stream in (1, 2, 3))
-        columns = (_WEATHER, 4, 2)
+        columns = (15, 4, 2)
         draws = [rng.random((count, n), np.float32) for rng, n in zip(rngs, columns, strict=True)]
-        return np.concatenate(draws, axis=1)
+        return np.concatenate(draws, axis=1).view(DRAWS)[:, 0]
 
     def double(self, draws: np.ndarray) -> np.ndarray:
         """The draws of each pair twice: without weather, then surely with it, alike in the rest."""
         twice = np.repeat(draws, 2, axis=0)
-        twice[::2, _WEATHER] = 1
-        twice[1::2, _WEATHER] = 0
+        twice["weather"][::2] = 1
+        twice["weather"][1::2] = 0
         return twice
 
     def apply(
@@ -88,38 +110,33 @@ class Augmentation:
         rgb: np.ndarray,
         counts: np.ndarray,
         draws: np.ndarray,
-        units: float | np.ndarray = 0.0,
+        metres_per_count: float | np.ndarray = 0.0,
     ) -> None:
         """Changes RGB uint8 (batch, h, w, 3) and depth uint16 (batch, h, w) in place by `draws`.
 
-        For weather, `units` are the metres of a count, one for all or (batch,); 0 where depth is
-        known only up to a scale, whose median then counts as 3 m.
+        For weather, `metres_per_count` are the metres of a count, one for all or (batch,); 0 where
+        depth is known only up to a scale, whose median then counts as 3 m.
         """
         flips, jitters, crops, cuts = (
-            np.flatnonzero(draws[:, column] < chance)
-            for column, chance in (
-                (0, self.flip),
-                (1, self.jitter),
-                (2, self.crop),
-                (11, self.cut_depth),
-            )
+            np.flatnonzero(draws[name] < getattr(self, name))
+            for name in ("flip", "jitter", "crop", "cut_depth")
         )
-        shares = _scale(draws[crops, 8], self.share).tolist()
-        for index, share, (top, left) in zip(
-            crops, shares, draws[crops, 9:11].tolist(), strict=True
-        ):
-            top = top if self.horizon is None else self.horizon
-            _enlarge(rgb[index], counts[index], share, top, left)
+        shares = _scale(draws["share"], self.share)
+        for index in crops:
+            top = draws["top"][index] if self.horizon is None else self.horizon
+            place = float(top), float(draws["left"][index])
+            _enlarge(rgb[index], counts[index], float(shares[index]), *place)
         if self.rotation:
-            for index, draw in enumerate(draws[:, 12].tolist()):
+            for index, draw in enumerate(draws["angle"].tolist()):
                 _turn(rgb[index], counts[index], (2 * draw - 1) * self.rotation)
         # Before colours: weather belongs to the scene, they to the camera.
-        self._change_weather(rgb, counts, draws[:, _WEATHER:_MIX], units)
-        tables = self._make_tables(draws[jitters, 3:8])
+        self._change_weather(rgb, counts, draws, metres_per_count)
+        tables = self._make_tables(draws[jitters])
         for index, table in zip(jitters, tables, strict=True):
             cv2.LUT(rgb[index], table, dst=rgb[index])
         for index in cuts:
-            _cut_depth(rgb[index], counts[index], *draws[index, 13:15].tolist())
+            band = float(draws["band_left"][index]), float(draws["band_width"][index])
+            _cut_depth(rgb[index], counts[index], *band)
         for index in flips:
             for image in (rgb[index], counts[index]):
                 cv2.flip(image, 1, dst=image)
@@ -127,8 +144,8 @@ class Augmentation:
     def mix_photos(self, rgb: np.ndarray, counts: np.ndarray, draws: np.ndarray) -> None:
         """Mixes photos in place, the last of all that happens to them; their depth becomes 0."""
         unmixed = rgb.copy() if self.mix else rgb
-        for index in np.flatnonzero(draws[:, _MIX] < self.mix):
-            rng = _make_rng(draws[index, _MIX + 1])
+        for index in np.flatnonzero(draws["mix"] < self.mix):
+            rng = _make_rng(draws["mix_seed"][index])
             other = unmixed[rng.integers(len(unmixed))]
             if rng.random() < 0.5:
                 share = rng.uniform(0.1, 0.9)
@@ -137,21 +154,22 @@ class Augmentation:
                 _add_window(rgb[index], other, rng)
             counts[index] = 0
 
-    def _change_weather(self, rgb, counts, draws, units) -> None:
-        units = np.broadcast_to(np.asarray(units, np.float32), len(rgb))
-        for index in np.flatnonzero(draws[:, 0] < self.weather):
-            kind, strength, luck = draws[index, 1:].tolist()
-            effect = EFFECTS[self.effects[int(kind * len(self.effects))]]
+    def _change_weather(self, rgb, counts, draws, metres_per_count) -> None:
+        metres_per_count = np.broadcast_to(np.asarray(metres_per_count, np.float32), len(rgb))
+        for index in np.flatnonzero(draws["weather"] < self.weather):
+            number = int(float(draws["effect"][index]) * len(self.effects))
+            effect = EFFECTS[self.effects[number]]
             valid = counts[index][counts[index] > 0]
-            unit = units[index] or MEDIAN / (np.median(valid) if len(valid) else 1)
-            depth_m = counts[index] * np.float32(unit)
-            rng = _make_rng(luck)
-            rgb[index] = effect(rgb[index], depth_m, strength, rng)
+            one = metres_per_count[index] or MEDIAN / (np.median(valid) if len(valid) else 1)
+            depth_m = counts[index] * np.float32(one)
+            rng = _make_rng(float(draws["weather_seed"][index]))
+            rgb[index] = effect(rgb[index], depth_m, float(draws["strength"][index]), rng)
 
     def _make_tables(self, draws: np.ndarray) -> np.ndarray:
         """What each value of each channel becomes, uint8 (batch, 1, 256, 3)."""
-        gamma = _scale(draws[:, 0], self.gamma)[:, None]
-        gain = _scale(draws[:, 1:2], self.brightness) * _scale(draws[:, 2:], self.colour)
+        gamma = _scale(draws["gamma"], self.gamma)[:, None]
+        brightness = _scale(draws["brightness"], self.brightness)[:, None]
+        gain = brightness * _scale(draws["colour"], self.colour)
         curves = np.linspace(0, 1, 256, dtype=np.float32) ** gamma
         tables = curves[:, :, None] * gain[:, None, :] * np.float32(255)
         return np.rint(np.minimum(tables, 255)).astype(np.uint8)[:, None]

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -22,13 +22,12 @@ from typing import BinaryIO
 
 import cv2
 import numpy as np
-from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from depthlib.data import images
 from depthlib.data.pairs import Pairs
 from depthlib.data.specs import DatasetSpec
-from depthlib.files import write_bytes
+from depthlib.files import hold_lock, write_bytes
 
 _FORMAT = 3  # raise it when the pixels or the files change
 _MANIFEST = "manifest.json"
@@ -38,7 +37,7 @@ _SYNC = 1.0  # seconds between two notes of what is on the disk; a kill loses as
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
-def depth_unit(spec: DatasetSpec) -> float:
+def metres_per_count(spec: DatasetSpec) -> float:
     """The depth of one count in a cache, metres (relative: shares); count 0 is invalid."""
     return spec.max_depth / 65535
 
@@ -53,8 +52,8 @@ def decode_pair(
 ) -> tuple[np.ndarray, np.ndarray]:
     """A pair as the networks see it: RGB uint8 (height, width, 3), counts uint16 (height, width).
 
-    Counts are in `depth_unit(spec)`. `crop_border` cuts off the spec's border first. Errors: those
-    of `images.read_pair`, which name the file.
+    Counts are in `metres_per_count(spec)`. `crop_border` cuts off the spec's border first. Errors:
+    those of `images.read_pair`, which name the file.
     """
     top, bottom, left, right = spec.border if crop_border else (0, 1, 0, 1)
     least = height / (bottom - top), width / (right - left)
@@ -63,7 +62,7 @@ def decode_pair(
         rgb, depth = (images.crop_border(image, spec.border) for image in (rgb, depth))
     rgb = images.resize_rgb(rgb, height, width)
     depth = images.resize_depth(depth, height, width, spec.sparse)
-    counts = np.rint(depth / np.float32(depth_unit(spec))).clip(1, 65535)
+    counts = np.rint(depth / np.float32(metres_per_count(spec))).clip(1, 65535)
     return rgb, np.where(depth > 0, counts, 0).astype(np.uint16)
 
 
@@ -80,9 +79,9 @@ class FilePairs:
         return len(self.pairs)
 
     @property
-    def unit(self) -> float:
+    def metres_per_count(self) -> float:
         """The depth of one count."""
-        return depth_unit(self.pairs.spec)
+        return metres_per_count(self.pairs.spec)
 
     def gather(self, rows: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
         """RGB uint8 (rows, height, width, 3) and counts uint16 (rows, height, width)."""
@@ -98,12 +97,12 @@ class FilePairs:
 class DecodedPairs:
     """A cache: RGB uint8 (n, height, width, 3), depth as counts uint16 (n, height, width).
 
-    Both are memory-mapped and read only; `unit` is the depth of one count.
+    Both are memory-mapped and read only; `metres_per_count` is the depth of one count.
     """
 
     rgb: np.memmap
     counts: np.memmap
-    unit: float
+    metres_per_count: float
 
     def __len__(self) -> int:
         return len(self.rgb)
@@ -134,7 +133,8 @@ def open_cache(
     cache = Path(folder) / f"{spec_name}-{height}x{width}-{_fingerprint(source)[:16]}"
     if not cache.exists():
         cache.parent.mkdir(parents=True, exist_ok=True)
-        with _exclusive(cache):
+        waiting = f"Another process is decoding into {cache}; waiting for it."
+        with hold_lock(cache.with_name(f"{cache.name}.lock"), waiting):
             if not cache.exists():
                 _build(source, cache, workers or os.cpu_count() or 1, progress)
     manifest = json.loads((cache / _MANIFEST).read_text())
@@ -180,21 +180,6 @@ def _fingerprint(source: FilePairs) -> str:
     return digest.hexdigest()
 
 
-@contextmanager
-def _exclusive(cache: Path) -> Iterator[None]:
-    """Lets one process in; the system takes the lock from a process that dies."""
-    lock = FileLock(cache.with_name(f"{cache.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"Another process is decoding into {cache}; waiting for it.", flush=True)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _build(source: FilePairs, cache: Path, workers: int, progress: bool) -> None:
     partial = cache.with_name(f"{cache.name}.partial")
     partial.mkdir(exist_ok=True)
@@ -206,7 +191,7 @@ def _build(source: FilePairs, cache: Path, workers: int, progress: bool) -> None
         "spec": asdict(source.pairs.spec),
         "shape": (len(source), source.height, source.width),
         "crop_border": source.crop_border,
-        "unit": depth_unit(source.pairs.spec),
+        "unit": metres_per_count(source.pairs.spec),
     }
     try:
         _decode_all(source, partial, workers, progress)

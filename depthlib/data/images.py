@@ -73,7 +73,7 @@ def read_pair(
         raise ValueError(
             "A photo and its depth map must have one size. Received: "
             f"{height}x{width} in {rgb_path} and "
-            f"{depth.shape[0]}x{depth.shape[1]} in {depth_path}. Leave the pair out or mend it."
+            f"{depth.shape[0]}x{depth.shape[1]} in {depth_path}. Leave the pair out or repair it."
         )
     return rgb, depth
 

@@ -14,8 +14,8 @@ class MixedPairs:
     """Sources one after the other, as one that gives what `DecodedPairs` gives.
 
     `relative` says of each source whether its depth is known only up to a scale. The counts of
-    the others come in `unit`, the first one's, times `factors`; what lies beyond its range counts
-    as not measured.
+    the others come in `metres_per_count`, the first one's, times `factors`; what lies beyond its
+    range counts as not measured.
     """
 
     sources: Sequence[DecodedPairs | FilePairs]
@@ -29,9 +29,9 @@ class MixedPairs:
         return int(self._ends[-1])
 
     @property
-    def unit(self) -> float:
+    def metres_per_count(self) -> float:
         """The depth of one count."""
-        return self.sources[0].unit
+        return self.sources[0].metres_per_count
 
     @property
     def mixes_units(self) -> bool:
@@ -51,7 +51,11 @@ class MixedPairs:
                 rgb = np.empty((len(rows), *own_rgb.shape[1:]), np.uint8)
                 counts = np.empty(rgb.shape[:3], np.uint16)
             rgb[places] = own_rgb
-            factor = source.unit / self.unit * (self.factors[member] if self.factors else 1)
+            factor = (
+                source.metres_per_count
+                / self.metres_per_count
+                * (self.factors[member] if self.factors else 1)
+            )
             factor = 1 if self.relative[member] else factor
             counts[places] = _rescale(own_counts, factor)
         return rgb, counts

@@ -90,7 +90,7 @@ def find_pairs(folder: Path | str, spec: DatasetSpec) -> tuple[Pairs, pd.DataFra
 
 
 def read_csv(path: Path | str, spec: DatasetSpec) -> Pairs:
-    """The pairs of a CSV without header, `rgb,depth` a row, as we, the archive and the seed write.
+    """The pairs of a CSV without header, `rgb,depth` a row, as NYU's archive has it.
 
     Paths are relative to the CSV's folder, else to that folder's parent (the archive's start with
     `data/`). Errors: FileNotFoundError where the CSV or its first photo is missing; ValueError for
@@ -169,9 +169,9 @@ def split_by_scene(
 
     `validation` is the share of scenes that validate; 0: none. `scenes` then draws so many of those
     that train, a lower number a part of a higher one's; `counts` (training, validation) draws so
-    many pairs of each side, as the seed's (20000, 5000). Errors: ValueError for fewer than two
-    scenes where some are to validate, a share that is not below 1, or more scenes or pairs than a
-    side holds.
+    many pairs of each side, as the original project's (20000, 5000). Errors: ValueError for fewer
+    than two scenes where some are to validate, a share that is not below 1, or more scenes or pairs
+    than a side holds.
     """
     names = pairs.table["scene"].to_numpy()
     if not 0 <= validation < 1 or len(set(names)) < (2 if validation else 1):
@@ -201,8 +201,9 @@ def split_by_scene(
 def split_by_frame(pairs: Pairs, *settings, **named) -> tuple[Pairs, Pairs]:
     """`split_by_scene` with every frame a scene of its own: rooms that train validate too.
 
-    The seed's split, whose validation is too good to be true; experiments/seed_against_ours.ipynb
-    shows by how much. Takes and raises what `split_by_scene` does.
+    The original project's split, whose validation is too good to be true;
+    experiments/seed_against_ours.ipynb shows by how much. Takes and raises what `split_by_scene`
+    does.
     """
     photos = pairs.table["rgb"]
     rooms = dict(zip(photos, pairs.table["scene"], strict=True))
@@ -213,7 +214,7 @@ def split_by_frame(pairs: Pairs, *settings, **named) -> tuple[Pairs, Pairs]:
     )
 
 
-SPLITS = {"scene": split_by_scene, "frame": split_by_frame}  # by what a recipe calls them
+SPLITTERS = {"scene": split_by_scene, "frame": split_by_frame}  # by what a recipe calls them
 
 
 def _find(folder: Path, template: str, spec: DatasetSpec) -> dict[tuple[str, str], str]:

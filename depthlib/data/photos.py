@@ -95,7 +95,7 @@ def _check(data: bytes, place: Path | str, source: dict[str, str] | None) -> Non
     if source and digest != source["sha256"]:
         raise ValueError(
             f"{source['file']} must have the SHA-256 {source['sha256']}. Received: {digest} from "
-            f"{place}. Delete it and run again, or mend sources.csv."
+            f"{place}. Delete it and run again, or correct sources.csv."
         )
 
 

@@ -46,7 +46,12 @@ class DatasetSpec:
     @property
     def unit(self) -> str:
         """ "metre", or "relative" for depth up to an unknown scale a map."""
-        return "relative" if self.metres_per_count is None else "metre"
+        return "relative" if self.is_relative else "metre"
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether depth is known only up to a scale, one for each map."""
+        return self.metres_per_count is None
 
     @property
     def scale(self) -> float:

@@ -15,15 +15,15 @@ FINEST = 4  # the smallest stride whose features are a hint; finer ones are edge
 
 @keras.saving.register_keras_serializable("depthlib")
 class DistillationLoss(layers.Layer):
-    """Gives the pupil's depth as it is, and adds what it lacks of the teacher's to the loss.
+    """Gives the student's depth as it is, and adds what it lacks of the teacher's to the loss.
 
     That is `ScaleInvariantLoss` against the teacher's depth, plus the mean square between features
-    and the teacher's at each stride. `pupil` is the name of the network that learns.
+    and the teacher's at each stride. `pupil` is the name of the network that learns, the student.
     """
 
     def __init__(self, pupil, name="distillation_loss", dtype="float32", **kwargs):
         super().__init__(name=name, dtype=dtype, **kwargs)
-        self.pupil = pupil
+        self.student = pupil  # the name that saved files have
 
     def call(self, depth, features, taught_depth, taught_features):
         loss = ops.mean(ScaleInvariantLoss().call(taught_depth, depth))
@@ -36,34 +36,34 @@ class DistillationLoss(layers.Layer):
         return keras.KerasTensor(depth.shape, "float32")
 
     def get_config(self):
-        return {**super().get_config(), "pupil": self.pupil}
+        return {**super().get_config(), "pupil": self.student}
 
 
-def add_teacher(pupil: keras.Model, teacher: keras.Model) -> keras.Model:
-    """`pupil` as it is fitted beside a `teacher`, which does not learn: photos in, its depth out.
+def add_teacher(student: keras.Model, teacher: keras.Model) -> keras.Model:
+    """`student` as it is fitted beside a `teacher`, which does not learn: photos in, its depth out.
 
     The features are those that an encoder hands to its decoder, at each stride from FINEST on that
     both have; of an ensemble there are none, and its depth alone teaches. A 1x1 convolution makes
-    as many channels of the pupil's as the teacher has, whose own are brought to mean 0 and variance
-    1. The teacher sees the photos at the pupil's size.
+    as many channels of the student's as the teacher has, whose own are brought to mean 0 and
+    variance 1. The teacher sees the photos at the student's size.
     Errors: ValueError where the two answer in different units or to different distances.
     """
-    own_range, taught_range = (_range(network.layers[-1]) for network in (pupil, teacher))
+    own_range, taught_range = (_range(network.layers[-1]) for network in (student, teacher))
     if own_range != taught_range:
         raise ValueError(
-            "A teacher must answer in the unit and to the distance of its pupil. Received: "
+            "A teacher must answer in the unit and to the distance of its student. Received: "
             f"{taught_range} for {own_range}. Take a network that was trained on this dataset."
         )
-    photos = keras.Input(pupil.input_shape[1:], dtype="uint8", name="data")
+    photos = keras.Input(student.input_shape[1:], dtype="uint8", name="data")
     fitting = _resize(teacher, photos.shape[1:])
     fitting.trainable = False
-    found, taught = (_encoder_features(network) for network in (pupil, fitting))
+    found, taught = (_encoder_features(network) for network in (student, fitting))
     strides = sorted(stride for stride in found.keys() & taught.keys() if stride >= FINEST)
     own, given = (
         keras.Model(network.inputs[0], [network.output, *(features[stride] for stride in strides)])
-        for network, features in ((pupil, found), (fitting, taught))
+        for network, features in ((student, found), (fitting, taught))
     )
-    own.name, given.name = pupil.name, "teacher"
+    own.name, given.name = student.name, "teacher"
     (depth, *features), (taught_depth, *taught_features) = own(photos), given(photos)
     plain = {"center": False, "scale": False, "dtype": "float32"}
     features = [
@@ -74,17 +74,17 @@ def add_teacher(pupil: keras.Model, teacher: keras.Model) -> keras.Model:
         layers.BatchNormalization(**plain, name=f"standard{stride}")(of)
         for stride, of in zip(strides, taught_features, strict=True)
     ]
-    lesson = DistillationLoss(pupil.name)
+    lesson = DistillationLoss(student.name)
     return keras.Model(photos, lesson(depth, features, taught_depth, taught_features))
 
 
-def take_pupil(model: keras.Model) -> keras.Model:
+def take_student(model: keras.Model) -> keras.Model:
     """The network that learns, sharing its weights, of what `add_teacher` gave; any other as is."""
     lesson = model.layers[-1]
     if not isinstance(lesson, DistillationLoss):
         return model
-    pupil = model.get_layer(lesson.pupil)
-    return keras.Model(pupil.inputs[0], pupil.outputs[0], name=pupil.name)
+    student = model.get_layer(lesson.student)
+    return keras.Model(student.inputs[0], student.outputs[0], name=student.name)
 
 
 def _resize(network: keras.Model, shape: tuple[int, int, int]) -> keras.Model:

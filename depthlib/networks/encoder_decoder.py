@@ -1,4 +1,4 @@
-"""Encoder-decoder networks: `build_encoder_decoder`, and `build_resnet34`, the seed's one of them.
+"""Encoder-decoder networks: `build_encoder_decoder`, and the original project's `build_resnet34`.
 
 Ronneberger et al.'s U-Net (arXiv 1505.04597) on an encoder. With ResNet34 the graph and the layers'
 names are those of segmentation_models 1.0.1 (Yakubovskiy, 2018-2020), so that its weights fit.

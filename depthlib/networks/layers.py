@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-SCALES = ("linear", "log", "bins")
+DEPTH_SCALES = ("linear", "log", "bins")
 BINS = 64  # of the scale "bins"; AdaBins found little beyond as many, where they do not adapt
 UNITS = ("metre", "relative")
 
@@ -16,7 +16,7 @@ UNITS = ("metre", "relative")
 class DepthHead(keras.layers.Layer):
     """Depth from logits of any shape; carries range, unit and dataset in the saved file.
 
-    scale "linear": `max_depth * sigmoid(logit)`, the seed's head in metres.
+    scale "linear": `max_depth * sigmoid(logit)`, the original project's head in metres.
     scale "log": sigmoid between the logarithms of `min_depth` and `max_depth`, so that a step of
     the logit is the same share of the depth near and far.
     scale "bins": BINS logits a pixel weigh the centres of as many bins, evenly spaced in log depth
@@ -39,7 +39,7 @@ class DepthHead(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(name=name, dtype=dtype, **kwargs)
-        for argument, value, allowed in (("scale", scale, SCALES), ("unit", unit, UNITS)):
+        for argument, value, allowed in (("scale", scale, DEPTH_SCALES), ("unit", unit, UNITS)):
             if value not in allowed:
                 raise ValueError(
                     f"`{argument}` must be one of {allowed}. Received: {argument}={value!r}."
@@ -105,7 +105,8 @@ class DepthHead(keras.layers.Layer):
 class StretchRange(keras.layers.Layer):
     """Photos (batch, height, width, 3) stretched until the least value is 0 and the largest 255.
 
-    Each by its own range over all channels, as the seed does; a flat photo becomes 0. Float32.
+    Each by its own range over all channels, as the original project does; a flat photo becomes 0.
+    Float32.
     """
 
     def __init__(self, name="stretch_range", dtype="float32", **kwargs):
@@ -133,7 +134,7 @@ class SwapChannels(keras.layers.Layer):
 
 
 def prepare_photos(images, channels="rgb", normalise=False):
-    """`images` as a network of the seed took them: "bgr", each stretched to its own range."""
+    """`images` as the original project's networks take them: "bgr", or stretched each."""
     if channels == "bgr":
         images = SwapChannels()(images)
     return StretchRange()(images) if normalise else images

@@ -3,7 +3,7 @@
 Each gives one number an image, so an image counts the same however many of its pixels were
 measured; an image without any measured pixel gives 0 and no gradient. They compute in float32
 under every precision policy. `truth_unit` is the depth of 1 in the truth: 1 for depth itself, a
-`DepthGenerator`'s `unit` for its counts.
+`DepthGenerator`'s `metres_per_count` for its counts.
 """
 
 import keras
@@ -19,7 +19,7 @@ IMAGE_AXES = (1, 2, 3)
 
 @keras.saving.register_keras_serializable("depthlib")
 class DepthLoss(keras.losses.Loss):
-    """SSIM, gradient and L1 terms, the loss of DenseDepth (arXiv 1812.11941) and of the seed.
+    """SSIM, gradient and L1: the loss of DenseDepth (arXiv 1812.11941) and the original project.
 
     `ssim_weight * (1 - SSIM) / 2 + gradient_weight * gradient + l1_weight * L1`, on depth divided
     by `max_depth`, so that the terms keep their balance whatever the unit. On a map without holes
@@ -79,7 +79,7 @@ class DepthLoss(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable("depthlib")
 class NormalisedDepthLoss(DepthLoss):
-    """`DepthLoss` against each truth stretched to 0..`max_depth` by its own range, as the seed's.
+    """`DepthLoss` on each truth stretched to 0..`max_depth` by its own range (original project).
 
     What learns from it knows depth up to a scale and a shift that differ from photo to photo.
     """
@@ -183,8 +183,8 @@ class ConsistentLoss(keras.losses.Loss):
     """Another loss, plus `weight` times the mean |Δ ln p| between two views of one photo.
 
     Two views are images 2i and 2i+1 of a batch that have the very same truth, as a `DepthGenerator`
-    with `twins` gives them: whatever differs between the photos is light or weather, and depth
-    must not change. Where no neighbours share a truth, as in validation, only `loss` counts.
+    with `paired_views` gives them: whatever differs between the photos is light or weather, and
+    depth must not change. Where no neighbours share a truth, as in validation, only `loss` counts.
     """
 
     def __init__(self, loss, weight=5.0, name="consistent_loss", reduction="sum_over_batch_size"):

@@ -12,8 +12,8 @@ import numpy as np
 from depthlib.files import replace_file
 
 # Registers what saved networks are made of.
-from depthlib.networks import keras_metrics, layers, losses  # noqa: F401
-from depthlib.networks.distillation import take_pupil
+from depthlib.networks import fine_tuning, keras_metrics, layers, losses  # noqa: F401
+from depthlib.networks.distillation import take_student
 from depthlib.networks.layers import DepthHead, as_float32
 
 
@@ -29,7 +29,7 @@ def load_model(path: Path | str) -> keras.Model:
             f"There is no model {path}. Train one with train_resnet.ipynb or train_unet.ipynb."
         )
     try:
-        model = take_pupil(keras.models.load_model(path, compile=False, safe_mode=True))
+        model = take_student(keras.models.load_model(path, compile=False, safe_mode=True))
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(

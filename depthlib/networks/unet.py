@@ -1,4 +1,4 @@
-"""The U-Net trained from scratch: the default, and the seed's network to the layer."""
+"""The U-Net trained from scratch: the default, and the original project's network to the layer."""
 
 from functools import partial
 
@@ -15,7 +15,12 @@ from depthlib.networks.layers import (
 STRIDE = 16
 ENCODER_CHANNELS = (32, 64, 128, 256, 256)  # of the default, at strides 2, 4, 8, 16, 32
 DECODER_CHANNELS = (128, 64, 32, 24)  # at strides 16, 8, 4, 2
-SEED_CHANNELS = (32, 64, 128, 256)  # of the seed's encoder and decoder, at strides 1, 2, 4, 8
+ORIGINAL_CHANNELS = (
+    32,
+    64,
+    128,
+    256,
+)  # of the original project's encoder and decoder, at strides 1, 2, 4, 8
 
 
 def build_unet(height, width, *, variant="default", prepare=None, name="unet", **head):
@@ -41,11 +46,11 @@ def build_unet(height, width, *, variant="default", prepare=None, name="unet", *
 
 
 def unet_features(x, encoder=ENCODER_CHANNELS, decoder=DECODER_CHANNELS, full_size=0):
-    """Features (batch, height, width, channels), by default at a sixth of the seed's arithmetic.
+    """Features (batch, height, width, channels), at a sixth of the original project's arithmetic.
 
-    The seed spends most of its arithmetic near full size, where little is to be decided. Here full
-    size holds no convolution but the head's, unless `full_size` gives it channels; residual blocks
-    at strides 4 to 32 see the whole room.
+    The original project spends most of its arithmetic near full size, where little is to be
+    decided. Here full size holds no convolution but the head's, unless `full_size` gives it
+    channels; residual blocks at strides 4 to 32 see the whole room.
     """
     x = _conv(x, encoder[0], "stem_a", strides=2)
     x = _conv(x, encoder[0], "stem_b")
@@ -98,29 +103,29 @@ def _conv(x, channels, name, kernel=3, strides=1, activate=True, scale="ones"):
     return layers.ReLU(name=f"{name}_relu")(x) if activate else x
 
 
-def _seed_features(x, encoder=SEED_CHANNELS, norm=False):
-    """The seed's layers: activation before batch norm, no batch norm in the bottleneck but `norm`.
+def _original_features(x, encoder=ORIGINAL_CHANNELS, norm=False):
+    """The original project's layers: activation before batch norm, none of it in the bottleneck.
 
     Nor is there any after the first convolution of a decoder's level.
     """
     skips = []
     for level, channels in enumerate(encoder, start=1):
         for part in "AB":
-            x = _seed_conv(x, channels, f"down{level}_conv{part}")
+            x = _original_conv(x, channels, f"down{level}_conv{part}")
         skips.append(x)
         x = layers.MaxPooling2D(name=f"down{level}_pool")(x)
     for part in "AB":
-        x = _seed_conv(x, 2 * encoder[-1], f"bottleneck_conv{part}", norm)
+        x = _original_conv(x, 2 * encoder[-1], f"bottleneck_conv{part}", norm)
     for level, channels in enumerate(reversed(encoder), start=1):
         x = layers.UpSampling2D(interpolation="bilinear", name=f"up{level}")(x)
-        x = _seed_conv(x, channels, f"up{level}_convA", norm)
+        x = _original_conv(x, channels, f"up{level}_convA", norm)
         x = layers.Concatenate(name=f"up{level}_join")([x, skips.pop()])
         for part in "BC":
-            x = _seed_conv(x, channels, f"up{level}_conv{part}")
+            x = _original_conv(x, channels, f"up{level}_conv{part}")
     return x
 
 
-def _seed_conv(x, channels, name, norm=True):
+def _original_conv(x, channels, name, norm=True):
     x = layers.Conv2D(channels, 3, padding="same", name=name)(x)
     x = layers.LeakyReLU(0.2, name=f"{name}_relu")(x)
     return BatchNormalization(name=f"{name}_bn")(x) if norm else x
@@ -131,7 +136,7 @@ VARIANTS = {
     "narrow": partial(unet_features, encoder=(16, 32, 64, 128, 128), decoder=(64, 32, 16, 12)),
     "shallow": partial(unet_features, encoder=(32, 64, 128, 256), decoder=(64, 32, 24)),
     "full_size": partial(unet_features, full_size=16),
-    "seed": _seed_features,
-    "seed_norm": partial(_seed_features, norm=True),
-    "seed_shallow": partial(_seed_features, encoder=SEED_CHANNELS[:3]),
+    "seed": _original_features,
+    "seed_norm": partial(_original_features, norm=True),
+    "seed_shallow": partial(_original_features, encoder=ORIGINAL_CHANNELS[:3]),
 }

@@ -14,7 +14,7 @@ from depthlib.data.images import check_rgb, resize_rgb
 from depthlib.metrics import PROTOCOLS
 
 # What makes each output comparable with the truth (`metrics.align`); the usual one comes first.
-ALIGNMENTS = {
+USUAL_ALIGNMENTS = {
     "metre": ("none", "median", "disparity"),
     "relative": ("median", "disparity"),
     "disparity": ("disparity", "median"),
@@ -56,7 +56,7 @@ class PeerSpec:
     view: str = "full"
 
     def __post_init__(self):
-        for name, allowed in (("output", ALIGNMENTS), ("view", PROTOCOLS)):
+        for name, allowed in (("output", USUAL_ALIGNMENTS), ("view", PROTOCOLS)):
             if (value := getattr(self, name)) not in allowed:
                 raise ValueError(
                     f"`{name}` must be one of {', '.join(allowed)}. Received: {name}={value!r}."

@@ -24,25 +24,24 @@ class DepthGenerator(keras.utils.PyDataset):
     """Batches of RGB uint8 (b, height, width, 3) and depth float32 (b, height, width, 1).
 
     Depth is in metres (relative datasets: 0..1), 0 where invalid; the last batch may be smaller.
-    With `counts` it stays as the cache has it, uint16 counts of `unit`, half as much to move to the
-    device; losses and metrics take the unit as `truth_unit`.
-    Several `pairs` are one dataset, as the first one's camera would see it: depth of a dataset with
-    another focal length is scaled, photos of roads are cut to its view (`mixture.cut_to_view`).
-    What is empty in one where `empty_is_far` is as far as depth goes. Where some are metric and
-    some relative, depth is int32 counts or float32, and that of relative ones negative:
-    `ScaleInvariantLoss` takes it as known only up to a scale, and the metrics do not count it.
-    With `twins` each pair comes twice in a row, without and with the augmentation's weather, and
-    `batch_size` counts the pairs: two views of one depth, for `ConsistentLoss`.
-    Order (`shuffle`) and `augmentation` depend on `seed`, `epoch` and the pair alone, so they are
-    the same for any number of `workers` (threads that each prepare a batch ahead; None: one a core,
-    at most 4) and after a resume.
-    Decoded images are kept under `cache_folder`; without one, or when the disk is full, each batch
-    is decoded anew, to the same pixels. Train with
+    With `as_counts` it stays as the cache has it, uint16 counts of `metres_per_count` metres, half
+    as much to move to the device; losses and metrics take that as `truth_unit`. Several `pairs` are
+    one dataset, as the first one's camera would see it: depth of a dataset with another focal
+    length is scaled, photos of roads are cut to its view (`mixture.cut_to_view`). What is empty in
+    one where `empty_is_far` is as far as depth goes. Where some are metric and some relative, depth
+    is int32 counts or float32, and that of relative ones negative: `ScaleInvariantLoss` takes it as
+    known only up to a scale, and the metrics do not count it. With `paired_views` each pair comes
+    twice in a row, without and with the augmentation's weather, and `batch_size` counts the pairs:
+    two views of one depth, for `ConsistentLoss`. Order (`shuffle`) and `augmentation` depend on
+    `seed`, `epoch` and the pair alone, so they are the same for any number of `workers` (threads
+    that each prepare a batch ahead; None: one a core, at most 4) and after a resume. Decoded images
+    are kept under `cache_folder`; without one, or when the disk is full, each batch is decoded
+    anew, to the same pixels. Train with
 
         model.fit(batches, shuffle=False, callbacks=[EpochFollower(batches)])
 
     or Keras draws an order of its own that no resume repeats.
-    Errors: ValueError for no pairs, a size below 1 or twins without weather; those of
+    Errors: ValueError for no pairs, a size below 1 or paired_views without weather; those of
     `cache.open_cache`.
     """
 
@@ -55,11 +54,11 @@ class DepthGenerator(keras.utils.PyDataset):
         *,
         shuffle: bool = False,
         augmentation: Augmentation | None = None,
-        twins: bool = False,
+        paired_views: bool = False,
         seed: int = 0,
         cache_folder: Path | str | None = None,
         crop_border: bool = False,
-        counts: bool = False,
+        as_counts: bool = False,
         workers: int | None = None,
     ):
         # Keras' own threads stay off: where the backend looks at a batch before the first epoch
@@ -67,16 +66,16 @@ class DepthGenerator(keras.utils.PyDataset):
         super().__init__(workers=1)
         workers = min(4, os.cpu_count() or 1) if workers is None else workers
         members = [pairs] if isinstance(pairs, Pairs) else pairs
-        _check_arguments(members, twins, augmentation, height, width, batch_size, workers)
+        _check_arguments(members, paired_views, augmentation, height, width, batch_size, workers)
         self.source = _open_sources(members, height, width, cache_folder, crop_border=crop_border)
         lengths = [len(member) for member in members]
-        self._relative = np.repeat([member.spec.unit == "relative" for member in members], lengths)
+        self._relative = np.repeat([member.spec.is_relative for member in members], lengths)
         self._empty_is_far = np.repeat([member.spec.empty_is_far for member in members], lengths)
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.augmentation = augmentation
-        self.twins = twins
-        self.counts = counts
+        self.paired_views = paired_views
+        self.as_counts = as_counts
         self.seed = seed
         self.epoch = 0
         self._ahead = workers
@@ -106,9 +105,9 @@ class DepthGenerator(keras.utils.PyDataset):
         return batch.result()
 
     @property
-    def unit(self) -> float:
+    def metres_per_count(self) -> float:
         """The depth of one count: metres (relative: shares)."""
-        return self.source.unit
+        return self.source.metres_per_count
 
     @property
     def epoch(self) -> int:
@@ -131,7 +130,7 @@ class DepthGenerator(keras.utils.PyDataset):
 
     def _metres_of(self, rows: np.ndarray) -> np.ndarray:
         """The metres of a count of each row, 0 where depth is known only up to a scale."""
-        return np.where(self._relative[rows], 0, self.unit)
+        return np.where(self._relative[rows], 0, self.metres_per_count)
 
     def _fill_far(self, rows: np.ndarray, counts: np.ndarray) -> None:
         """Puts the farthest depth, in place, where nothing is in a dataset whose empty is far."""
@@ -143,7 +142,7 @@ class DepthGenerator(keras.utils.PyDataset):
         rgb, counts = self.source.gather(rows)
         if self.augmentation is not None:
             draws = plan.draws[rows]
-            if self.twins:
+            if self.paired_views:
                 rgb, counts, rows = (np.repeat(values, 2, axis=0) for values in (rgb, counts, rows))
                 draws = self.augmentation.double(draws)
             self.augmentation.apply(rgb, counts, draws, self._metres_of(rows))
@@ -154,8 +153,8 @@ class DepthGenerator(keras.utils.PyDataset):
         if isinstance(self.source, MixedPairs) and self.source.mixes_units:
             signs = np.where(self.source.is_relative(rows), -1, 1)
             counts = counts * signs.astype(np.int32)[:, None, None]
-        if not self.counts:
-            counts = np.multiply(counts, np.float32(self.unit), dtype=np.float32)
+        if not self.as_counts:
+            counts = np.multiply(counts, np.float32(self.metres_per_count), dtype=np.float32)
         return rgb, counts[..., None]
 
 
@@ -181,13 +180,13 @@ class _Plan(NamedTuple):
     draws: np.ndarray | None
 
 
-def _check_arguments(members, twins, augmentation, *sizes: int) -> None:
+def _check_arguments(members, paired_views, augmentation, *sizes: int) -> None:
     names = ("height", "width", "batch_size", "workers")
     for name, size in zip(names, sizes, strict=True):
         if size < 1:
             raise ValueError(f"`{name}` must be at least 1. Received: {name}={size}.")
-    if twins and not (augmentation and augmentation.weather):
-        raise ValueError("`twins` need an augmentation with weather. Use `weather=1`.")
+    if paired_views and not (augmentation and augmentation.weather):
+        raise ValueError("`paired_views` need an augmentation with weather. Use `weather=1`.")
     if not members or not all(map(len, members)):
         raise ValueError("`pairs` must hold a pair. Received: 0. Use make_dataset.ipynb.")
 
@@ -204,7 +203,7 @@ def _open_sources(
         return sources[0]
     focals = [member.spec.focal or members[0].spec.focal for member in members]
     factors = [focals[0] / focal if focals[0] else 1 for focal in focals]
-    return MixedPairs(sources, [member.spec.unit == "relative" for member in members], factors)
+    return MixedPairs(sources, [member.spec.is_relative for member in members], factors)
 
 
 def _open_source(

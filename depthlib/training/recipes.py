@@ -1,4 +1,4 @@
-"""What a training run is, as data: the seed's two runs and those that we recommend."""
+"""What a training run is, as data: the original project's two runs and those that we recommend."""
 
 import ast
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ NETWORKS = (
 LOSSES = ("depth", "scale_invariant")
 OPTIMIZERS = ("adam_amsgrad", "adamw")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
-SCALES = ("linear", "log", "bins")
+DEPTH_SCALES = ("linear", "log", "bins")
 SCHEDULES = ("constant", "linear", "one_cycle")
 SPLITS = ("scene", "frame")
 CHANNELS = ("rgb", "bgr")
@@ -22,7 +22,7 @@ CHOICES = {
     "network": NETWORKS,
     "loss": LOSSES,
     "optimizer": OPTIMIZERS,
-    "depth_scale": SCALES,
+    "depth_scale": DEPTH_SCALES,
     "schedule": SCHEDULES,
     "precision": PRECISIONS,
     "split": SPLITS,
@@ -34,59 +34,55 @@ CHOICES = {
 class Recipe:
     """Everything that decides a training run besides the data itself.
 
-    Sizes are in pixels, `learning_rate` is the schedule's highest; an encoder moves at
-    `encoder_rate` times it. `clip_norm` is the largest norm of all gradients together, `average`
-    the momentum of an exponential average of the weights (0: none), which is then validated and
-    kept. `loss_weights` (SSIM, gradient, L1) belong to the loss "depth". `depth_scale`: see
-    `DepthHead`. `weights`: see `build_encoder_decoder`, or the .keras file of the same network, to
-    go on from all of its weights. `augment` turns `Augmentation` on; `jitter`, `crop`, `rotation`,
-    `cut_depth`, `weather` and `effects` (None: all) are its. `channels` "bgr", `normalise` (photo
-    and truth stretched to their own range each, so that depth is up to a scale and a shift) and
-    `split` "frame" (see `split_by_frame`) are faults of the seed, kept to be measured. `counts`
-    draws so many (training, validation) pairs, `scenes` so many of the scenes that train; None
-    takes all. `validation` is the share of scenes that validate: 0 trains on all and keeps the last
-    epoch. `precision` "auto" takes what `device.choose_precision` finds fast. With `consistency`
-    above 0 each pair comes twice, without weather and with it, and it weighs how much depth may not
-    differ between the two (`ConsistentLoss`); `batch_size` then counts pairs. `teacher` is the
-    .keras file of a network to learn from beside the truth (`distillation`), of photos that are
-    mixed (`mix`, the chance for each, see `Augmentation`) alone.
     Errors: ValueError for a choice or a number that makes no sense.
     """
 
-    network: str = "resnet34"
+    # The network, and the size in pixels at which it sees a photo.
+    network: str = "resnet34"  # one of NETWORKS
     height: int = 192
     width: int = 256
+    depth_scale: str = "log"  # what its output is linear in: see `DepthHead`
+    weights: str | None = None  # see `build_encoder_decoder`; or a .keras file of the same network
+    precision: str = "auto"  # "auto": what `device.choose_precision` finds fast
+
+    # The schedule. With `consistency` a batch counts pairs, each of which comes twice.
     batch_size: int = 16
     epochs: int = 20
-    learning_rate: float = 5e-4
+    learning_rate: float = 5e-4  # the schedule's highest
     schedule: str = "one_cycle"
     optimizer: str = "adamw"
     weight_decay: float = 1e-2
-    encoder_rate: float = 1.0
-    clip_norm: float | None = None
-    average: float = 0.0
+    encoder_rate: float = 1.0  # an encoder's learning rate is this share of the rest's
+    clip_norm: float | None = None  # the largest norm of all gradients together; None: any
+    average: float = 0.0  # momentum of the weights' moving average, which is kept; 0: none is
+
+    # The loss.
     loss: str = "scale_invariant"
-    loss_weights: tuple[float, float, float] = (1.0, 3.0, 0.1)
-    depth_scale: str = "log"
-    weights: str | None = None
-    augment: bool = True
+    loss_weights: tuple[float, float, float] = (1.0, 3.0, 0.1)  # of "depth": SSIM, gradient, L1
+    consistency: float = 0.0  # weighs how little weather may change depth: `ConsistentLoss`
+    teacher: str | None = None  # a .keras file to learn from beside the truth: `distillation`
+
+    # The augmentation: see `Augmentation`, whose chances and degrees these are.
+    augment: bool = True  # False: photos as they are, not even mirrored
     jitter: float = 0.5
     crop: float = 0.5
     rotation: float = 0.0
     cut_depth: float = 0.0
     weather: float = 0.0
-    effects: tuple[str, ...] | None = None
-    consistency: float = 0.0
-    teacher: str | None = None
-    mix: float = 0.0
-    validation: float = 0.2
-    counts: tuple[int, int] | None = None
-    scenes: int | None = None
-    crop_border: bool = False
-    split: str = "scene"
-    channels: str = "rgb"
-    normalise: bool = False
-    precision: str = "auto"
+    effects: tuple[str, ...] | None = None  # names in `weather.EFFECTS`; None: all
+    mix: float = 0.0  # of mixed photos only a teacher knows the depth
+
+    # The data: what trains, what validates. None takes all.
+    validation: float = 0.2  # share of the scenes that validate; 0 keeps the last epoch
+    counts: tuple[int, int] | None = None  # (training, validation) pairs that are drawn
+    scenes: int | None = None  # that are drawn of those that train
+    crop_border: bool = False  # cut off the dataset's white frame
+
+    # Faults of the original project, kept to be measured.
+    split: str = "scene"  # "frame": rooms that train validate too (`split_by_frame`)
+    channels: str = "rgb"  # "bgr"
+    normalise: bool = False  # stretch photo and truth to their own range: no metres
+
     seed: int = 0
 
     def __post_init__(self):
@@ -132,7 +128,7 @@ class Recipe:
 
 
 # kyovchev/tensorflow-depth-estimation, train_resnet.ipynb: 195.4 s an epoch on an RTX 3050 Ti.
-SEED_RESNET34 = Recipe(
+ORIGINAL_RESNET34 = Recipe(
     network="resnet34",
     height=128,
     width=128,
@@ -149,7 +145,7 @@ SEED_RESNET34 = Recipe(
     counts=(20_000, 5_000),
 )
 # The same project's train_unet.ipynb: 1205.4 s an epoch.
-SEED_UNET = SEED_RESNET34.change(
+ORIGINAL_UNET = ORIGINAL_RESNET34.change(
     network="unet_seed",
     height=240,
     width=320,
@@ -184,8 +180,8 @@ RECIPES = {
     "road": ROAD,
     "road_resnet34": ROAD_RESNET34,
     "road_unet": ROAD_UNET,
-    "seed_resnet34": SEED_RESNET34,
-    "seed_unet": SEED_UNET,
+    "seed_resnet34": ORIGINAL_RESNET34,
+    "seed_unet": ORIGINAL_UNET,
 }
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 from depthlib import __version__
 from depthlib.data.pairs import Pairs
 from depthlib.files import write_bytes, write_table
-from depthlib.networks.distillation import take_pupil
+from depthlib.networks.distillation import take_student
 from depthlib.networks.layers import as_float32
 from depthlib.networks.saving import export_half, save_model
 from depthlib.training.recipes import Recipe
@@ -85,7 +85,7 @@ class RunRecord(keras.callbacks.Callback):
 
     def set_model(self, model):
         super().set_model(model)
-        self.network = take_pupil(model)
+        self.network = take_student(model)
 
     def on_test_end(self, logs=None):
         # Where an average is kept, that: SwapEMAWeights comes later and has not swapped it back.

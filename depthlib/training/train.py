@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from depthlib.data.augment import Augmentation
-from depthlib.data.cache import depth_unit
-from depthlib.data.pairs import SPLITS, Pairs
+from depthlib.data.cache import metres_per_count
+from depthlib.data.pairs import SPLITTERS, Pairs
 from depthlib.data.specs import DatasetSpec
 from depthlib.networks.distillation import add_teacher
 from depthlib.networks.keras_metrics import DepthMetric
@@ -92,7 +92,7 @@ class TimeLimit(keras.callbacks.Callback):
 
 
 def _make_loss(recipe: Recipe, spec: DatasetSpec) -> keras.losses.Loss:
-    relative, unit = spec.unit == "relative", depth_unit(spec)
+    relative, unit = spec.is_relative, metres_per_count(spec)
     if recipe.loss == "depth":
         kind = NormalisedDepthLoss if recipe.normalise else DepthLoss
         loss = kind(*recipe.loss_weights, max_depth=spec.max_depth, truth_unit=unit)
@@ -108,13 +108,13 @@ def _make_loss(recipe: Recipe, spec: DatasetSpec) -> keras.losses.Loss:
 
 def _choose_metrics(recipe: Recipe, spec: DatasetSpec) -> tuple[str, ...]:
     """What is measured after each epoch; the first one says which was the best."""
-    relative = spec.unit == "relative" or recipe.normalise
+    relative = spec.is_relative or recipe.normalise
     return ("silog",) if relative else ("delta1", "abs_rel")
 
 
 def _split(recipe: Recipe, pairs: Pairs, extra: Sequence[Pairs]) -> tuple[list[Pairs], Pairs]:
     """What trains, and what validates: no scene of it trains, unless the recipe splits by frame."""
-    training, validation = SPLITS[recipe.split](
+    training, validation = SPLITTERS[recipe.split](
         pairs, recipe.seed, recipe.validation, recipe.counts, recipe.scenes
     )
     sources = [training]
@@ -171,7 +171,7 @@ def compile_network(
 
     Errors: ValueError where depth is relative and the loss judges its scale.
     """
-    unit = depth_unit(spec)
+    unit = metres_per_count(spec)
     kinds = _choose_metrics(recipe, spec)
     model.compile(
         optimizer=make_optimizer(recipe, steps),
@@ -194,7 +194,7 @@ def open_batches(
     settings = {
         "cache_folder": cache_folder,
         "crop_border": recipe.crop_border,
-        "counts": True,
+        "as_counts": True,
     }
     augmentation = None
     if recipe.augment:
@@ -214,7 +214,7 @@ def open_batches(
             *size,
             shuffle=True,
             augmentation=augmentation,
-            twins=recipe.consistency > 0,
+            paired_views=recipe.consistency > 0,
             seed=recipe.seed,
             **settings,
         ),

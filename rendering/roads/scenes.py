@@ -17,7 +17,16 @@ from rendering.roads.vehicles import draw_vehicle
 from rendering.shapes import Parts
 
 # The kind of each scene in turn, unless others are asked for; of eight, one is a tunnel.
-KINDS = ("motorway", "country", "motorway", "country", "tunnel", "motorway", "country", "motorway")
+KINDS_IN_TURN = (
+    "motorway",
+    "country",
+    "motorway",
+    "country",
+    "tunnel",
+    "motorway",
+    "country",
+    "motorway",
+)
 FOGS = {"fog_300": 300.0, "fog_120": 120.0, "fog_50": 50.0}  # visibility, metres
 # The light and weather that a scene comes in, outside and in a tunnel.
 OUTSIDE = ("overcast", "clear", "low_sun", "reflection", *FOGS, "rain", "night")

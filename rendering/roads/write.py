@@ -19,14 +19,14 @@ from depthlib.data.specs import ROADS
 from depthlib.files import write_bytes
 from depthlib.plotting import save_figure, show_views
 from rendering.photo import develop
-from rendering.roads.scenes import DRAW, KINDS, build_scene, conditions_of
+from rendering.roads.scenes import DRAW, KINDS_IN_TURN, build_scene, conditions_of
 from rendering.rooms.write import write_index
 
 QUALITY = 88  # of the JPEG photos
 TEST_SHARE = 4  # one scene in so many is to test on, the last ones
 
 
-def write_roads(folder, *, seed=0, scenes=32, kinds=KINDS, only=None, resume=False, **look):
+def write_roads(folder, *, seed=0, scenes=32, kinds=KINDS_IN_TURN, only=None, resume=False, **look):
     """Renders road scenes and writes them, their two CSVs and index.csv to `folder`.
 
     The last quarter of the scenes is to test on. Every file is a pure function of seed, scene

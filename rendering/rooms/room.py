@@ -39,7 +39,7 @@ class Kind:
     seat: object = make.chair
 
 
-KINDS = {
+PLANS = {
     "bedroom": Kind(
         (2.9, 4.5, 3.4, 5.5),
         (make.bed, make.bed, make.nightstand, make.desk, fix.floor_lamp, fix.plant),
@@ -137,9 +137,9 @@ class Room:
 
 
 def build_room(kind, seed):
-    """A room of a kind in `KINDS`; the same (kind, seed) gives the same arrays."""
+    """A room of a kind in `PLANS`; the same (kind, seed) gives the same arrays."""
     rng = np.random.default_rng(seed)
-    plan, palette = KINDS[kind], Palette(rng)
+    plan, palette = PLANS[kind], Palette(rng)
     sides = rng.permutation([rng.uniform(*plan.sides[:2]), rng.uniform(*plan.sides[2:])])
     room = Room((*sides.tolist(), rng.uniform(2.35, 3.0)))
     add_shell(rng, room, palette, plan.tiled)

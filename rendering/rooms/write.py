@@ -13,7 +13,7 @@ from depthlib.data.specs import NYU_TEST, NYU_TRAIN
 from depthlib.files import write_bytes
 from rendering.camera import choose_views
 from rendering.photo import add_border, develop
-from rendering.rooms.room import KINDS, build_room
+from rendering.rooms.room import PLANS, build_room
 
 QUALITY = 88  # of the JPEG photos
 
@@ -29,7 +29,7 @@ def write_sample(folder, *, seed=0, train_rooms=24, test_rooms=6, resume=False, 
     with tqdm(total=rooms * size["views"], unit="image") as bar:
         for number in range(rooms):
             side, spec = ("train", NYU_TRAIN) if number < train_rooms else ("test", NYU_TEST)
-            kind = list(KINDS)[number % len(KINDS)]
+            kind = list(PLANS)[number % len(PLANS)]
             scene = f"rendered_{kind}_{number + 1:04d}"
             first = len(rows["test"])  # the archive numbers its test images through
             names = [name_pair(side, scene, first + view) for view in range(size["views"])]

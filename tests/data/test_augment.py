@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from numpy.lib.recfunctions import structured_to_unstructured
 
 from depthlib.data.augment import Augmentation
 
@@ -58,7 +59,8 @@ def test_an_enlarged_part_is_nearer_by_what_it_was_enlarged():
     counts[:, ::4] = 0  # holes stay holes
     half = Augmentation(flip=0, jitter=0, crop=1, share=(0.5, 0.5))
     new_rgb, new_counts = apply(half, rgb, counts)
-    for index, (_, top, left) in enumerate(half.draw(0, 0, 8)[:, 8:11]):
+    draws = half.draw(0, 0, 8)
+    for index, (top, left) in enumerate(zip(draws["top"], draws["left"], strict=True)):
         part = np.s_[round(top * 16) :, round(left * 24) :]
         expected = counts[index][part][:16, :24].repeat(2, axis=0).repeat(2, axis=1) // 2
         np.testing.assert_array_equal(new_counts[index], expected)
@@ -87,7 +89,7 @@ def test_a_turned_pair_fills_its_corners_and_is_nearer_by_what_it_was_enlarged()
     counts = np.full((1, 64, 96), 30_000, np.uint16)
     turning = Augmentation(**NOTHING, rotation=10.0)
     new_rgb, new_counts = apply(turning, rgb, counts)
-    radians = np.deg2rad(20 * turning.draw(0, 0, 1)[0, 12] - 10)
+    radians = np.deg2rad(20 * turning.draw(0, 0, 1)["angle"][0] - 10)
     top, bottom = ((new_rgb[0, row, :, 0] < 100).sum() for row in (0, 63))
     assert (top - bottom) / 63 == pytest.approx(-np.tan(radians), abs=0.03)
     # An upright rectangle of the same shape within the turned frame, by elementary geometry.
@@ -131,7 +133,8 @@ def test_only_the_effects_asked_for_come():
 def test_weather_leaves_what_else_is_drawn_as_it_was_without_it():
     # These were all draws before there was weather.
     before = np.random.default_rng([3, 2, 1]).random((7, 15), dtype=np.float32)
-    assert (Augmentation(weather=0.5).draw(3, 2, 7)[:, :15] == before).all()
+    draws = structured_to_unstructured(Augmentation(weather=0.5).draw(3, 2, 7))
+    assert (draws[:, :15] == before).all() and draws.shape == (7, 21)
 
 
 def test_where_the_scale_is_unknown_weather_takes_the_median_for_three_metres():

@@ -4,7 +4,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import namedtuple
 from dataclasses import replace
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 
 from depthlib.data import cache
-from depthlib.data.cache import DecodedPairs, FilePairs, decode_pair, depth_unit, open_cache
+from depthlib.data.cache import DecodedPairs, FilePairs, decode_pair, metres_per_count, open_cache
 from depthlib.data.pairs import read_csv
 from depthlib.data.specs import KITTI, NYU_TEST, NYU_TRAIN
 
@@ -99,7 +98,7 @@ def test_a_valid_depth_never_becomes_invalid_by_rounding(tmp_path):
     _, counts = decode_pair(tmp_path / "a.png", tmp_path / "b.png", spec, *SIZE)
     assert (counts[2:] == 1).all()  # 1 mm is a fifteenth of a count
     assert (counts[0] == 0).all()
-    assert (counts[1] == round(60 / depth_unit(spec))).all()
+    assert (counts[1] == round(60 / metres_per_count(spec))).all()
 
 
 def test_a_single_laser_point_survives_a_smaller_size(tmp_path):
@@ -109,7 +108,7 @@ def test_a_single_laser_point_survives_a_smaller_size(tmp_path):
     cv2.imwrite(str(tmp_path / "b.png"), stored)
     _, counts = decode_pair(tmp_path / "a.png", tmp_path / "b.png", KITTI, *SIZE)
     assert np.argwhere(counts).tolist() == [[5, 10], *([25, 35 + i] for i in range(5))]
-    assert counts[5, 10] * depth_unit(KITTI) == pytest.approx(5, abs=1e-3)
+    assert counts[5, 10] * metres_per_count(KITTI) == pytest.approx(5, abs=1e-3)
 
 
 def test_a_wide_frame_keeps_its_whole_field_of_view(tmp_path):
@@ -120,7 +119,7 @@ def test_a_wide_frame_keeps_its_whole_field_of_view(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), photo)
     cv2.imwrite(str(tmp_path / "b.png"), stored)
     rgb, counts = decode_pair(tmp_path / "a.png", tmp_path / "b.png", KITTI, 32, 96)
-    depth_m = counts * depth_unit(KITTI)
+    depth_m = counts * metres_per_count(KITTI)
     corners = depth_m[40 * 32 // 75, [0, -1]], depth_m[[0, -1], 100 * 96 // 248]
     np.testing.assert_allclose(corners, [[5, 5], [9, 9]], atol=1e-3)
     assert (rgb[:, [0, -1]] == 255).all() and not rgb[:, 3:-3].any()
@@ -222,22 +221,6 @@ def wait_until(true):
     pytest.fail("waited 12 s in vain")
 
 
-def test_a_second_builder_waits_and_says_so(tmp_path, capsys):
-    entered = threading.Event()
-
-    def enter():
-        with cache._exclusive(tmp_path / "name"):
-            entered.set()
-
-    thread = threading.Thread(target=enter)
-    with cache._exclusive(tmp_path / "name"):
-        thread.start()
-        assert not entered.wait(0.3)
-    thread.join(timeout=10)
-    assert entered.is_set()
-    assert "Another process is decoding into" in capsys.readouterr().out
-
-
 def test_a_disk_without_room_is_refused_before_it_is_full(pairs, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**6, 10**6 - 5000, 5000))
@@ -270,7 +253,7 @@ def test_reading_a_large_cache_leaves_the_process_small(tmp_path):
     ):
         np.lib.format.open_memmap(tmp_path / f"{name}.npy", "w+", dtype, shape)  # a sparse file
         arrays.append(np.load(tmp_path / f"{name}.npy", mmap_mode="r"))
-    source = DecodedPairs(*arrays, unit=1e-4)
+    source = DecodedPairs(*arrays, metres_per_count=1e-4)
 
     def resident():
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

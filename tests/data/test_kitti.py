@@ -1,4 +1,4 @@
-"""Calibration, scans and lists of KITTI: by hand, on the made-up drive, on three real frames."""
+"""Calibration, scans and lists of KITTI: by hand, on the synthetic drive, on three real frames."""
 
 import gzip
 import shutil
@@ -41,7 +41,7 @@ def day(tmp_path):
 
 @pytest.fixture
 def drive(sample, tmp_path):
-    """A copy of the made-up drive's files alone."""
+    """A copy of the synthetic drive's files alone."""
     source = sample.with_name("sample_kitti")
     return shutil.copytree(
         source, tmp_path / "kitti", ignore=shutil.ignore_patterns("proj_depth", "*.csv")
@@ -258,7 +258,7 @@ def test_the_made_up_drive_projects_onto_its_own_geometry(drive):
 
 
 def test_the_made_up_drive_is_what_its_module_makes(drive, tmp_path):
-    kitti_drive.write_made_up(tmp_path / "again")
+    kitti_drive.write_synthetic(tmp_path / "again")
     for path in sorted((tmp_path / "again").rglob("*.*")):
         old = drive / path.relative_to(tmp_path / "again")
         if path.suffix == ".bin":

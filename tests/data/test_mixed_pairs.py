@@ -13,7 +13,7 @@ class Source:
 
     start: int
     count: int
-    unit: float
+    metres_per_count: float
 
     def __len__(self):
         return self.count
@@ -29,7 +29,7 @@ MIXED = MixedPairs([Source(10, 4, 0.5), Source(100, 3, 1.0), Source(50, 2, 7.0)]
 def test_rows_run_through_the_sources_in_any_order_with_depth_in_the_first_ones_unit():
     rows = [8, 0, 4, 3, 6, 7]
     rgb, counts = MIXED.gather(rows)
-    assert len(MIXED) == 9 and MIXED.unit == 0.5
+    assert len(MIXED) == 9 and MIXED.metres_per_count == 0.5
     assert rgb.shape == (6, 2, 3, 3) and rgb.dtype == np.uint8
     assert rgb[:, 0, 0, 0].tolist() == [51, 10, 100, 13, 102, 50]
     # The second source's counts are of a unit twice as large; relative ones are of none.

@@ -4,7 +4,7 @@ import pytest
 
 from depthlib.data.pairs import read_csv
 from depthlib.data.specs import KITTI, NYU_TRAIN
-from depthlib.networks.distillation import add_teacher, take_pupil
+from depthlib.networks.distillation import add_teacher, take_student
 from depthlib.networks.ensemble import build_ensemble
 from depthlib.networks.layers import DepthHead
 from depthlib.networks.losses import ScaleInvariantLoss
@@ -31,28 +31,28 @@ def build(height=64, width=96, seed=0, **head):
 
 
 @pytest.fixture(scope="module")
-def pupil():
+def student():
     return build(seed=1)
 
 
-def test_the_pupil_answers_as_it_does_alone_and_is_given_back(pupil):
-    model = add_teacher(pupil, build())
-    alone = pupil.predict(PHOTOS, verbose=0)
+def test_the_pupil_answers_as_it_does_alone_and_is_given_back(student):
+    model = add_teacher(student, build())
+    alone = student.predict(PHOTOS, verbose=0)
     np.testing.assert_allclose(model.predict(PHOTOS, verbose=0), alone, rtol=1e-5)
-    taken = take_pupil(model)
-    assert (taken.name, taken.count_params()) == (pupil.name, pupil.count_params())
+    taken = take_student(model)
+    assert (taken.name, taken.count_params()) == (student.name, student.count_params())
     assert isinstance(taken.layers[-1], DepthHead)
     np.testing.assert_allclose(taken.predict(PHOTOS, verbose=0), alone, rtol=1e-5)
-    assert take_pupil(pupil) is pupil
+    assert take_student(student) is student
 
 
-def test_a_fit_moves_the_pupil_towards_the_teacher_and_not_the_teacher(pupil):
-    teacher, pupil = build(), build(seed=1)
-    model = add_teacher(pupil, teacher)
+def test_a_fit_moves_the_pupil_towards_the_teacher_and_not_the_teacher(student):
+    teacher, student = build(), build(seed=1)
+    model = add_teacher(student, teacher)
     before = [weight.copy() for weight in model.get_layer("teacher").get_weights()]
     loss = ScaleInvariantLoss()
     taught = teacher.predict(PHOTOS, verbose=0)
-    start = float(loss(taught, pupil.predict(PHOTOS, verbose=0)))
+    start = float(loss(taught, student.predict(PHOTOS, verbose=0)))
     model.compile("adam", loss=ScaleInvariantLoss())
     unknown = np.zeros((3, *SIZE, 1), np.float32)  # no truth at all: only the teacher teaches
     first, *_, last = (model.train_on_batch(PHOTOS, unknown) for _ in range(30))
@@ -60,38 +60,38 @@ def test_a_fit_moves_the_pupil_towards_the_teacher_and_not_the_teacher(pupil):
     for old, new in zip(before, model.get_layer("teacher").get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     # As it was trained, by the batch's own averages: the running ones lag after 30 steps.
-    assert float(loss(taught, keras.ops.convert_to_numpy(pupil(PHOTOS, training=True)))) < start
+    assert float(loss(taught, keras.ops.convert_to_numpy(student(PHOTOS, training=True)))) < start
 
 
 def test_features_at_strides_4_to_32_are_hints_whatever_the_two_encoders():
-    pupil = build_network(UNET.change(height=64, width=96, precision="float32"), NYU_TRAIN)
+    student = build_network(UNET.change(height=64, width=96, precision="float32"), NYU_TRAIN)
     recipe = LIGHT.change(height=96, width=128, weights=None, precision="float32")
-    model = add_teacher(pupil, build_network(recipe, NYU_TRAIN))  # of another size
+    model = add_teacher(student, build_network(recipe, NYU_TRAIN))  # of another size
     channels = {name: model.get_layer(name).filters for name in ("hint4", "hint8", "hint16")}
     assert channels == {"hint4": 24, "hint8": 32, "hint16": 96}
     assert model.get_layer("hint32").filters == 320
 
 
-def test_an_ensemble_teaches_by_its_depth_alone(pupil):
-    model = add_teacher(pupil, build_ensemble([build(), build(seed=2)]))
+def test_an_ensemble_teaches_by_its_depth_alone(student):
+    model = add_teacher(student, build_ensemble([build(), build(seed=2)]))
     assert not [layer.name for layer in model.layers if "hint" in layer.name]
     model.compile("adam", loss=ScaleInvariantLoss())
     assert model.train_on_batch(PHOTOS, np.zeros((3, *SIZE, 1), np.float32)) > 0.1
 
 
-def test_a_network_that_was_taught_teaches_in_turn(pupil):
-    taught = take_pupil(add_teacher(build(seed=2), build()))
+def test_a_network_that_was_taught_teaches_in_turn(student):
+    taught = take_student(add_teacher(build(seed=2), build()))
     listed = keras.Model(taught.inputs, taught.outputs[0])  # as models/resnet34.keras has it
     for teacher in (taught, listed):
-        given = add_teacher(pupil, teacher).get_layer("teacher")(PHOTOS)[0]
+        given = add_teacher(student, teacher).get_layer("teacher")(PHOTOS)[0]
         np.testing.assert_allclose(given, taught.predict(PHOTOS, verbose=0), rtol=1e-5)
 
 
-def test_a_teacher_of_another_range_is_refused(pupil):
+def test_a_teacher_of_another_range_is_refused(student):
     with pytest.raises(ValueError, match=r"\('metre', 80.0\) for \('metre', 10.0\)"):
-        add_teacher(pupil, build(max_depth=KITTI.max_depth))
+        add_teacher(student, build(max_depth=KITTI.max_depth))
     with pytest.raises(ValueError, match="Conv2D for"):
-        add_teacher(pupil, keras.Model(pupil.inputs, pupil.layers[-1].input))
+        add_teacher(student, keras.Model(student.inputs, student.layers[-1].input))
 
 
 def test_a_run_with_a_teacher_goes_on_and_leaves_the_pupil_alone(tiny_nyu, tmp_path):

@@ -1,9 +1,13 @@
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 
-from depthlib.networks.saving import export_half, load_model
+from depthlib.networks.saving import export_half, load_model, load_models
 from depthlib.networks.unet import build_unet
+from depthlib.prediction.predictor import Predictor
 from tests.tiny_networks import HEAD, photos
 
 
@@ -46,3 +50,51 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
     (tmp_path / "bad.keras").write_bytes(b"no model")
     with pytest.raises(ValueError, match="must be a .keras file. Received: .*bad.keras"):
         export_half(tmp_path / "bad.keras", tmp_path / "half.keras")
+
+
+def test_a_name_has_one_file_or_one_a_seed(model, photo, tmp_path):
+    path = str(tmp_path / "model.keras")
+    model.save(path)
+    loaded = load_models({"one": path, "seeds": [path, path]})
+    assert {name: len(networks) for name, networks in loaded.items()} == {"one": 1, "seeds": 2}
+    for network in (*loaded["one"], *loaded["seeds"]):
+        np.testing.assert_array_equal(Predictor(network)([photo])[0], Predictor(model)([photo])[0])
+
+
+def test_a_file_that_is_no_model_or_half_a_model_is_refused_by_name(model, tmp_path):
+    path = tmp_path / "bad.keras"
+    path.write_bytes(b"no model")
+    with pytest.raises(ValueError, match="file that depthlib saved. Received: .*bad.keras"):
+        load_model(path)
+    model.save(path)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(ValueError, match="file that depthlib saved. Received: .*bad.keras"):
+        load_model(path)
+
+
+def test_a_model_that_carries_code_is_not_run(tmp_path):
+    photos = keras.Input((32, 48, 3), dtype="uint8")
+    coded = keras.Model(photos, keras.layers.Lambda(lambda x: x * 2)(photos))
+    coded.save(tmp_path / "coded.keras")
+    with pytest.raises(ValueError, match="(?i)coded.keras: .*lambda"):
+        load_model(tmp_path / "coded.keras")
+
+
+def test_a_network_without_a_depth_head_is_refused(tmp_path):
+    photos = keras.Input((32, 48, 3))
+    keras.Model(photos, keras.layers.Conv2D(1, 3)(photos)).save(tmp_path / "other.keras")
+    with pytest.raises(ValueError, match="must end in a `DepthHead`.*Conv2D"):
+        load_model(tmp_path / "other.keras")
+
+
+def test_a_new_process_needs_nothing_but_this_module_for_every_file_that_ships(project):
+    """Some were saved compiled: with an optimizer, a loss and metrics of ours in their files."""
+    files = sorted(str(path) for path in (project / "models").glob("*.keras"))
+    assert len(files) == 5
+    code = (
+        "import sys; from depthlib.networks.saving import load_model; import keras\n"
+        "for path in sys.argv[1:]: load_model(path), keras.models.load_model(path)"
+    )
+    command = [sys.executable, "-c", code, *files]
+    answer = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr

@@ -10,7 +10,7 @@ from depthlib.data.specs import NYU_TEST, NYU_TRAIN
 from rendering.__main__ import main
 from rendering.camera import Camera
 from rendering.photo import add_border, denoise, develop
-from rendering.rooms.room import KINDS, Room, build_room
+from rendering.rooms.room import PLANS, Room, build_room
 from rendering.shapes import box, cushion, quad, turned
 
 HEIGHT, WIDTH = 24, 32
@@ -84,7 +84,7 @@ def test_the_same_seed_gives_the_same_room_and_another_seed_another():
         np.testing.assert_array_equal(material.texture, material_again.texture)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PLANS)
 def test_furniture_stands_in_the_room_and_not_in_other_furniture(kind):
     room = build_room(kind, 3)
     low, high = np.array(room.blocks)[:, :2], np.array(room.blocks)[:, 2:4]

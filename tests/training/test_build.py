@@ -12,7 +12,7 @@ TINY = UNET.change(network="unet_narrow", height=32, width=48, precision="float3
 
 def test_every_network_of_a_recipe_has_its_builder():
     assert {*ENCODER_DECODERS, *UNETS} == {*NETWORKS}
-    assert recipes.SCALES == layers.SCALES
+    assert recipes.DEPTH_SCALES == layers.DEPTH_SCALES
 
 
 def test_a_recipe_names_the_network_that_is_built_with_the_datasets_range():

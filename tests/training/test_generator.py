@@ -56,19 +56,19 @@ def test_without_shuffling_and_augmentation_no_epoch_differs(pairs):
     generator.on_epoch_end()
     assert same(first, read_all(generator))
     counts = generator.source.gather(np.array([3]))[1][0]
-    assert (first[1][3, ..., 0] == counts * np.float32(generator.unit)).all()
+    assert (first[1][3, ..., 0] == counts * np.float32(generator.metres_per_count)).all()
 
 
 def test_counts_are_the_same_depth_as_the_cache_holds_it(pairs):
-    counts, depth = make_training(pairs, counts=True), make_training(pairs)
+    counts, depth = make_training(pairs, as_counts=True), make_training(pairs)
     assert counts[1][1].dtype == np.uint16
-    assert (counts[1][1] * np.float32(counts.unit) == depth[1][1]).all()
+    assert (counts[1][1] * np.float32(counts.metres_per_count) == depth[1][1]).all()
 
 
 def test_relative_depth_among_metric_is_negative_and_both_are_augmented(pairs):
     spec = replace(NYU_TRAIN, metres_per_count=None, max_depth=1.0, median_range=(0.01, 1.0))
     relative = Pairs(pairs.root, pairs.table, spec)
-    mixed = make_training([pairs, relative], counts=True)
+    mixed = make_training([pairs, relative], as_counts=True)
     counts = read_all(mixed)[1]
     assert counts.dtype == np.int32 and len(counts) == 24
     signs = np.sign(counts).reshape(24, -1)
@@ -76,7 +76,9 @@ def test_relative_depth_among_metric_is_negative_and_both_are_augmented(pairs):
     still = make_training([pairs, relative], shuffle=False, augmentation=None)
     depth = read_all(still)[1]
     # The same files: what is metres in one is shares of 10 m in the other.
-    np.testing.assert_allclose(depth[:12] / mixed.unit, -depth[12:] / mixed.unit, rtol=1e-3)
+    np.testing.assert_allclose(
+        depth[:12] / mixed.metres_per_count, -depth[12:] / mixed.metres_per_count, rtol=1e-3
+    )
 
 
 def test_depth_through_another_lens_is_that_of_the_first_datasets_lens(pairs):
@@ -113,7 +115,7 @@ def test_an_empty_sky_is_as_far_as_depth_goes_whatever_enlarges_it(pairs):
         cv2.imwrite(str(path), values)
     road = Pairs(pairs.root, pairs.table, spec)
     mixed = make_training(
-        [road, pairs], shuffle=False, augmentation=Augmentation(crop=1.0), counts=True
+        [road, pairs], shuffle=False, augmentation=Augmentation(crop=1.0), as_counts=True
     )
     counts = read_all(mixed)[1]
     assert (counts[:12].reshape(12, -1).max(axis=1) >= 65535).sum() > 6  # crops may lie below
@@ -127,10 +129,10 @@ def test_weather_knows_which_depth_is_in_metres(pairs):
     foggy = Augmentation(flip=0, jitter=0, crop=0, weather=1, effects=("fog", "shadow"))
     seen = {}
     for name, members in (("metric", pairs), ("relative", relative), ("both", [pairs, relative])):
-        generator = make_training(members, augmentation=foggy, shuffle=False, counts=True)
+        generator = make_training(members, augmentation=foggy, shuffle=False, as_counts=True)
         units = generator._metres_of(np.arange(len(generator.source)))
         seen[name] = units.tolist()
-        still = make_training(members, augmentation=None, shuffle=False, counts=True)
+        still = make_training(members, augmentation=None, shuffle=False, as_counts=True)
         assert (read_all(generator)[1] == read_all(still)[1]).all(), "depth stays"
         assert (read_all(generator)[0] != read_all(still)[0]).any(axis=(1, 2, 3)).all()
     unit = NYU_TRAIN.scale
@@ -140,15 +142,19 @@ def test_weather_knows_which_depth_is_in_metres(pairs):
 
 def test_twins_are_two_views_of_one_depth_without_and_with_weather(pairs):
     foggy = Augmentation(weather=1, effects=("fog",))
-    twins = make_training(pairs, augmentation=foggy, twins=True)
-    assert len(twins) == 3 and [len(twins[index][0]) for index in range(3)] == [10, 10, 4]
-    rgb, depth_m = read_all(twins)
+    paired_views = make_training(pairs, augmentation=foggy, paired_views=True)
+    assert len(paired_views) == 3 and [len(paired_views[index][0]) for index in range(3)] == [
+        10,
+        10,
+        4,
+    ]
+    rgb, depth_m = read_all(paired_views)
     assert (depth_m[::2] == depth_m[1::2]).all()
     clear = make_training(pairs, augmentation=replace(foggy, weather=0))
     assert same((rgb[::2], depth_m[::2]), read_all(clear))
     assert same((rgb[1::2], depth_m[1::2]), read_all(make_training(pairs, augmentation=foggy)))
-    with pytest.raises(ValueError, match="`twins` need an augmentation with weather"):
-        make_training(pairs, augmentation=Augmentation(), twins=True)
+    with pytest.raises(ValueError, match="`paired_views` need an augmentation with weather"):
+        make_training(pairs, augmentation=Augmentation(), paired_views=True)
 
 
 def test_a_mixed_photo_has_no_depth_even_where_nothing_is_far(pairs):

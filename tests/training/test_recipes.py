@@ -3,9 +3,9 @@ import json
 import pytest
 
 from depthlib.training.recipes import (
+    ORIGINAL_RESNET34,
+    ORIGINAL_UNET,
     RECIPES,
-    SEED_RESNET34,
-    SEED_UNET,
     get_recipe,
     read_changes,
 )
@@ -13,8 +13,8 @@ from depthlib.training.recipes import (
 
 def test_the_seeds_two_runs_are_as_published():
     for recipe, size, batch, weights, schedule in (
-        (SEED_RESNET34, (128, 128), 16, (1.0, 3.0, 0.1), "constant"),
-        (SEED_UNET, (240, 320), 4, (1.0, 1.0, 0.1), "linear"),
+        (ORIGINAL_RESNET34, (128, 128), 16, (1.0, 3.0, 0.1), "constant"),
+        (ORIGINAL_UNET, (240, 320), 4, (1.0, 1.0, 0.1), "linear"),
     ):
         assert (recipe.height, recipe.width) == size
         assert (recipe.batch_size, recipe.epochs, recipe.counts) == (batch, 10, (20_000, 5_000))

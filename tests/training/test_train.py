@@ -19,7 +19,7 @@ from depthlib.prediction.predictor import Predictor
 from depthlib.training.__main__ import UNFINISHED, main
 from depthlib.training.build import build_network
 from depthlib.training.recipes import UNET
-from depthlib.training.train import train
+from depthlib.training.train import open_batches, train
 
 RECIPE = UNET.change(
     height=32,
@@ -35,7 +35,7 @@ KILLED = """
 import os, signal, sys
 from depthlib.data import pairs, specs
 from depthlib.training import build, run_folder
-from depthlib.training.train import train
+from depthlib.training.train import open_batches, train
 from tests.training.test_train import RECIPE, build_tiny
 build._build = build_tiny
 def die(self, batch, logs=None):
@@ -211,7 +211,7 @@ def test_the_recipes_augmentation_reaches_the_batches(tiny_nyu):
         (RECIPE.change(effects=("fog",)), Augmentation(effects=("fog",))),
         (RECIPE.change(augment=False, weather=1.0), None),
     ):
-        batches, validation = train.open_batches(recipe, [pairs], pairs, None)
+        batches, validation = open_batches(recipe, [pairs], pairs, None)
         assert batches.augmentation == augmentation and validation.augmentation is None
 
 
@@ -225,5 +225,5 @@ def test_a_recipe_with_the_seeds_faults_trains_on_its_own_loss_and_split(pairs, 
     assert "val_silog" in log and "val_delta1" not in log  # it knows no metres
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     assert run["counts"] == {"training": 11, "validation": 7}  # by scene: 9 and 9
-    batches, validation = train.open_batches(recipe, [pairs], pairs, None)
+    batches, validation = open_batches(recipe, [pairs], pairs, None)
     assert batches.augmentation.jitter == 0 and validation.augmentation is None

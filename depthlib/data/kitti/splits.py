@@ -12,7 +12,7 @@ import pandas as pd
 
 from depthlib.data.pairs import Pairs, write_csv
 
-SPLITS = ("train", "validation", "test", "test_improved")
+LISTS = ("train", "validation", "test", "test_improved")
 SIDES = ("train", "validation", "test", "other")
 
 
@@ -34,8 +34,8 @@ def read_order(name: str) -> list[tuple[str, int]]:
 
     Errors: as `read_split`.
     """
-    if name not in SPLITS:
-        raise ValueError(f"`name` must be one of {', '.join(SPLITS)}. Received: name={name!r}.")
+    if name not in LISTS:
+        raise ValueError(f"`name` must be one of {', '.join(LISTS)}. Received: name={name!r}.")
     text = (files("depthlib.data.kitti") / "eigen" / f"{name}.txt").read_text(encoding="utf-8")
     lines = (line.split() for line in text.splitlines() if not line.startswith("#"))
     return [(drive, frame) for drive, *words in lines for word in words for frame in _frames(word)]

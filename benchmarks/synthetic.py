@@ -1,4 +1,4 @@
-"""Pairs of NYU's size made of the embedded sample, and a loader and a loss as the seed has them."""
+"""Pairs of NYU's size made of the embedded sample; the original project's loader and loss."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def enlarge_pair(pairs: Pairs, row: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 class PlainLoader(keras.utils.PyDataset):
-    """Batches as the seed's generator makes them: all anew each time, in float64.
+    """Batches as the original project's generator makes them: all anew each time, in float64.
 
     cv2.imread at full size (depth as colour too), resize, min-max by image, flip, stack.
     """
@@ -67,8 +67,8 @@ class PlainLoader(keras.utils.PyDataset):
         return (rgb[:, ::-1], depth[:, ::-1]) if self.rng.random() < 0.5 else (rgb, depth)
 
 
-def seed_loss(y_true, y_pred):
-    """The seed's loss, weights 1, 3 and .1, by TensorFlow's own functions."""
+def original_loss(y_true, y_pred):
+    """The original project's loss, weights 1, 3 and .1, by TensorFlow's own functions."""
     import tensorflow as tf
 
     y_true = tf.cast(y_true, tf.float32)
