@@ -19,7 +19,7 @@ from depthlib.prediction.predictor import Predictor
 from depthlib.training.__main__ import UNFINISHED, main
 from depthlib.training.build import build_network
 from depthlib.training.recipes import UNET
-from depthlib.training.train import open_batches, train
+from depthlib.training.train import _make_loss, open_batches, train
 
 RECIPE = UNET.change(
     height=32,
@@ -35,7 +35,7 @@ KILLED = """
 import os, signal, sys
 from depthlib.data import pairs, specs
 from depthlib.training import build, run_folder
-from depthlib.training.train import open_batches, train
+from depthlib.training.train import _make_loss, open_batches, train
 from tests.training.test_train import RECIPE, build_tiny
 build._build = build_tiny
 def die(self, batch, logs=None):
@@ -219,7 +219,7 @@ def test_a_recipe_with_the_seeds_faults_trains_on_its_own_loss_and_split(pairs, 
     recipe = RECIPE.change(
         network="unet_seed", split="frame", normalise=True, loss="depth", jitter=0.0, epochs=1
     )
-    assert type(train._make_loss(recipe, NYU_TRAIN)) is NormalisedDepthLoss
+    assert type(_make_loss(recipe, NYU_TRAIN)) is NormalisedDepthLoss
     log = train(recipe, pairs, tmp_path / "run", verbose=0)
     assert np.isfinite(log["loss"]).all()
     assert "val_silog" in log and "val_delta1" not in log  # it knows no metres
