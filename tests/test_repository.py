@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
+import yaml
 
 from tests.test_architecture import MAY_IMPORT, imports_of
 
@@ -225,8 +226,16 @@ def test_the_readme_explains_delta_1_where_it_first_stands():
 
 
 def test_only_networks_are_larger_than_two_megabytes():
-    sizes = {path: (PROJECT / path).stat().st_size for path in tracked()}
+    files = {path: PROJECT / path for path in tracked()}
+    sizes = {path: file.stat().st_size for path, file in files.items() if file.is_file()}
     assert too_large(sizes) == []
+
+
+def test_the_checks_before_a_commit_fetch_nothing():
+    settings = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert {repository["repo"] for repository in settings["repos"]} == {"local"}
+    hooks = [hook for repository in settings["repos"] for hook in repository["hooks"]]
+    assert {hook["language"] for hook in hooks} == {"system"}
 
 
 def test_contributing_shows_the_import_rules_that_are_tested():
