@@ -115,6 +115,7 @@ test: .venv/dev.done lint ## the linter and every test
 
 lint: .venv/dev.done
 	$(PY) -m ruff check
+	$(PY) -m mypy
 
 test-backends: test-jax test-torch ## the networks' tests on JAX and on PyTorch, without TensorFlow
 test-jax test-torch: test-%: .venv-%/setup.done
@@ -127,7 +128,7 @@ clean-cache: ## remove the decoded images
 	rm -rf runs/cache
 
 clean: ## remove the environments and what tools leave; runs/ stays
-	rm -rf .venv .venv-jax .venv-torch .pytest_cache .ruff_cache depthlib.egg-info
+	rm -rf .venv .venv-jax .venv-torch .pytest_cache .ruff_cache .mypy_cache depthlib.egg-info
 
 # Set-up. Python 3.14 has no TensorFlow yet; what pyenv calls python3.13 need not run.
 version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)

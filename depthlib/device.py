@@ -7,6 +7,7 @@ import subprocess
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import keras
 from keras import ops
@@ -109,7 +110,7 @@ def _time_matmul(name: str, size: int, repeats: int, dtype: str) -> float:
         return 2 * size**3 * repeats / (time.perf_counter() - start) / 1e9
 
 
-def _finish(product) -> None:
+def _finish(product: Any) -> None:
     """Waits until the device has computed `product`."""
     ops.convert_to_numpy(ops.cast(product[:1, :1], "float32"))
 

@@ -50,7 +50,9 @@ def evaluate_all(
     """
     relative = pairs.spec.is_relative
     ways = list(product(protocols, alignments))
-    rows = {(protocol.name, alignment): [] for protocol, alignment in ways}
+    rows: dict[tuple[str, str], list[dict[str, float]]] = {
+        (protocol.name, alignment): [] for protocol, alignment in ways
+    }
     for start in tqdm(range(0, len(pairs), batch_size), "evaluate"):
         indices = range(start, min(start + batch_size, len(pairs)))
         loaded = [
@@ -127,7 +129,9 @@ def fit_trivial_baselines(training: Pairs, most: int = 2000) -> dict[str, Predic
 
 
 def _predict_map(depth: np.ndarray) -> Predict:
-    def predict(photos, flip_average=False):
+    """What predicts `depth` (height, width), resized, for any photo."""
+
+    def predict(photos: Sequence[np.ndarray], flip_average: bool = False) -> list[np.ndarray]:
         shown = (depth + depth[:, ::-1]) / 2 if flip_average else depth
         shown = shown.astype(np.float32)
         return [cv2.resize(shown, photo.shape[1::-1]) for photo in photos]

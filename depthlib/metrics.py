@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from math import inf, isfinite, nan
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 METRICS = (
     "delta1", "delta2", "delta3", "abs_rel", "rmse", "log10", "silog", "sq_rel", "rmse_log",
@@ -34,7 +35,7 @@ class EvaluationProtocol:
     prediction_range: tuple[float, float] = (1e-3, inf)
     flip_average: bool = False
 
-    def crop(self, height, width):
+    def crop(self, height: int, width: int) -> tuple[slice, slice]:
         """Row and column slices of a map of this size, cut to whole pixels as published."""
         # The small addend undoes rounding: 471 / 480 * 480 must not end up at 470.
         top, bottom = (int(fraction * height + 1e-9) for fraction in self.rows)
@@ -72,7 +73,13 @@ _ALL = (NYU_BTS, NYU_DENSEDEPTH, NYU_FASTDEPTH, KITTI_GARG, KITTI_GARG_FLIPS, FU
 PROTOCOLS = {protocol.name: protocol for protocol in _ALL}
 
 
-def score(truth, prediction, protocol, alignment="none", relative=False):
+def score(
+    truth: np.ndarray,
+    prediction: np.ndarray,
+    protocol: EvaluationProtocol,
+    alignment: str = "none",
+    relative: bool = False,
+) -> dict[str, float]:
     """Metrics of one image by a protocol, and `pixels`, the number of pixels compared.
 
     truth, prediction: (height, width) at ground-truth size. alignment: see `align`.
@@ -101,7 +108,9 @@ def score(truth, prediction, protocol, alignment="none", relative=False):
     return metrics | {"pixels": g.size}
 
 
-def depth_metrics(truth, prediction, min_depth=1e-3, max_depth=10.0):
+def depth_metrics(
+    truth: np.ndarray, prediction: np.ndarray, min_depth: float = 1e-3, max_depth: float = 10.0
+) -> dict[str, float]:
     """All METRICS of one image over its pixels with min_depth < truth < max_depth.
 
     The prediction is clipped to that range. With ground truth g and prediction p, e = ln p - ln g:
@@ -116,7 +125,9 @@ def depth_metrics(truth, prediction, min_depth=1e-3, max_depth=10.0):
     return _compare(g, p.clip(min_depth, max_depth))
 
 
-def align(truth, prediction, how="none", max_depth=inf):
+def align(
+    truth: np.ndarray, prediction: np.ndarray, how: str = "none", max_depth: float = inf
+) -> np.ndarray:
     """The prediction (same shape) brought to the truth's scale over the pixels with truth > 0.
 
     how: "none"; "median": times median(truth) / median(prediction); "disparity": scale and shift
@@ -151,16 +162,18 @@ def align(truth, prediction, how="none", max_depth=inf):
     return 1.0 / np.maximum(scale * disparity + shift, 1.0 / farthest)
 
 
-def pooled_rmse(rmse, pixels):
+def pooled_rmse(rmse: ArrayLike, pixels: ArrayLike) -> float:
     """RMSE over the pixels of all images at once, as in DenseDepth's released code.
 
     rmse, pixels: (images,) the RMSE and number of pixels of each image. Images with many pixels
     and large errors weigh more than in the mean over images, so the two are not comparable.
     """
-    return float(np.sqrt(np.average(np.square(rmse), weights=pixels)))
+    return float(np.sqrt(np.average(np.square(rmse), weights=np.asarray(pixels))))
 
 
-def bootstrap_interval(values, groups, seed, resamples=1000, level=0.95):
+def bootstrap_interval(
+    values: ArrayLike, groups: ArrayLike, seed: int, resamples: int = 1000, level: float = 0.95
+) -> tuple[float, float]:
     """(low, high) of the mean of `values` when whole groups are drawn again with replacement.
 
     values: (images,) a metric. groups: (images,) each image's scene: images of one scene are no
@@ -182,12 +195,13 @@ def bootstrap_interval(values, groups, seed, resamples=1000, level=0.95):
     return float(low), float(high)
 
 
-def _fit_line(x, y):
+def _fit_line(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Scale and shift of `x` by least squares against `y`."""
     return np.linalg.lstsq(np.stack([x, np.ones(len(x))], axis=1), y, rcond=None)[0]
 
 
-def _check_sizes(truth, prediction):
+def _check_sizes(truth: np.ndarray, prediction: np.ndarray) -> None:
+    """Accepts two maps of one size, (height, width); else ValueError."""
     if truth.shape != prediction.shape or truth.ndim != 2:
         raise ValueError(
             "Truth and prediction must both have the shape (height, width). "
@@ -196,7 +210,9 @@ def _check_sizes(truth, prediction):
         )
 
 
-def _valid_pixels(truth, prediction, min_depth, max_depth):
+def _valid_pixels(
+    truth: np.ndarray, prediction: np.ndarray, min_depth: float, max_depth: float
+) -> tuple[np.ndarray, np.ndarray]:
     """The valid pixels of both maps, as float64 vectors."""
     valid = (truth > min_depth) & (truth < max_depth)
     g, p = truth[valid].astype(np.float64), prediction[valid].astype(np.float64)
@@ -215,7 +231,8 @@ def _valid_pixels(truth, prediction, min_depth, max_depth):
     return g, p
 
 
-def _compare(g, p):
+def _compare(g: np.ndarray, p: np.ndarray) -> dict[str, float]:
+    """METRICS by name of two vectors, (pixels,): truth `g` and prediction `p`, both positive."""
     ratio = np.maximum(g / p, p / g)
     error = np.log(p) - np.log(g)
     squared = np.square(g - p)

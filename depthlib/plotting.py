@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.animation import PillowWriter
+from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
@@ -188,7 +189,7 @@ def save_animation(
     axes[0, 0].imshow(photo)
     limits = _limits(list(depths.values()))
     picture = _show_depth(axes[0, 1], next(iter(depths.values())), limits, unit)
-    writer = PillowWriter(fps=frames_per_second)
+    writer = PillowWriter(fps=frames_per_second)  # type: ignore[arg-type]  # int in its stub alone
     with replace_file(path) as temporary, writer.saving(figure, temporary, dpi=90):
         for title, depth in depths.items():
             picture.set_data(np.ma.masked_less_equal(depth, 0))
@@ -227,7 +228,7 @@ def _limits(depths: Sequence[np.ndarray]) -> tuple[float, float]:
 
 
 def _show_depth(
-    axis, depth: np.ndarray, limits: tuple[float, float], unit: str, logarithmic: bool = False
+    axis: Axes, depth: np.ndarray, limits: tuple[float, float], unit: str, logarithmic: bool = False
 ) -> AxesImage:
     norm = LogNorm(*limits) if logarithmic else Normalize(*limits)
     picture = axis.imshow(np.ma.masked_less_equal(depth, 0), cmap=DEPTH_COLOURS, norm=norm)
@@ -244,7 +245,7 @@ def _number_logarithmic(bar: Colorbar) -> None:
     bar.ax.yaxis.set_minor_formatter("")
 
 
-def _show_error(axis, depth: np.ndarray, truth: np.ndarray) -> None:
+def _show_error(axis: Axes, depth: np.ndarray, truth: np.ndarray) -> None:
     valid = truth > 0
     error = np.ma.array(np.zeros(truth.shape), mask=~valid)
     error[valid] = depth[valid] / truth[valid] - 1

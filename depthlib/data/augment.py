@@ -69,7 +69,7 @@ class Augmentation:
     effects: tuple[str, ...] = tuple(EFFECTS)
     mix: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("flip", "jitter", "crop", "cut_depth", "weather", "mix"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"`{name}` must be 0 to 1. Received: {name}={getattr(self, name)}")
@@ -127,8 +127,8 @@ class Augmentation:
             place = float(top), float(draws["left"][index])
             _enlarge(rgb[index], counts[index], float(shares[index]), *place)
         if self.rotation:
-            for index, draw in enumerate(draws["angle"].tolist()):
-                _turn(rgb[index], counts[index], (2 * draw - 1) * self.rotation)
+            for row, draw in enumerate(draws["angle"].tolist()):
+                _turn(rgb[row], counts[row], (2 * draw - 1) * self.rotation)
         # Before colours: weather belongs to the scene, they to the camera.
         self._change_weather(rgb, counts, draws, metres_per_count)
         tables = self._make_tables(draws[jitters])
@@ -154,7 +154,14 @@ class Augmentation:
                 _add_window(rgb[index], other, rng)
             counts[index] = 0
 
-    def _change_weather(self, rgb, counts, draws, metres_per_count) -> None:
+    def _change_weather(
+        self,
+        rgb: np.ndarray,
+        counts: np.ndarray,
+        draws: np.ndarray,
+        metres_per_count: float | np.ndarray,
+    ) -> None:
+        """Puts weather into photos, in place; arguments as in `apply`."""
         metres_per_count = np.broadcast_to(np.asarray(metres_per_count, np.float32), len(rgb))
         for index in np.flatnonzero(draws["weather"] < self.weather):
             number = int(float(draws["effect"][index]) * len(self.effects))
@@ -203,9 +210,9 @@ def _turn(rgb: np.ndarray, counts: np.ndarray, degrees: float) -> None:
     growth = math.cos(math.radians(degrees)) * (1 + slope * max(height / width, width / height))
     centre = ((width - 1) / 2, (height - 1) / 2)
     turn = cv2.getRotationMatrix2D(centre, degrees, growth)
-    size, edge = (width, height), {"borderMode": cv2.BORDER_REPLICATE}
-    cv2.warpAffine(rgb.copy(), turn, size, dst=rgb, **edge)
-    near = cv2.warpAffine(counts, turn, size, flags=cv2.INTER_NEAREST, **edge)
+    size, edge = (width, height), cv2.BORDER_REPLICATE
+    cv2.warpAffine(rgb.copy(), turn, size, dst=rgb, borderMode=edge)
+    near = cv2.warpAffine(counts, turn, size, flags=cv2.INTER_NEAREST, borderMode=edge)
     np.divide(near, np.float32(growth), out=counts, casting="unsafe")
 
 
@@ -238,5 +245,6 @@ def _make_rng(draw: float) -> np.random.Generator:
 
 
 def _scale(draws: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
-    low, high = np.float32(limits)
+    """Draws, 0 to 1, as numbers between two limits."""
+    low, high = np.array(limits, np.float32)
     return low + draws * (high - low)

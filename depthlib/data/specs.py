@@ -89,7 +89,8 @@ def base_scene(folder: str) -> str:
 
 
 @cache
-def _pattern(template: str) -> re.Pattern:
+def _pattern(template: str) -> re.Pattern[str]:
+    """A template as a regular expression with the groups scene and frame."""
     pattern = re.escape(template).replace(r"\*", "[^/]*")
     pattern = re.sub(r"\\{(scene|frame)\\}", r"(?P<\1>[^/]+?)", pattern)
     return re.compile(f"(?:^|/){pattern}$")

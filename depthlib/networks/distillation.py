@@ -4,10 +4,13 @@ Hinton et al. (arXiv 1503.02531); features as hints: FitNets (arXiv 1412.6550). 
 photos, a teacher that began from ImageNet's weights has more to say about each than its depth.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import layers, ops
 
-from depthlib.networks.layers import DepthHead
+from depthlib.networks.layers import DepthHead, Tensor
 from depthlib.networks.losses import ScaleInvariantLoss
 
 FINEST = 4  # the smallest stride whose features are a hint; finer ones are edges and cost the most
@@ -21,21 +24,39 @@ class DistillationLoss(layers.Layer):
     and the teacher's at each stride. `pupil` is the name of the network that learns, the student.
     """
 
-    def __init__(self, pupil, name="distillation_loss", dtype="float32", **kwargs):
+    def __init__(
+        self,
+        pupil: str,
+        name: str = "distillation_loss",
+        dtype: str | keras.DTypePolicy = "float32",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, dtype=dtype, **kwargs)
         self.student = pupil  # the name that saved files have
 
-    def call(self, depth, features, taught_depth, taught_features):
+    def call(
+        self,
+        depth: Tensor,
+        features: Sequence[Tensor],
+        taught_depth: Tensor,
+        taught_features: Sequence[Tensor],
+    ) -> Tensor:
         loss = ops.mean(ScaleInvariantLoss().call(taught_depth, depth))
         for own, taught in zip(features, taught_features, strict=True):
             loss += ops.mean(ops.square(own - taught))
         self.add_loss(loss)
         return depth
 
-    def compute_output_spec(self, depth, features, taught_depth, taught_features):
+    def compute_output_spec(
+        self,
+        depth: keras.KerasTensor,
+        features: Sequence[keras.KerasTensor],
+        taught_depth: keras.KerasTensor,
+        taught_features: Sequence[keras.KerasTensor],
+    ) -> keras.KerasTensor:
         return keras.KerasTensor(depth.shape, "float32")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "pupil": self.student}
 
 

@@ -4,6 +4,10 @@ Ronneberger et al.'s U-Net (arXiv 1505.04597) on an encoder. With ResNet34 the g
 names are those of segmentation_models 1.0.1 (Yakubovskiy, 2018-2020), so that its weights fit.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -11,6 +15,7 @@ from depthlib.networks.encoders import ENCODERS, STRIDE, find_encoder_weights, l
 from depthlib.networks.layers import (
     BATCH_NORM_MOMENTUM,
     BatchNormalization,
+    Prepare,
     add_depth_head,
     check_size,
     fuse_batch_norm,
@@ -19,23 +24,30 @@ from depthlib.networks.layers import (
 DECODER_FILTERS = (256, 128, 64, 32, 16)
 
 
-def build_resnet34(height, width, *, weights=None, name="resnet34", **head):
+def build_resnet34(
+    height: int,
+    width: int,
+    *,
+    weights: Path | str | None = None,
+    name: str = "resnet34",
+    **head: Any,
+) -> keras.Model:
     """The U-Net with ResNet34 encoder, 24,456,154 parameters; see `build_encoder_decoder`."""
     return build_encoder_decoder(height, width, "resnet34", weights=weights, name=name, **head)
 
 
 def build_encoder_decoder(
-    height,
-    width,
-    encoder,
+    height: int,
+    width: int,
+    encoder: str,
     *,
-    weights=None,
-    filters=DECODER_FILTERS,
-    separable=False,
-    prepare=None,
-    name=None,
-    **head,
-):
+    weights: Path | str | None = None,
+    filters: Sequence[int] = DECODER_FILTERS,
+    separable: bool = False,
+    prepare: Prepare | None = None,
+    name: str | None = None,
+    **head: Any,
+) -> keras.Model:
     """A U-Net on an encoder of ENCODERS: uint8 RGB (batch, height, width, 3) to depth.
 
     `height` and `width` are multiples of 32. `weights`: None for random ones, "imagenet" to
@@ -61,7 +73,11 @@ def build_encoder_decoder(
     return model
 
 
-def decode(features, filters=DECODER_FILTERS, separable=False):
+def decode(
+    features: Sequence[keras.KerasTensor],
+    filters: Sequence[int] = DECODER_FILTERS,
+    separable: bool = False,
+) -> keras.KerasTensor:
     """Features of `filters[-1]` channels from an encoder's, which are ordered by stride.
 
     At full size after five steps, at half size after four. Each step doubles the size, joins the
@@ -80,7 +96,7 @@ def decode(features, filters=DECODER_FILTERS, separable=False):
     return x
 
 
-def _conv(x, channels, name, separable):
+def _conv(x: keras.KerasTensor, channels: int, name: str, separable: bool) -> keras.KerasTensor:
     """3x3 convolution, batch norm, ReLU."""
     kind = layers.SeparableConv2D if separable else layers.Conv2D
     start = "pointwise_initializer" if separable else "kernel_initializer"

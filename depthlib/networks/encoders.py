@@ -5,9 +5,10 @@ al., arXiv 1603.05027), layer for layer, ResNet50 and MobileNetV2 those of keras
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -31,14 +32,14 @@ class Encoder:
     our layers by name.
     """
 
-    encode: Callable
+    encode: Callable[[keras.KerasTensor], list[keras.KerasTensor]]
     file: str
     url: str
     digest: str
-    application: Callable | None = None
+    application: Callable[..., keras.Model] | None = None
 
 
-def encode_resnet(images, blocks):
+def encode_resnet(images: keras.KerasTensor, blocks: Sequence[int]) -> list[keras.KerasTensor]:
     """Features of raw 0..255 RGB; `blocks` counts each stage's. Channels: 64, 64, 128, 256, 512."""
     x = layers.Rescaling(1.0, name="to_float")(images)
     x = _batch_norm(x, "bn_data", scale=False)
@@ -56,14 +57,14 @@ def encode_resnet(images, blocks):
     return features
 
 
-def encode_resnet50(images):
+def encode_resnet50(images: keras.KerasTensor) -> list[keras.KerasTensor]:
     """Features of 64, 256, 512, 1024 and 2048 channels."""
     x = layers.Normalization(mean=IMAGENET_MEAN, variance=(1.0,) * 3, name="subtract_mean")(images)
     names = ["conv1_relu", *(f"conv{k}_block{n}_out" for k, n in zip("2345", "3463", strict=True))]
     return _take_features(keras.applications.ResNet50, x, names)
 
 
-def encode_mobilenet_v2(images):
+def encode_mobilenet_v2(images: keras.KerasTensor) -> list[keras.KerasTensor]:
     """Features of 16, 24, 32, 96 and 320 channels: the narrow ends of the inverted residuals."""
     x = layers.Rescaling(1 / 127.5, offset=-1.0, name="to_symmetric_range")(images)
     names = ["expanded_conv_project_BN", "block_2_add", "block_5_add", "block_12_add"]
@@ -72,12 +73,20 @@ def encode_mobilenet_v2(images):
     )
 
 
-def _take_features(application, x, names, **options):
+def _take_features(
+    application: Callable[..., keras.Model],
+    x: keras.KerasTensor,
+    names: Sequence[str],
+    **options: Any,
+) -> list[keras.KerasTensor]:
+    """The outputs, by name, of layers of a keras.applications model that sees `x`."""
     network = application(input_tensor=x, include_top=False, weights=None, **options)
     return [network.get_layer(name).output for name in names]
 
 
-def _add_stage(x, stage, count):
+def _add_stage(
+    x: keras.KerasTensor, stage: int, count: int
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """(features, the first block's activated input) after `count` pre-activation blocks."""
     channels = 32 * 2**stage
     for unit in range(1, count + 1):
@@ -99,7 +108,15 @@ def _add_stage(x, stage, count):
     return x, first
 
 
-def _conv(x, channels, name, kernel=3, strides=1, padding="same"):
+def _conv(
+    x: keras.KerasTensor,
+    channels: int,
+    name: str,
+    kernel: int = 3,
+    strides: int = 1,
+    padding: str = "same",
+) -> keras.KerasTensor:
+    """A convolution without a bias: features (batch, height, width, `channels`)."""
     return layers.Conv2D(
         channels,
         kernel,
@@ -111,7 +128,8 @@ def _conv(x, channels, name, kernel=3, strides=1, padding="same"):
     )(x)
 
 
-def _batch_norm(x, name, scale=True):
+def _batch_norm(x: keras.KerasTensor, name: str, scale: bool = True) -> keras.KerasTensor:
+    """`x` normalised, with the epsilon of classification_models."""
     return BatchNormalization(momentum=BATCH_NORM_MOMENTUM, epsilon=2e-5, scale=scale, name=name)(x)
 
 
@@ -176,7 +194,7 @@ def load_encoder_weights(model: keras.Model, encoder: str, path: Path | str) -> 
     if not h5py.is_hdf5(path):
         raise ValueError(f"`weights` must be a Keras .h5 file. Received: {path}, which is none.")
     application = ENCODERS[encoder].application
-    arrays = _read_application(encoder, path) if application else _read_layers(path)
+    arrays = _read_application(application, encoder, path) if application else _read_layers(path)
     wanted = [x for x in model.layers if x.weights and not x.name.startswith(FRESH)]
     if missing := sorted(layer.name for layer in wanted if layer.name not in arrays):
         raise ValueError(
@@ -198,13 +216,15 @@ def _read_layers(path: Path) -> dict[str, list[np.ndarray]]:
         }
 
 
-def _read_application(encoder: str, path: Path) -> dict[str, list[np.ndarray]]:
+def _read_application(
+    application: Callable[..., keras.Model], encoder: str, path: Path
+) -> dict[str, list[np.ndarray]]:
     """Each layer's weights in a file of keras.applications, for RGB photos.
 
     Old files hold other names for the layers, so Keras reads them in the model's own order.
     """
     whole = "notop" not in path.name.replace("_", "")
-    network = ENCODERS[encoder].application(weights=None, include_top=whole)
+    network = application(weights=None, include_top=whole)
     try:
         network.load_weights(path)
     except (ValueError, KeyError) as error:

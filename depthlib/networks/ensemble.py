@@ -8,6 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -78,7 +79,7 @@ def take_member(ensemble: keras.Model, number: int) -> keras.Model:
     return keras.Model(body.inputs[0], head(body.outputs[0]), name=body.name)
 
 
-def _heads(networks: Sequence[keras.Model]) -> list[dict]:
+def _heads(networks: Sequence[keras.Model]) -> list[dict[str, Any]]:
     """What each network's head is, but for its name."""
     return [network.layers[-1].get_config() | {"name": "depth"} for network in networks]
 

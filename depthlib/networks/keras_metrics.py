@@ -1,40 +1,52 @@
 """Metrics that Keras shows during training; the same numbers as `depthlib.metrics`."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
 
+from depthlib.networks.layers import Tensor
 from depthlib.networks.losses import IMAGE_AXES, check_shapes, mean_over_valid
 
+# Truth and prediction, positive, and 1 where they count, to a number an image, (batch,).
+Formula = Callable[[Tensor, Tensor, Tensor], Tensor]
 
-def _share_within(ratio):
-    def share(g, p, valid):
+
+def _share_within(ratio: float) -> Formula:
+    """The share of pixels whose depth is within a factor of `ratio` of the truth."""
+
+    def share(g: Tensor, p: Tensor, valid: Tensor) -> Tensor:
         near = ops.maximum(g / p, p / g) < ratio
         return mean_over_valid(ops.cast(near, "float32"), valid)
 
     return share
 
 
-def _abs_rel(g, p, valid):
+def _abs_rel(g: Tensor, p: Tensor, valid: Tensor) -> Tensor:
+    """The mean of |g - p| / g."""
     return mean_over_valid(ops.abs(g - p) / g, valid)
 
 
-def _rmse(g, p, valid):
+def _rmse(g: Tensor, p: Tensor, valid: Tensor) -> Tensor:
+    """The root of the mean of (g - p)²."""
     return ops.sqrt(mean_over_valid(ops.square(g - p), valid))
 
 
-def _log10(g, p, valid):
+def _log10(g: Tensor, p: Tensor, valid: Tensor) -> Tensor:
+    """The mean of |log10 g - log10 p|."""
     return mean_over_valid(ops.abs(ops.log(p / g)), valid) / math.log(10)
 
 
-def _silog(g, p, valid):
+def _silog(g: Tensor, p: Tensor, valid: Tensor) -> Tensor:
+    """100 times the standard deviation of ln p - ln g."""
     error = ops.log(p / g)
     mean = ops.reshape(mean_over_valid(error, valid), (-1, 1, 1, 1))
     return 100.0 * ops.sqrt(mean_over_valid(ops.square(error - mean), valid))
 
 
-FORMULAS = {
+FORMULAS: dict[str, Formula] = {
     "delta1": _share_within(1.25),
     "delta2": _share_within(1.25**2),
     "delta3": _share_within(1.25**3),
@@ -59,13 +71,13 @@ class DepthMetric(keras.metrics.Mean):
 
     def __init__(
         self,
-        kind="delta1",
-        min_depth=1e-3,
-        max_depth=10.0,
-        truth_unit=1.0,
-        name=None,
-        dtype=None,
-    ):
+        kind: str = "delta1",
+        min_depth: float = 1e-3,
+        max_depth: float = 10.0,
+        truth_unit: float = 1.0,
+        name: str | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
+    ) -> None:
         if kind not in FORMULAS:
             raise ValueError(f"`kind` must be one of {list(FORMULAS)}. Received: kind={kind!r}.")
         super().__init__(name=name or kind, dtype=dtype)
@@ -74,7 +86,9 @@ class DepthMetric(keras.metrics.Mean):
         self.max_depth = max_depth
         self.truth_unit = truth_unit
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> None:
         y_true = ops.convert_to_tensor(y_true, "float32") * self.truth_unit
         y_pred = ops.cast(y_pred, "float32")
         check_shapes(y_true, y_pred)
@@ -87,7 +101,7 @@ class DepthMetric(keras.metrics.Mean):
             weight *= ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
         super().update_state(values, weight)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "kind": self.kind,

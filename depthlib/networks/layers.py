@@ -1,11 +1,17 @@
 """The two ends of a network: what its photos pass first, the depth head, the size that it takes."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 from keras import ops
+
+# What a layer, loss or metric gets: a tensor of whichever backend, or a symbolic one.
+Tensor: TypeAlias = Any
+# What takes the photos of a network to what it sees.
+Prepare: TypeAlias = Callable[[keras.KerasTensor], keras.KerasTensor]
 
 DEPTH_SCALES = ("linear", "log", "bins")
 BINS = 64  # of the scale "bins"; AdaBins found little beyond as many, where they do not adapt
@@ -28,16 +34,16 @@ class DepthHead(keras.layers.Layer):
 
     def __init__(
         self,
-        min_depth,
-        max_depth,
-        scale="log",
-        unit="metre",
-        dataset="",
-        enlarge=1,
-        name="depth",
-        dtype="float32",
-        **kwargs,
-    ):
+        min_depth: float,
+        max_depth: float,
+        scale: str = "log",
+        unit: str = "metre",
+        dataset: str = "",
+        enlarge: int = 1,
+        name: str = "depth",
+        dtype: str | keras.DTypePolicy = "float32",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, dtype=dtype, **kwargs)
         for argument, value, allowed in (("scale", scale, DEPTH_SCALES), ("unit", unit, UNITS)):
             if value not in allowed:
@@ -57,14 +63,15 @@ class DepthHead(keras.layers.Layer):
         self.enlarge = enlarge
         self.range = math.log(self.max_depth / self.min_depth)
 
-    def call(self, logits):
+    def call(self, logits: Tensor) -> Tensor:
         depth = self._to_depth(logits)
         if self.enlarge == 1:
             return depth
         height, width = (size * self.enlarge for size in logits.shape[1:3])
         return ops.image.resize(depth, (height, width), "bilinear")
 
-    def _to_depth(self, logits):
+    def _to_depth(self, logits: Tensor) -> Tensor:
+        """Depth from logits before it is enlarged, (batch, height, width, 1)."""
         if self.scale == "bins":
             shares = (np.arange(BINS, dtype="float32") + 0.5) / BINS
             centres = self.min_depth * np.exp(shares * self.range)
@@ -77,7 +84,7 @@ class DepthHead(keras.layers.Layer):
             return self.max_depth * share
         return self.min_depth * ops.exp(share * self.range)
 
-    def logit(self, depth):
+    def logit(self, depth: float) -> float:
         """The logit that gives `depth`; where a network's last bias puts its first predictions.
 
         0 for bins, whose mean is a fifth of the range when all weigh the same.
@@ -90,13 +97,13 @@ class DepthHead(keras.layers.Layer):
             share = math.log(depth / self.min_depth) / self.range
         return math.log(share / (1 - share))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         if self.enlarge == 1 and self.scale != "bins":
             return input_shape
         batch, height, width, _ = input_shape
         return batch, height * self.enlarge, width * self.enlarge, 1
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = ("min_depth", "max_depth", "scale", "unit", "dataset", "enlarge")
         return {**super().get_config(), **{key: getattr(self, key) for key in own}}
 
@@ -109,16 +116,18 @@ class StretchRange(keras.layers.Layer):
     Float32.
     """
 
-    def __init__(self, name="stretch_range", dtype="float32", **kwargs):
+    def __init__(
+        self, name: str = "stretch_range", dtype: str | keras.DTypePolicy = "float32", **kwargs: Any
+    ) -> None:
         super().__init__(name=name, dtype=dtype, **kwargs)
 
-    def call(self, images):
+    def call(self, images: Tensor) -> Tensor:
         images = ops.cast(images, "float32")
         least = ops.min(images, axis=(1, 2, 3), keepdims=True)
         reach = ops.max(images, axis=(1, 2, 3), keepdims=True) - least
         return (images - least) * (255.0 / ops.maximum(reach, 1.0))
 
-    def compute_output_spec(self, images):
+    def compute_output_spec(self, images: keras.KerasTensor) -> keras.KerasTensor:
         return keras.KerasTensor(images.shape, "float32")
 
 
@@ -126,21 +135,23 @@ class StretchRange(keras.layers.Layer):
 class SwapChannels(keras.layers.Layer):
     """RGB to BGR: what a network saw that was fed from OpenCV unchanged."""
 
-    def __init__(self, name="swap_channels", **kwargs):
+    def __init__(self, name: str = "swap_channels", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
 
-    def call(self, images):
+    def call(self, images: Tensor) -> Tensor:
         return ops.flip(images, axis=-1)
 
 
-def prepare_photos(images, channels="rgb", normalise=False):
+def prepare_photos(
+    images: keras.KerasTensor, channels: str = "rgb", normalise: bool = False
+) -> keras.KerasTensor:
     """`images` as the original project's networks take them: "bgr", or stretched each."""
     if channels == "bgr":
         images = SwapChannels()(images)
     return StretchRange()(images) if normalise else images
 
 
-def add_depth_head(features, **head):
+def add_depth_head(features: keras.KerasTensor, **head: Any) -> keras.KerasTensor:
     """Depth (batch, height, width, 1) from features (batch, height, width, channels).
 
     A 3x3 convolution in float32 and the `DepthHead` that `head` describes. Its kernel starts at
@@ -162,14 +173,14 @@ def add_depth_head(features, **head):
     return depth(logits)
 
 
-def as_float32(model):
+def as_float32(model: keras.Model) -> keras.Model:
     """The same network with the same weights, computing in float32 throughout.
 
     What was trained in mixed precision so gives its full precision on any machine, and its speed
     on one without the hardware for bfloat16.
     """
 
-    def clone(layer):
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = {**layer.get_config(), "dtype": "float32"}
         return layer.__class__.from_config(config)
 
@@ -178,7 +189,7 @@ def as_float32(model):
     return network
 
 
-def check_size(height, width, stride):
+def check_size(height: int, width: int, stride: int) -> None:
     """Accepts a size that a network's total stride divides; else ValueError with the nearest."""
     for name, value in (("height", height), ("width", width)):
         if value < stride or value % stride:
@@ -204,7 +215,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
     variance is the unbiased one, n / (n - 1) of Keras', as in Keras 2.
     """
 
-    def call(self, inputs, training=None, mask=None):
+    def call(
+        self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None
+    ) -> Tensor:
         if not (training and self.trainable) or keras.backend.backend() != "tensorflow":
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
@@ -227,7 +240,7 @@ def fuse_batch_norm(model: keras.Model) -> keras.Model:
     Networks of keras.applications come with Keras' and a momentum for long runs.
     """
 
-    def clone(layer):
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         if type(layer) is not keras.layers.BatchNormalization:
             return layer.__class__.from_config(layer.get_config())
         config = {**layer.get_config(), "momentum": BATCH_NORM_MOMENTUM}

@@ -6,9 +6,13 @@ under every precision policy. `truth_unit` is the depth of 1 in the truth: 1 for
 `DepthGenerator`'s `metres_per_count` for its counts.
 """
 
+from typing import Any, Self
+
 import keras
 import numpy as np
 from keras import ops
+
+from depthlib.networks.layers import Tensor
 
 SSIM_WINDOW = 11  # pixels; window, sigma, k1 and k2 of Wang et al. 2004, as in tf.image.ssim
 SSIM_SIGMA = 1.5  # pixels
@@ -32,14 +36,14 @@ class DepthLoss(keras.losses.Loss):
 
     def __init__(
         self,
-        ssim_weight=1.0,
-        gradient_weight=3.0,
-        l1_weight=0.1,
-        max_depth=10.0,
-        truth_unit=1.0,
-        name="depth_loss",
-        reduction="sum_over_batch_size",
-    ):
+        ssim_weight: float = 1.0,
+        gradient_weight: float = 3.0,
+        l1_weight: float = 0.1,
+        max_depth: float = 10.0,
+        truth_unit: float = 1.0,
+        name: str = "depth_loss",
+        reduction: str | None = "sum_over_batch_size",
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype="float32")
         if max_depth <= 0:
             raise ValueError(
@@ -52,7 +56,7 @@ class DepthLoss(keras.losses.Loss):
         self.max_depth = max_depth
         self.truth_unit = truth_unit
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         check_shapes(y_true, y_pred, smallest=SSIM_WINDOW if self.ssim_weight else 1)
         y_true = y_true * self.truth_unit
         measured = y_true > 0
@@ -66,7 +70,7 @@ class DepthLoss(keras.losses.Loss):
             loss += self.ssim_weight * (1.0 - masked_ssim(truth, prediction, valid)) / 2.0
         return loss
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "ssim_weight": self.ssim_weight,
@@ -84,7 +88,7 @@ class NormalisedDepthLoss(DepthLoss):
     What learns from it knows depth up to a scale and a shift that differ from photo to photo.
     """
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         depth = y_true * self.truth_unit
         measured = depth > 0
         farthest = ops.max(depth, axis=IMAGE_AXES, keepdims=True)
@@ -112,15 +116,15 @@ class ScaleInvariantLoss(keras.losses.Loss):
 
     def __init__(
         self,
-        variance_focus=0.85,
-        scale=10.0,
-        gradient_weight=0.5,
-        gradient_scales=4,
-        min_depth=1e-3,
-        truth_unit=1.0,
-        name="scale_invariant_loss",
-        reduction="sum_over_batch_size",
-    ):
+        variance_focus: float = 0.85,
+        scale: float = 10.0,
+        gradient_weight: float = 0.5,
+        gradient_scales: int = 4,
+        min_depth: float = 1e-3,
+        truth_unit: float = 1.0,
+        name: str = "scale_invariant_loss",
+        reduction: str | None = "sum_over_batch_size",
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype="float32")
         if not 0 <= variance_focus <= 1:
             raise ValueError(
@@ -139,11 +143,11 @@ class ScaleInvariantLoss(keras.losses.Loss):
         self.truth_unit = truth_unit
 
     @property
-    def scale_invariant(self):
+    def scale_invariant(self) -> bool:
         """Whether a prediction multiplied by any factor gives the same loss."""
         return self.variance_focus == 1
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         check_shapes(y_true, y_pred)
         relative = ops.any(y_true < 0, axis=IMAGE_AXES)
         y_true = ops.abs(y_true * self.truth_unit)
@@ -158,7 +162,8 @@ class ScaleInvariantLoss(keras.losses.Loss):
             loss += self.gradient_weight * mean_gradient(coarse, coarse_valid)
         return loss
 
-    def _spread(self, error, valid, focus):
+    def _spread(self, error: Tensor, valid: Tensor, focus: Tensor) -> Tensor:
+        """The root of mean e² - focus * (mean e)²: `(batch,)`, as `focus` is."""
         mean = mean_over_valid(error, valid)
         centred = error - ops.reshape(mean, (-1, 1, 1, 1))
         variance = mean_over_valid(ops.square(centred), valid)
@@ -166,7 +171,7 @@ class ScaleInvariantLoss(keras.losses.Loss):
         # A perfect map has squared = 0, where the slope of a bare root is infinite.
         return ops.sqrt(squared + 1e-12) - 1e-6
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "variance_focus": self.variance_focus,
@@ -187,17 +192,23 @@ class ConsistentLoss(keras.losses.Loss):
     depth must not change. Where no neighbours share a truth, as in validation, only `loss` counts.
     """
 
-    def __init__(self, loss, weight=5.0, name="consistent_loss", reduction="sum_over_batch_size"):
+    def __init__(
+        self,
+        loss: DepthLoss | ScaleInvariantLoss,
+        weight: float = 5.0,
+        name: str = "consistent_loss",
+        reduction: str | None = "sum_over_batch_size",
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype="float32")
         self.loss = loss
         self.weight = weight
 
     @property
-    def scale_invariant(self):
+    def scale_invariant(self) -> bool:
         """Whether a prediction multiplied by any factor gives the same loss."""
         return self.loss.scale_invariant
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         loss = self.loss.call(y_true, y_pred)
         even = ops.shape(y_true)[0] // 2 * 2  # the last batch may be odd
         truth, other_truth = y_true[0:even:2], y_true[1:even:2]
@@ -209,23 +220,23 @@ class ConsistentLoss(keras.losses.Loss):
         mean = ops.sum(change * same) / ops.maximum(ops.sum(same), 1.0)
         return loss + self.weight * mean
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         loss = keras.saving.serialize_keras_object(self.loss)
         return {**super().get_config(), "loss": loss, "weight": self.weight}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         loss = keras.saving.deserialize_keras_object(config["loss"])
         return cls(**{**config, "loss": loss})
 
 
-def mean_over_valid(values, valid):
+def mean_over_valid(values: Tensor, valid: Tensor) -> Tensor:
     """Mean of `values` over the pixels where `valid` is 1: `(batch,)`; 0 where there is none."""
     total = ops.sum(values * valid, axis=IMAGE_AXES)
     return total / ops.maximum(ops.sum(valid, axis=IMAGE_AXES), 1.0)
 
 
-def mean_gradient(error, valid):
+def mean_gradient(error: Tensor, valid: Tensor) -> Tensor:
     """Mean absolute horizontal plus vertical step of `error` between valid neighbours: `(batch,)`.
 
     The sum is divided by the number of valid pixels, as in MiDaS; the step of a difference is the
@@ -237,7 +248,7 @@ def mean_gradient(error, valid):
     return total / ops.maximum(ops.sum(valid, axis=IMAGE_AXES), 1.0)
 
 
-def masked_ssim(truth, prediction, valid):
+def masked_ssim(truth: Tensor, prediction: Tensor, valid: Tensor) -> Tensor:
     """Structural similarity of two maps with values in 0..1: `(batch,)`; 1 without valid pixels.
 
     The statistics of a window are those of its valid pixels, and a window counts in the mean by
@@ -260,7 +271,7 @@ def masked_ssim(truth, prediction, valid):
     return 1.0 - loss / ops.maximum(ops.sum(weight, axis=IMAGE_AXES), 1e-6)
 
 
-def _blur(maps):
+def _blur(maps: Tensor) -> Tensor:
     """Gaussian means of each channel over the windows that lie wholly inside the maps."""
     offsets = np.arange(SSIM_WINDOW) - (SSIM_WINDOW - 1) / 2
     kernel = np.exp(-(offsets**2) / (2 * SSIM_SIGMA**2))
@@ -269,7 +280,7 @@ def _blur(maps):
     return ops.depthwise_conv(ops.depthwise_conv(maps, down), across)
 
 
-def check_shapes(y_true, y_pred, smallest=1):
+def check_shapes(y_true: Tensor, y_pred: Tensor, smallest: int = 1) -> None:
     """Raise a `ValueError` unless both are `(batch, height, width, 1)`, alike and large enough."""
     truth, prediction = tuple(y_true.shape), tuple(y_pred.shape)
     # A dimension is None while a graph is traced with a free size.

@@ -2,10 +2,11 @@
 
 import math
 
+import keras
 from keras import layers
 
 
-def count_macs(model):
+def count_macs(model: keras.Model) -> int:
     """Multiply-adds of one forward pass for one image, of convolutions and dense layers.
 
     Every weight of a kernel is used once at each position of the output (of a transposed
@@ -15,7 +16,8 @@ def count_macs(model):
     return sum(_layer_macs(layer) for layer in model.layers)
 
 
-def _layer_macs(layer):
+def _layer_macs(layer: layers.Layer) -> int:
+    """Multiply-adds of one layer for one image; those of a network in the network too."""
     if hasattr(layer, "layers"):
         return count_macs(layer)
     if isinstance(layer, layers.Conv2DTranspose):

@@ -1,6 +1,8 @@
 """The U-Net trained from scratch: the default, and the original project's network to the layer."""
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import keras
 from keras import layers
@@ -8,6 +10,7 @@ from keras import layers
 from depthlib.networks.layers import (
     BATCH_NORM_MOMENTUM,
     BatchNormalization,
+    Prepare,
     add_depth_head,
     check_size,
 )
@@ -23,7 +26,15 @@ ORIGINAL_CHANNELS = (
 )  # of the original project's encoder and decoder, at strides 1, 2, 4, 8
 
 
-def build_unet(height, width, *, variant="default", prepare=None, name="unet", **head):
+def build_unet(
+    height: int,
+    width: int,
+    *,
+    variant: str = "default",
+    prepare: Prepare | None = None,
+    name: str = "unet",
+    **head: Any,
+) -> keras.Model:
     """A U-Net trained from scratch: uint8 RGB (batch, height, width, 3) to depth.
 
     `height` and `width` are multiples of 16. `variant`: "default"; "seed" for the network of
@@ -45,7 +56,12 @@ def build_unet(height, width, *, variant="default", prepare=None, name="unet", *
     return keras.Model(images, add_depth_head(features, **head), name=name)
 
 
-def unet_features(x, encoder=ENCODER_CHANNELS, decoder=DECODER_CHANNELS, full_size=0):
+def unet_features(
+    x: keras.KerasTensor,
+    encoder: Sequence[int] = ENCODER_CHANNELS,
+    decoder: Sequence[int] = DECODER_CHANNELS,
+    full_size: int = 0,
+) -> keras.KerasTensor:
     """Features (batch, height, width, channels), at a sixth of the original project's arithmetic.
 
     The original project spends most of its arithmetic near full size, where little is to be
@@ -68,7 +84,7 @@ def unet_features(x, encoder=ENCODER_CHANNELS, decoder=DECODER_CHANNELS, full_si
     return _conv(x, full_size, "up0") if full_size else x
 
 
-def _residual_block(x, channels, name):
+def _residual_block(x: keras.KerasTensor, channels: int, name: str) -> keras.KerasTensor:
     """Two convolutions beside a shortcut; starts as the shortcut alone, its last scale at zero."""
     shortcut = x
     if x.shape[-1] != channels:
@@ -78,7 +94,7 @@ def _residual_block(x, channels, name):
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, shortcut]))
 
 
-def _join(x, skip, name):
+def _join(x: keras.KerasTensor, skip: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """`x` at twice its size beside `skip`, whose odd size, once halved, was rounded up."""
     x = layers.UpSampling2D(name=f"{name}_upsampling")(x)
     surplus = [(0, x.shape[axis] - skip.shape[axis]) for axis in (1, 2)]
@@ -86,7 +102,15 @@ def _join(x, skip, name):
     return layers.Concatenate(name=f"{name}_join")([x, skip])
 
 
-def _conv(x, channels, name, kernel=3, strides=1, activate=True, scale="ones"):
+def _conv(
+    x: keras.KerasTensor,
+    channels: int,
+    name: str,
+    kernel: int = 3,
+    strides: int = 1,
+    activate: bool = True,
+    scale: str = "ones",
+) -> keras.KerasTensor:
     """Convolution, batch norm, ReLU."""
     x = layers.Conv2D(
         channels,
@@ -103,7 +127,9 @@ def _conv(x, channels, name, kernel=3, strides=1, activate=True, scale="ones"):
     return layers.ReLU(name=f"{name}_relu")(x) if activate else x
 
 
-def _original_features(x, encoder=ORIGINAL_CHANNELS, norm=False):
+def _original_features(
+    x: keras.KerasTensor, encoder: Sequence[int] = ORIGINAL_CHANNELS, norm: bool = False
+) -> keras.KerasTensor:
     """The original project's layers: activation before batch norm, none of it in the bottleneck.
 
     Nor is there any after the first convolution of a decoder's level.
@@ -125,13 +151,16 @@ def _original_features(x, encoder=ORIGINAL_CHANNELS, norm=False):
     return x
 
 
-def _original_conv(x, channels, name, norm=True):
+def _original_conv(
+    x: keras.KerasTensor, channels: int, name: str, norm: bool = True
+) -> keras.KerasTensor:
+    """3x3 convolution, leaky ReLU and, with `norm`, batch norm."""
     x = layers.Conv2D(channels, 3, padding="same", name=name)(x)
     x = layers.LeakyReLU(0.2, name=f"{name}_relu")(x)
     return BatchNormalization(name=f"{name}_bn")(x) if norm else x
 
 
-VARIANTS = {
+VARIANTS: dict[str, Callable[[keras.KerasTensor], keras.KerasTensor]] = {
     "default": unet_features,
     "narrow": partial(unet_features, encoder=(16, 32, 64, 128, 128), decoder=(64, 32, 16, 12)),
     "shallow": partial(unet_features, encoder=(32, 64, 128, 256), decoder=(64, 32, 24)),

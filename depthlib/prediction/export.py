@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from depthlib.files import replace_file
+from depthlib.networks.layers import Tensor
 from depthlib.prediction.onnx import INSTALL, OnnxPredictor
 
 LARGEST_DIFFERENCE = 1e-3  # of the depth, between Keras and ONNX Runtime; rounding makes 1e-6
@@ -43,7 +44,7 @@ class _Resize(keras.layers.UpSampling2D):
     In ONNX Runtime that takes a tenth off the time of a light network.
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         size = [n * times for n, times in zip(inputs.shape[1:3], self.size, strict=True)]
         return keras.ops.image.resize(inputs, size, "nearest")
 
@@ -51,7 +52,7 @@ class _Resize(keras.layers.UpSampling2D):
 def _use_plain_layers(model: keras.Model) -> keras.Model:
     """The same network, those in an ensemble too, of layers that become few operators."""
 
-    def clone(layer):
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         if isinstance(layer, keras.layers.UpSampling2D) and layer.interpolation == "nearest":
             return _Resize.from_config(layer.get_config())
         if isinstance(layer, keras.layers.Normalization):  # its constants would become inputs

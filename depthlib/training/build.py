@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeGuard
 
 import keras
 
@@ -12,8 +13,11 @@ from depthlib.networks.layers import prepare_photos
 from depthlib.networks.unet import VARIANTS, build_unet
 from depthlib.training.recipes import Recipe
 
-_SLIM = {"separable": True, "filters": (256, 128, 64, 32)}  # 25 million parameters, 45 MB
-_LIGHT = {"separable": True, "filters": (128, 96, 64, 32)}
+_SLIM: dict[str, Any] = {
+    "separable": True,
+    "filters": (256, 128, 64, 32),
+}  # 25 million parameters, 45 MB
+_LIGHT: dict[str, Any] = {"separable": True, "filters": (128, 96, 64, 32)}
 ENCODER_DECODERS = {
     "resnet18": partial(build_encoder_decoder, encoder="resnet18"),
     "resnet34": partial(build_encoder_decoder, encoder="resnet34"),
@@ -38,7 +42,7 @@ def build_network(recipe: Recipe, spec: DatasetSpec) -> keras.Model:
 
 
 def _build(recipe: Recipe, spec: DatasetSpec) -> keras.Model:
-    head = {
+    head: dict[str, Any] = {
         "min_depth": spec.min_depth,
         "max_depth": spec.max_depth,
         "scale": recipe.depth_scale,
@@ -59,11 +63,13 @@ def _build(recipe: Recipe, spec: DatasetSpec) -> keras.Model:
     return network
 
 
-def _is_network(weights: str | None) -> bool:
+def _is_network(weights: str | None) -> TypeGuard[str]:
+    """Whether `weights` names a file of a whole network."""
     return weights is not None and Path(weights).suffix == ".keras"
 
 
 def _copy_weights(path: str, network: keras.Model) -> None:
+    """Gives `network` the weights of the .keras file at `path`; else ValueError."""
     try:
         network.set_weights(keras.models.load_model(path, compile=False).get_weights())
     except ValueError as error:

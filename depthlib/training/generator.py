@@ -5,7 +5,7 @@ import os
 import threading
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -60,7 +60,7 @@ class DepthGenerator(keras.utils.PyDataset):
         crop_border: bool = False,
         as_counts: bool = False,
         workers: int | None = None,
-    ):
+    ) -> None:
         # Keras' own threads stay off: where the backend looks at a batch before the first epoch
         # (JAX, PyTorch), their queue hands left-over batches to the epoch and drops its last ones.
         super().__init__(workers=1)
@@ -82,7 +82,7 @@ class DepthGenerator(keras.utils.PyDataset):
         self._pool = ThreadPoolExecutor(workers)
         cv2.setNumThreads(1)  # OpenCV's own threads would only get in the way of these
         self._lock = threading.Lock()
-        self._pending = {}
+        self._pending: dict[tuple[int, int], Future[tuple[np.ndarray, np.ndarray]]] = {}
         self._next = 0
 
     def __len__(self) -> int:
@@ -116,7 +116,7 @@ class DepthGenerator(keras.utils.PyDataset):
 
     @epoch.setter
     def epoch(self, epoch: int) -> None:
-        count, draws = len(self.source), None
+        count, draws = len(self.source), np.empty(0)
         order = np.arange(count)
         if self.shuffle:
             order = np.random.default_rng([self.seed, epoch, 0]).permutation(count)
@@ -164,11 +164,11 @@ class EpochFollower(keras.callbacks.Callback):
     Keras ends an epoch once before the first begins, so counting its ends is off by one.
     """
 
-    def __init__(self, generator: DepthGenerator):
+    def __init__(self, generator: DepthGenerator) -> None:
         super().__init__()
         self.generator = generator
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.generator.epoch = epoch
 
 
@@ -177,10 +177,13 @@ class _Plan(NamedTuple):
 
     epoch: int
     order: np.ndarray
-    draws: np.ndarray | None
+    draws: np.ndarray  # none without an augmentation
 
 
-def _check_arguments(members, paired_views, augmentation, *sizes: int) -> None:
+def _check_arguments(
+    members: Sequence[Pairs], paired_views: bool, augmentation: Augmentation | None, *sizes: int
+) -> None:
+    """Accepts what `DepthGenerator` can work with; else ValueError."""
     names = ("height", "width", "batch_size", "workers")
     for name, size in zip(names, sizes, strict=True):
         if size < 1:
@@ -192,23 +195,32 @@ def _check_arguments(members, paired_views, augmentation, *sizes: int) -> None:
 
 
 def _open_sources(
-    members: Sequence[Pairs], *settings, crop_border: bool
+    members: Sequence[Pairs],
+    height: int,
+    width: int,
+    cache_folder: Path | str | None,
+    *,
+    crop_border: bool,
 ) -> DecodedPairs | FilePairs | MixedPairs:
+    """The decoded pairs of each member, all in the view of the first one's camera."""
     sources = []
     for member in members:
         cut = cut_to_view(member.spec, members[0].spec)
         seen = replace(member, spec=cut) if cut else member
-        sources.append(_open_source(seen, *settings, crop_border or cut is not None))
+        sources.append(
+            _open_source(seen, height, width, cache_folder, crop_border or cut is not None)
+        )
     if len(sources) == 1:
         return sources[0]
-    focals = [member.spec.focal or members[0].spec.focal for member in members]
-    factors = [focals[0] / focal if focals[0] else 1 for focal in focals]
+    focal = members[0].spec.focal
+    factors = [focal / (member.spec.focal or focal) if focal else 1 for member in members]
     return MixedPairs(sources, [member.spec.is_relative for member in members], factors)
 
 
 def _open_source(
     pairs: Pairs, height: int, width: int, cache_folder: Path | str | None, crop_border: bool
 ) -> DecodedPairs | FilePairs:
+    """The decoded pairs: from the cache, or from files where there is none or the disk is full."""
     if cache_folder is not None:
         try:
             return open_cache(pairs, height, width, cache_folder, crop_border=crop_border)

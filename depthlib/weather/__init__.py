@@ -11,13 +11,14 @@ Errors: ValueError for a strength outside 0 to 1.
 
 from depthlib.weather.fog import fog
 from depthlib.weather.glare import glare
+from depthlib.weather.light import Effect
 from depthlib.weather.mist import mist
 from depthlib.weather.night import night
 from depthlib.weather.rain import rain
 from depthlib.weather.reflection import reflection
 from depthlib.weather.shadow import shadow
 
-EFFECTS = {
+EFFECTS: dict[str, Effect] = {
     "shadow": shadow,
     "reflection": reflection,
     "glare": glare,

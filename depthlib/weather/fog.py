@@ -8,7 +8,9 @@ from depthlib.weather.scene import read_scene
 
 
 @effect
-def fog(rgb, depth_m, strength, rng):
+def fog(
+    rgb: np.ndarray, depth_m: np.ndarray, strength: float, rng: np.random.Generator
+) -> np.ndarray:
     """Fog by the pair's own depth: I = J t + A (1 - t), t = exp(-beta d) (Koschmieder 1924).
 
     At strength 1 beta lets 4 to 17 % of the light through from the scene's far end, its 95th
@@ -18,7 +20,8 @@ def fog(rgb, depth_m, strength, rng):
     """
     scene = read_scene(rgb, depth_m)
     thickness = rng.uniform(1.8, 3.2)
-    banks = draw_patches(rng, *depth_m.shape, 0.8, 1.2)
+    height, width = depth_m.shape
+    banks = draw_patches(rng, height, width, 0.8, 1.2)
     tint = rng.uniform((0.92, 0.96, 0.97), (1.0, 1.0, 1.06)).astype(np.float32)
     light = to_light(rgb)
     bright = float(np.percentile(light[::8, ::8, 1], 90))

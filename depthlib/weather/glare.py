@@ -11,7 +11,9 @@ _GHOSTS = 6
 
 
 @effect
-def glare(rgb, depth_m, strength, rng):
+def glare(
+    rgb: np.ndarray, depth_m: np.ndarray, strength: float, rng: np.random.Generator
+) -> np.ndarray:
     """Light that lens and pane scatter: a veil about the sun, rays, and ghosts of the aperture.
 
     The sun stands at the brightest of 16 points of the upper half (a sky, a window, a lamp), or,
@@ -32,7 +34,7 @@ def glare(rgb, depth_m, strength, rng):
     for angle, power in zip(angles.tolist(), powers.tolist(), strict=True):
         across = math.sin(angle) * right - math.cos(angle) * down
         added += 0.6 * power * np.exp(-((across / 0.006) ** 2)) / (1 + distance / 0.12**2)
-    tint = np.float32([1, rng.uniform(0.86, 0.97), rng.uniform(0.65, 0.95)])
+    tint = np.array([1, rng.uniform(0.86, 0.97), rng.uniform(0.65, 0.95)], np.float32)
     added = added[..., None] * tint + _draw_ghosts(added.shape, row, column, rng)
     light *= 1 - 0.3 * strength
     light += cv2.resize(added, (width, height)) * strength
@@ -49,7 +51,9 @@ def _place_sun(light: np.ndarray, rng: np.random.Generator) -> tuple[float, floa
     return (int(rows[best]) if grey[best] > 0.8 else outside), int(columns[best])
 
 
-def _draw_ghosts(shape, row, column, rng) -> np.ndarray:
+def _draw_ghosts(
+    shape: tuple[int, ...], row: float, column: float, rng: np.random.Generator
+) -> np.ndarray:
     """Pale discs (rows, columns, 3) float32 along the line from the sun through the centre."""
     layer = np.zeros((*shape, 3), np.float32)
     middle = np.array([shape[1], shape[0]]) / 2
@@ -60,6 +64,7 @@ def _draw_ghosts(shape, row, column, rng) -> np.ndarray:
         blades = np.stack([np.cos(turn), np.sin(turn)], axis=1) * size * shape[1]
         colour = 0.12 * power * rng.uniform(0.4, 1, 3)
         disc = np.zeros_like(layer)
-        cv2.fillConvexPoly(disc, np.int32(middle + along * away + blades), colour.tolist())
+        edge = (middle + along * away + blades).astype(np.int32)
+        cv2.fillConvexPoly(disc, edge, colour.tolist())
         layer += disc
     return cv2.GaussianBlur(layer, (0, 0), shape[1] / 120)

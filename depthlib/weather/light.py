@@ -1,9 +1,13 @@
 """Between a photo's values and light, and what all effects share."""
 
+from collections.abc import Callable
 from functools import wraps
 
 import cv2
 import numpy as np
+
+# An effect, as depthlib.weather describes it: rgb, depth_m, strength and rng to a new rgb.
+Effect = Callable[[np.ndarray, np.ndarray, float, np.random.Generator], np.ndarray]
 
 # The sRGB curve, IEC 61966-2-1: from values to light, and from light in 65535ths to values.
 _VALUES = np.arange(256) / 255
@@ -27,11 +31,13 @@ def to_photo(light: np.ndarray) -> np.ndarray:
     return cv2.LUT(counts.astype(np.uint16), _TO_VALUES)
 
 
-def effect(function):
+def effect(function: Effect) -> Effect:
     """Makes a function an effect: checks its strength; at 0 the photo stays as it is."""
 
     @wraps(function)
-    def apply(rgb, depth_m, strength, rng):
+    def apply(
+        rgb: np.ndarray, depth_m: np.ndarray, strength: float, rng: np.random.Generator
+    ) -> np.ndarray:
         if not 0 <= strength <= 1:
             raise ValueError(f"`strength` must be 0 to 1. Received: strength={strength}.")
         return function(rgb, depth_m, strength, rng) if strength else rgb.copy()

@@ -7,7 +7,9 @@ from depthlib.weather.light import draw_patches, effect, spread, to_light, to_ph
 
 
 @effect
-def mist(rgb, depth_m, strength, rng):
+def mist(
+    rgb: np.ndarray, depth_m: np.ndarray, strength: float, rng: np.random.Generator
+) -> np.ndarray:
     """Breath figures: droplets on a cold pane, through which one sees what lies behind, but soft.
 
     Of the light that meets droplets, 1 - exp(-tau) of all, most leaves in a narrow lobe and 10 to
@@ -17,9 +19,9 @@ def mist(rgb, depth_m, strength, rng):
     scattered again and again by a little (at strength 1 a standard deviation of .5 to 2 % of the
     width, at 50 degrees of view .25 to 1 degree). Depth plays no part in it.
     """
-    width = depth_m.shape[1]
+    height, width = depth_m.shape
     thickness, narrow, broad, share = rng.uniform((2, 0.005, 0.08, 0.1), (5, 0.02, 0.2, 0.35))
-    patches = draw_patches(rng, *depth_m.shape, 0.33, 1.66)
+    patches = draw_patches(rng, height, width, 0.33, 1.66)
     direct = spread(cv2.exp(patches * np.float32(-strength * thickness)))
     light = to_light(rgb)
     soft = _blur(light, 2, narrow * width * strength**0.5)

@@ -10,7 +10,9 @@ WHITE = 20_000  # electrons of a white pixel by day: noise that one does not see
 
 
 @effect
-def night(rgb, depth_m, strength, rng):
+def night(
+    rgb: np.ndarray, depth_m: np.ndarray, strength: float, rng: np.random.Generator
+) -> np.ndarray:
     """Dusk to night: less light, of another colour, and a sensor that counts few photons.
 
     At strength 1 a twelfth to a third of the light is left, less of the sky. In half of the draws
@@ -45,5 +47,6 @@ def _draw_normal(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray
     """Standard normal numbers float32, by OpenCV: a third of NumPy's time, seeded by `rng`."""
     numbers = np.empty(shape, np.float32)
     cv2.setRNGSeed(int(rng.integers(2**31)))  # of this thread's own generator
-    cv2.randn(numbers.reshape(len(numbers), -1), 0, 1)  # of more channels it fills the first alone
+    # Of more channels it fills the first alone. Its stubs know no number as a mean.
+    cv2.randn(numbers.reshape(len(numbers), -1), 0, 1)  # type: ignore[call-overload]
     return numbers

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from depthlib.weather.light import effect, spread, to_light, to_photo
-from depthlib.weather.scene import find_ground, read_scene, view_rays
+from depthlib.weather.scene import Scene, find_ground, read_scene, view_rays
 
 _LAYERS = (0.03, 0.12, 0.4)  # depth of sheets of streaks, in far ends of the scene
 _STREAKS, _DROPS = (25, 120, 500), 60
@@ -12,7 +12,9 @@ _SUBPIXEL = 4  # bits
 
 
 @effect
-def rain(rgb, depth_m, strength, rng):
+def rain(
+    rgb: np.ndarray, depth_m: np.ndarray, strength: float, rng: np.random.Generator
+) -> np.ndarray:
     """Rain, in the order in which light meets it.
 
     The ground (see `find_ground`) darkens as wet asphalt does, to 45 to 70 % (Lekner and Dorf,
@@ -42,7 +44,13 @@ def rain(rgb, depth_m, strength, rng):
     return to_photo(light)
 
 
-def _wet(light, scene, ground, strength, rng) -> None:
+def _wet(
+    light: np.ndarray,
+    scene: Scene,
+    ground: np.ndarray | None,
+    strength: float,
+    rng: np.random.Generator,
+) -> None:
     """Darkens the ground and lays the mirrored scene over it, in place."""
     dark, shine = rng.uniform((0.45, 0.4), (0.7, 0.9)).tolist()
     if ground is None:
@@ -65,7 +73,14 @@ def _wet(light, scene, ground, strength, rng) -> None:
     light += spread(share) * (mirrored - light)
 
 
-def _draw_streaks(shape, layer, slant, count, strength, rng) -> np.ndarray:
+def _draw_streaks(
+    shape: tuple[int, ...],
+    layer: float,
+    slant: float,
+    count: int,
+    strength: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """How much of each pixel drops cross, float32 (height, width): near ones long, broad, faint."""
     height, width = shape
     near = (_LAYERS[0] / layer) ** 0.6
@@ -74,8 +89,8 @@ def _draw_streaks(shape, layer, slant, count, strength, rng) -> np.ndarray:
     start = drawn[:, :2] * (width * 1.4, height * 1.3) - (0.2 * width, 0.3 * height)
     lean = slant + 0.06 * (drawn[:, 3] - 0.5)
     ends = start + np.stack([lean * length, length], axis=1)
-    lines = np.int32(np.stack([start, ends], axis=1) * 2**_SUBPIXEL)
-    sheet = np.zeros(shape, np.uint8)
+    lines = (np.stack([start, ends], axis=1) * 2**_SUBPIXEL).astype(np.int32)
+    sheet: np.ndarray = np.zeros(shape, np.uint8)
     thick = max(1, round(3 * near * width / 320))
     shown = lines[: round(count * strength)]
     cv2.polylines(sheet, list(shown), False, 255, thick, cv2.LINE_AA, _SUBPIXEL)
@@ -102,7 +117,8 @@ def _put_drops(light: np.ndarray, strength: float, rng: np.random.Generator) -> 
         # A lens of a very short focal length: the drop's edge sees the frame's other edge.
         rows = np.clip(0.5 - 0.45 * down, 0, 1) * (height // 8 - 1)
         columns = np.clip(x - 0.3 * across, 0, 1) * (width // 8 - 1)
-        seen = cv2.remap(small, *np.broadcast_arrays(columns, rows), cv2.INTER_LINEAR)
+        columns, rows = np.broadcast_arrays(columns, rows)
+        seen = cv2.remap(small, columns, rows, cv2.INTER_LINEAR)
         seen *= (1.1 - 0.5 * distance**4).clip(0.3)[..., None]
         share = np.clip((1 - distance) * radius * 0.7, 0, 0.9)[..., None]
         part = light[top:bottom, left:right]

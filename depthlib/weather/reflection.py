@@ -2,12 +2,15 @@
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from depthlib.weather.light import draw_patches, effect, to_light, to_photo
 
 
 @effect
-def reflection(rgb, depth_m, strength, rng):
+def reflection(
+    rgb: np.ndarray, depth_m: np.ndarray, strength: float, rng: np.random.Generator
+) -> np.ndarray:
     """What a pane mirrors lies over the scene: I + r R, in linear light (Levin and Weiss, 2007).
 
     R is drawn, as light: two times in three a dashboard from behind a tilted windshield (a sunlit
@@ -22,7 +25,7 @@ def reflection(rgb, depth_m, strength, rng):
     shift = rng.uniform(-4, 4, 2) * width / 320
     again = cv2.warpAffine(
         mirrored,
-        np.float32([[1, 0, shift[0]], [0, 1, shift[1]]]),
+        np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float32),
         mirrored.shape[1::-1],
         borderMode=cv2.BORDER_REPLICATE,
     )
@@ -41,13 +44,13 @@ def _draw_dashboard(height: int, width: int, rng: np.random.Generator) -> np.nda
     picture[:] = colour * rng.uniform(0, 0.15)
     top, tilt, bow = rng.uniform((0.35, -0.08, 0.02), (0.7, 0.08, 0.12))
 
-    def place(points):
+    def place(points: ArrayLike) -> np.ndarray:
         """Pixels of points: x 0 to 1 across, y 0 at the top's far edge, 1 at the near one."""
         x, y = np.array(points, np.float64).T
         rows = top + tilt * (x - 0.5) + bow * (2 * x - 1) ** 2 + y * (1 - top)
-        return np.int32(np.stack([x * width, rows * height], axis=1))
+        return np.stack([x * width, rows * height], axis=1).astype(np.int32)
 
-    def fill(points, shade):
+    def fill(points: ArrayLike, shade: np.ndarray) -> None:
         cv2.fillPoly(picture, [place(points)], shade.tolist())
 
     across = np.linspace(-0.1, 1.1, 13)
@@ -88,7 +91,7 @@ def _draw_room(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
             near, far = x + wide * left, x + wide * (left + 0.9 / bars)
             tops = np.array([(near, y), (far, y + lean / bars)])
             quad = np.concatenate([tops, tops[::-1] + (0, high)]) * (width, height)
-            cv2.fillPoly(picture, [np.int32(quad)], shade.tolist())
+            cv2.fillPoly(picture, [quad.astype(np.int32)], shade.tolist())
     for x, y, size in rng.uniform((0, 0, 0.01), (1, 0.5, 0.04), (rng.integers(0, 4), 3)):
         centre = int(x * width), int(y * height)
         cv2.circle(picture, centre, max(1, int(size * width)), (255, 240, 205), -1)
@@ -97,5 +100,6 @@ def _draw_room(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
 
 def _shade(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Uneven light over a picture, uint8."""
-    light = draw_patches(rng, *picture.shape[:2], 0.3, 1)
+    height, width = picture.shape[:2]
+    light = draw_patches(rng, height, width, 0.3, 1)
     return cv2.multiply(picture, cv2.cvtColor(light, cv2.COLOR_GRAY2RGB), dtype=cv2.CV_8U)

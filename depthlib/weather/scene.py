@@ -80,13 +80,11 @@ def _fill(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def _see_sky(measured: np.ndarray, rgb: np.ndarray) -> np.ndarray:
     """Sky, 0 to 1, above the LiDAR's upper rows and between the tree tops that they still meet."""
     covered = np.logical_or.accumulate(measured, axis=0)
-    clear = np.ones(measured.shape, np.float32)
+    clear: np.ndarray = np.ones(measured.shape, np.float32)
     clear[3:] = ~covered[:-3]
     clear = cv2.resize(cv2.blur(clear, (3, 3)), rgb.shape[1::-1])
     red, _, blue = cv2.split(rgb)
-    clear *= cv2.LUT(blue, _BRIGHT)
-    clear *= red <= cv2.add(blue, 20)
-    return clear
+    return clear * cv2.LUT(blue, _BRIGHT) * (cv2.subtract(red, blue) <= 20)
 
 
 def _follow_edges(cells: np.ndarray, rgb: np.ndarray) -> np.ndarray:
@@ -149,7 +147,7 @@ def fit_guide(
     a variance, is no edge.
     """
 
-    def mean(values):
+    def mean(values: np.ndarray) -> np.ndarray:
         return cv2.blur(values, (side, side))
 
     guide_mean, image_mean = mean(guide), mean(image)

@@ -13,7 +13,9 @@ SUN = 0.0093  # radians; the sun's diameter, so a penumbra's width over its dist
 
 
 @effect
-def shadow(rgb, depth_m, strength, rng):
+def shadow(
+    rgb: np.ndarray, depth_m: np.ndarray, strength: float, rng: np.random.Generator
+) -> np.ndarray:
     """Shadows of one to three things out of view: trucks, trees, poles and gantries, guard rails.
 
     A point is in shadow where the sun's ray through it meets the ground inside a caster's shadow,
@@ -48,7 +50,9 @@ def shadow(rgb, depth_m, strength, rng):
     return to_photo(light)
 
 
-def _survey(depth_m, ground):
+def _survey(
+    depth_m: np.ndarray, ground: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Metres to the right, ahead, and above the ground of each pixel, and its own width there.
 
     Scaled so that the middle of the ground is `REACH` away. What is not clearly nearer than the
@@ -69,7 +73,7 @@ def _survey(depth_m, ground):
     scale = REACH / np.median(depth_m[int(0.6 * len(depth_m)) :: 4, ::4])
     z = depth_m * scale
 
-    def measure(axis):
+    def measure(axis: np.ndarray) -> np.ndarray:
         return z * (axis[0] * x + axis[1] * y + axis[2])
 
     camera = scale / size  # its height over the ground
@@ -79,17 +83,21 @@ def _survey(depth_m, ground):
     return measure(sideways), measure(forward), height, pixel
 
 
-def _soften(distance, pixel, blur):
+def _soften(distance: np.ndarray, pixel: np.ndarray, blur: float) -> np.ndarray:
     """How much light is left, 0 to 1, at signed `distance` outside an edge; blur is a width."""
     return np.clip(0.5 + distance / (pixel + blur), 0, 1)
 
 
-def _cast_bar(along, across, half, pixel, blur):
+def _cast_bar(
+    along: np.ndarray, across: np.ndarray, half: float, pixel: np.ndarray, blur: float
+) -> np.ndarray:
     """Light beside a bar that comes from out of view and ends at along = 0."""
     return _soften(np.maximum(abs(across) - half, along), pixel, blur)
 
 
-def _cast_truck(along, across, pixel, blur, rng):
+def _cast_truck(
+    along: np.ndarray, across: np.ndarray, pixel: np.ndarray, blur: float, rng: np.random.Generator
+) -> np.ndarray:
     """A box that stands askew to the sun: its shadow's end is a corner."""
     half, askew = rng.uniform((1.2, -1), (6.5, 1)).tolist()
     ends = np.maximum(along + askew * across, along - across / (askew + 2))
@@ -97,10 +105,12 @@ def _cast_truck(along, across, pixel, blur, rng):
     return _soften(distance, pixel, blur * rng.uniform(2, 4))
 
 
-def _cast_tree(along, across, pixel, blur, rng):
+def _cast_tree(
+    along: np.ndarray, across: np.ndarray, pixel: np.ndarray, blur: float, rng: np.random.Generator
+) -> np.ndarray:
     """A crown or a row of them, flecked with the sun's round images, and their trunks."""
     size, texel = rng.uniform(1.5, 4), 16  # metres; texels a metre of a picture 32 m across
-    crowns = np.full((256, 512), 255, np.uint8)
+    crowns: np.ndarray = np.full((256, 512), 255, np.uint8)
     starts = np.arange(rng.integers(1, 4)) * size * rng.uniform(1.2, 2)
     for start in (starts - starts.mean() + 16).tolist():
         trunk = int(start * texel)
@@ -120,7 +130,9 @@ def _cast_tree(along, across, pixel, blur, rng):
     return light * np.float32(1 / 255)
 
 
-def _cast_gantry(along, across, pixel, blur, rng):
+def _cast_gantry(
+    along: np.ndarray, across: np.ndarray, pixel: np.ndarray, blur: float, rng: np.random.Generator
+) -> np.ndarray:
     """A pole, or two with a beam and a sign between them."""
     width, half = rng.uniform((4, 0.08), (12, 0.2)).tolist()
     light = _cast_bar(along, across, half, pixel, 5 * blur)
@@ -133,7 +145,9 @@ def _cast_gantry(along, across, pixel, blur, rng):
     return np.minimum(light, _soften(np.minimum(beam, sign), pixel, 6 * blur))
 
 
-def _cast_rail(along, across, pixel, blur, rng):
+def _cast_rail(
+    along: np.ndarray, across: np.ndarray, pixel: np.ndarray, blur: float, rng: np.random.Generator
+) -> np.ndarray:
     """A guard rail across the light: a band on posts, sometimes a second one."""
     band, gap, step = rng.uniform((0.15, 0.25, 1.5), (0.35, 0.5, 4)).tolist()
     bars = abs(along) - band / 2

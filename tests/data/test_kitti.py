@@ -6,10 +6,11 @@ from itertools import combinations
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from depthlib.data import images, kitti, specs
-from depthlib.data.pairs import check_pairs, find_pairs, read_csv
+from depthlib.data.pairs import Pairs, check_pairs, find_pairs, read_csv
 from rendering import kitti_drive
 
 # A camera of 32x48 pixels with focal length 100 and centre (24, 16), axes as the scanner's, turned:
@@ -228,6 +229,15 @@ def test_no_frame_of_a_test_drive_gets_into_training_or_validation(tmp_path):
     counts = kitti.count_splits(sides)
     assert counts["pairs"].tolist() == [1, 1, 1, 1]
     assert counts.at["test", "listed pairs"] == 697
+
+
+@pytest.mark.parametrize("photo", ["photos/5.png", "2011_09_26_drive_0002_sync/5.png", ""])
+def test_a_photo_that_no_drive_has_is_on_the_other_side(tmp_path, photo):
+    table = pd.DataFrame({"rgb": [photo], "depth": ["5.png"], "scene": ["5"]})
+    sides = kitti.split_pairs(Pairs(tmp_path, table, specs.KITTI_RAW))
+    assert {side: len(pairs) for side, pairs in sides.items()} == {
+        "train": 0, "validation": 0, "test": 0, "other": 1,
+    }  # fmt: skip
 
 
 def test_a_side_that_is_empty_now_leaves_no_list_of_before(drive):

@@ -57,3 +57,8 @@ def test_photos_of_roads_are_cut_to_the_shape_and_the_horizon_of_the_first():
 def test_what_has_no_known_horizon_or_is_as_wide_already_stays_whole():
     for one, other in ((NYU_TRAIN, KITTI), (KITTI, NYU_TRAIN), (KITTI, ROADS), (KITTI, KITTI)):
         assert cut_to_view(one, other) is None
+
+
+def test_a_road_of_no_known_shape_stays_whole():
+    assert cut_to_view(replace(ROADS, aspect=None), KITTI) is None
+    assert cut_to_view(ROADS, replace(KITTI, aspect=None)) is None

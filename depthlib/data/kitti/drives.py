@@ -18,8 +18,10 @@ _CUT_OFF = 0.5  # of the median of a drive's scans, which hardly differ; smaller
 
 def see_from(spec: DatasetSpec, camera: str) -> DatasetSpec:
     """`KITTI_RAW` or `KITTI_IMPROVED` by another camera: "03" is the right one."""
-    paths = (path.replace("image_02", f"image_{camera}") for path in (spec.photo, spec.depth))
-    return replace(spec, **dict(zip(("photo", "depth"), paths, strict=True)))
+    photo, depth = (
+        path.replace("image_02", f"image_{camera}") for path in (spec.photo, spec.depth)
+    )
+    return replace(spec, photo=photo, depth=depth)
 
 
 def project_drives(
@@ -45,7 +47,9 @@ def project_drives(
     jobs = [(photo, cameras[photo.parents[3]]) for photo in photos if photo.parents[3] in cameras]
     usual = {drive: _usual_size(drive) for drive in {photo.parents[2] for photo, _ in jobs}}
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        results = pool.map(lambda job: _project_photo(*job, usual[job[0].parents[2]], spec), jobs)
+        results = pool.map(
+            lambda job: _project_photo(job[0], job[1], usual[job[0].parents[2]], spec), jobs
+        )
         failed = [result for result in tqdm(results, "project", len(jobs)) if result]
     problems += failed
     if len(failed) == len(jobs):
@@ -58,7 +62,10 @@ def project_drives(
     return pd.DataFrame(rows, columns=["file", "problem"])
 
 
-def _read_cameras(days: set[Path], camera: str) -> tuple[dict[Path, Camera], list]:
+def _read_cameras(
+    days: set[Path], camera: str
+) -> tuple[dict[Path, Camera], list[tuple[Path, str]]]:
+    """The camera of each day that has a calibration, and (day, problem) of each other."""
     cameras, problems = {}, []
     for day in sorted(days):
         try:
@@ -74,7 +81,9 @@ def _usual_size(drive: Path) -> float:
     return float(np.median(sizes)) if sizes else 0.0
 
 
-def _project_photo(photo: Path, camera: Camera, usual: float, spec: DatasetSpec):
+def _project_photo(
+    photo: Path, camera: Camera, usual: float, spec: DatasetSpec
+) -> tuple[Path, str] | None:
     """Writes one photo's depth map; (file, problem) where it cannot."""
     drive, frame = photo.parents[2], photo.stem
     scan = drive / "velodyne_points" / "data" / f"{frame}.bin"

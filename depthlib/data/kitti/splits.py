@@ -4,7 +4,6 @@ The lists are text under eigen/, the frames of BTS's lists (arXiv 1907.10326): a
 frames a line. Validation is ours, five of the training drives, named in eigen/validation.txt.
 """
 
-import re
 from functools import cache
 from importlib.resources import files
 
@@ -23,7 +22,7 @@ def read_split(name: str) -> dict[str, frozenset[int]]:
     name: "train", "validation", "test" (697) or "test_improved" (those 652 of them that have
     improved ground truth). Errors: ValueError for another name.
     """
-    split = {}
+    split: dict[str, set[int]] = {}
     for drive, frame in read_order(name):
         split.setdefault(drive, set()).add(frame)
     return {drive: frozenset(frames) for drive, frames in split.items()}
@@ -48,10 +47,10 @@ def split_pairs(pairs: Pairs) -> dict[str, Pairs]:
     of their own drives are on no side.
     """
     spec = pairs.spec
-    keys = [spec.key_of(photo, spec.photo) for photo in pairs.table["rgb"]]
+    keys = [spec.key_of(photo, spec.photo) or ("", "") for photo in pairs.table["rgb"]]
     listed = {side: read_split(side) for side in SIDES[:-1]}
     drives = set().union(*listed.values())
-    rows = {side: [] for side in SIDES}
+    rows: dict[str, list[int]] = {side: [] for side in SIDES}
     for row, (drive, frame) in enumerate(keys):
         if drive not in drives:
             rows["other"].append(row)
@@ -93,5 +92,6 @@ def write_splits(sides: dict[str, Pairs]) -> list[str]:
 
 def _frames(word: str) -> range:
     """The frames that 5, 5-9 or 0-9:3 stands for."""
-    first, last, step = re.fullmatch(r"(\d+)(?:-(\d+))?(?::(\d+))?", word).groups()
+    ends, _, step = word.partition(":")
+    first, _, last = ends.partition("-")
     return range(int(first), int(last or first) + 1, int(step or 1))
