@@ -15,10 +15,9 @@ class DatasetSpec:
     map is relative: counts over the largest value of `depth_dtype`, times an unknown scale.
     Ranges are in metres (relative: in 0..1) and inclusive; what lies outside is invalid.
     Where all photos have about one, `focal` is the horizontal focal length over the photo's width,
-    `aspect` its width over its height and `horizon` its row over the height. Only roads have all
-    three: there the row of a thing on the ground tells its distance, so that photos of another
-    shape must not be squeezed into this one. `camera_height`, in metres above the road, turns that
-    row into metres.
+    `aspect` its width over its height and `horizon` its row over the height. Only roads have a
+    horizon: there the row of a thing on the ground tells its distance, and `camera_height`, in
+    metres above the road, turns that row into metres.
     Where `empty_is_far`, as in rendered maps, what has no depth lies beyond the range: the sky.
     A template without {scene} has its scenes in index.csv, else every frame is its own scene; a
     `depth` without {frame} is one map for all photos of a scene.
@@ -113,6 +112,7 @@ NYU_TRAIN = DatasetSpec(
     border=_NYU_BORDER,
     protocol="nyu_densedepth",
     focal=_NYU_FOCAL,
+    aspect=640 / 480,
 )
 NYU_TEST = DatasetSpec(
     name="nyu_test",
@@ -127,6 +127,7 @@ NYU_TEST = DatasetSpec(
     border=_NYU_BORDER,
     protocol="nyu_densedepth",
     focal=_NYU_FOCAL,
+    aspect=640 / 480,
 )
 NYU_RELATIVE = DatasetSpec(
     name="nyu_relative",
@@ -141,6 +142,7 @@ NYU_RELATIVE = DatasetSpec(
     border=_NYU_BORDER,
     protocol="nyu_densedepth",
     focal=_NYU_FOCAL,
+    aspect=640 / 480,
 )
 INDOOR_MILLIMETRE = DatasetSpec(
     name="indoor_millimetre",

@@ -28,6 +28,9 @@ class DepthHead(keras.layers.Layer):
     scale "bins": BINS logits a pixel weigh the centres of as many bins, evenly spaced in log depth
     (the fixed bins of AdaBins, arXiv 2011.14141, and its soft assignment, equation 3).
     `enlarge` resizes depth (batch, height, width, 1) bilinearly by this whole number.
+    `view` says of the photos that the network learned from, as far as it is known, their horizontal
+    focal length over their width ("focal"), their width over their height ("aspect") and a road's
+    horizon, its row over the height ("horizon"). None: a file of a time when none was saved.
     Always float32, under mixed precision too: bfloat16 would put steps of 0.4 % into the depth.
     Errors: ValueError on an unknown scale or unit, or a range that is none.
     """
@@ -40,6 +43,7 @@ class DepthHead(keras.layers.Layer):
         unit: str = "metre",
         dataset: str = "",
         enlarge: int = 1,
+        view: dict[str, float | None] | None = None,
         name: str = "depth",
         dtype: str | keras.DTypePolicy = "float32",
         **kwargs: Any,
@@ -61,6 +65,7 @@ class DepthHead(keras.layers.Layer):
         self.unit = unit
         self.dataset = dataset
         self.enlarge = enlarge
+        self.view = view
         self.range = math.log(self.max_depth / self.min_depth)
 
     def call(self, logits: Tensor) -> Tensor:
@@ -104,7 +109,7 @@ class DepthHead(keras.layers.Layer):
         return batch, height * self.enlarge, width * self.enlarge, 1
 
     def get_config(self) -> dict[str, Any]:
-        own = ("min_depth", "max_depth", "scale", "unit", "dataset", "enlarge")
+        own = ("min_depth", "max_depth", "scale", "unit", "dataset", "enlarge", "view")
         return {**super().get_config(), **{key: getattr(self, key) for key in own}}
 
 

@@ -1,6 +1,8 @@
 """Our networks as ONNX, for any runtime: the same depth, in the operators that run fastest."""
 
+import json
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
@@ -8,7 +10,8 @@ import numpy as np
 
 from depthlib.files import replace_file
 from depthlib.networks.layers import Tensor
-from depthlib.prediction.onnx import INSTALL, OnnxPredictor
+from depthlib.prediction.onnx import INSTALL, METADATA, OnnxPredictor
+from depthlib.prediction.predictor import view_of
 
 LARGEST_DIFFERENCE = 1e-3  # of the depth, between Keras and ONNX Runtime; rounding makes 1e-6
 
@@ -34,6 +37,7 @@ def export_onnx(model: keras.Model, target: Path | str) -> Path:
                 f"Writing ONNX needs more than is installed: {error} Use {INSTALL}"
             ) from error
         _repeat_pixels(temporary)
+        _describe(model, temporary)
         _check_agreement(model, temporary)
     return Path(target)
 
@@ -79,6 +83,18 @@ def _repeat_pixels(path: Path) -> None:
         if node.op_type == "Resize" and settings["mode"].s == b"nearest":
             settings["coordinate_transformation_mode"].s = b"asymmetric"
             settings["nearest_mode"].s = b"floor"
+    onnx.save(network, path)
+
+
+def _describe(model: keras.Model, path: Path) -> None:
+    """Writes into the file what its network sees, so that whoever calls it needs no more."""
+    import onnx
+
+    head, view = model.layers[-1], asdict(view_of(model))
+    del view["height"], view["width"]  # the input's own
+    own = {"view": view, "unit": head.unit, "dataset": head.dataset}
+    network = onnx.load(path)
+    onnx.helper.set_model_props(network, {METADATA: json.dumps(own)})
     onnx.save(network, path)
 
 

@@ -60,8 +60,8 @@ class Layout:
     """How one photo is laid over a network's input.
 
     height, width: the photo's. rows, columns: its size once resampled. tops, lefts: where the tiles
-    begin in it. factor: what depth is multiplied by; sky_factor: the same where it is too far to
-    say how far. far: from which depth on that is so, None where a network has no sky.
+    begin in it. factor: what depth is multiplied by; sky_factor: the same where a
+    road's network says no more than far, 0 for others.
     """
 
     view: View
@@ -126,7 +126,7 @@ def lay_out(height: int, width: int, view: View, focal: float | None = None) -> 
         _place_tiles(rows, view.height),
         _place_tiles(columns, view.width),
         factor=seen if is_road else seen**DEPTH_POWER,
-        sky_factor=1.0 if focal is None or view.focal is None else focal / view.focal,
+        sky_factor=focal / view.focal if is_road and focal and view.focal else 0.0,
     )
 
 
@@ -166,9 +166,7 @@ def split(photo: np.ndarray, layout: Layout) -> np.ndarray:
     )
 
 
-def join(
-    depths: np.ndarray, layout: Layout, size: tuple[int, int] | None = None
-) -> np.ndarray:
+def join(depths: np.ndarray, layout: Layout, size: tuple[int, int] | None = None) -> np.ndarray:
     """Depth float32 (height, width) of the photo from that of its canvases, as `split` gives them.
 
     depths: the network's own, float32 (canvases, height, width). size: height and width of what
@@ -179,12 +177,12 @@ def join(
     top, left = (view.height - height) // 2, (view.width - width) // 2
     parts = depths[:, top : top + height, left : left + width]
     depth = parts[0] if len(parts) == 1 else _blend(parts, layout)
-    factor = np.float32(layout.factor)
+    scaled = depth * np.float32(layout.factor)
     if view.horizon is not None:
         is_sky = depth >= FAR * view.max_depth
-        factor = np.where(is_sky, np.float32(layout.sky_factor), factor)
+        scaled = np.where(is_sky, depth * np.float32(layout.sky_factor), scaled)
     rows, columns = size or (layout.height, layout.width)
-    return cv2.resize(depth * factor, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(scaled, (columns, rows), interpolation=cv2.INTER_LINEAR)
 
 
 def _place_tiles(length: int, tile: int) -> tuple[int, ...]:

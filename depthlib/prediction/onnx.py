@@ -1,17 +1,21 @@
 """Any depth network in an ONNX file, called as our own are: photos in, depth maps out."""
 
+import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from depthlib.data.images import check_rgb, resize_rgb
 from depthlib.metrics import PROTOCOLS
+from depthlib.prediction.geometry import View
+from depthlib.prediction.interface import DepthPredictor
 
 # What makes each output comparable with the truth (`metrics.align`); the usual one comes first.
 USUAL_ALIGNMENTS = {
@@ -29,6 +33,7 @@ DTYPES = {
 }
 
 
+METADATA = "depthlib"  # the key under which a file of ours says what its network sees
 INSTALL = "pip install -e .[peers]"
 
 
@@ -55,7 +60,7 @@ class PeerSpec:
     deviation: tuple[float, float, float] = (1.0, 1.0, 1.0)
     view: str = "full"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, allowed in (("output", USUAL_ALIGNMENTS), ("view", PROTOCOLS)):
             if (value := getattr(self, name)) not in allowed:
                 raise ValueError(
@@ -63,43 +68,67 @@ class PeerSpec:
                 )
 
 
-class OnnxPredictor:
+class OnnxPredictor(DepthPredictor):
     """Calls the network in an ONNX file on photos of any size; ONNX Runtime, on the CPU.
 
-    Its first input takes one RGB photo, NCHW or NHWC, its first output is one map. `unit` is the
-    spec's output, `height` and `width` the input's size. `threads`: None for one a core.
+    A file that `export.export_onnx` wrote says itself what its network sees, and photos meet it as
+    they meet `Predictor`, to the same metres. Of any other, `spec` says it: the photo, or the part
+    of it that the spec's view names, is squeezed into the input. Its first input takes one RGB
+    photo, NCHW or NHWC, its first output is one map, and `unit` is the spec's output.
+    `threads`: None for one a core. `batch_size`, `preprocess` and `focal`: see `DepthPredictor`.
     Errors: ModuleNotFoundError without ONNX Runtime; FileNotFoundError; ValueError for a file that
-    holds no such network, or one that `spec` does not fit.
+    holds no such network, or one that `spec` does not fit, and for a focal length that is none.
     """
 
-    def __init__(self, path: Path | str, spec: PeerSpec | None = None, threads: int | None = None):
+    def __init__(
+        self,
+        path: Path | str,
+        spec: PeerSpec | None = None,
+        threads: int | None = None,
+        batch_size: int = 8,
+        preprocess: Callable[[np.ndarray], np.ndarray] | None = None,
+        focal: float | None = None,
+    ) -> None:
         self.path, self.spec = Path(path), spec or PeerSpec()
-        self.unit = self.spec.output
-        self.session = _open(self.path, threads or os.cpu_count())
+        self.session = _open(self.path, threads or os.cpu_count() or 1)
         entry = self.session.get_inputs()[0]
-        self.entry, self.dtype = entry.name, DTYPES.get(entry.type)
+        self.entry, dtype = entry.name, DTYPES.get(entry.type)
         shape = [n if isinstance(n, int) else None for n in entry.shape]
-        if not self.dtype or len(shape) != 4 or shape[0] not in (1, None) or 3 not in shape[1::2]:
+        if not dtype or len(shape) != 4 or shape[0] not in (1, None) or 3 not in shape[1::2]:
             raise ValueError(
                 "A depth network must take one photo, (1, 3, height, width) or (1, height, width, "
                 f"3). Received: {entry.type} {entry.shape} in {self.path}. Export it again so."
             )
-        self.channels_first = shape[1] == 3
+        self.dtype, self.channels_first = dtype, shape[1] == 3
         size = shape[2:] if self.channels_first else shape[1:3]
-        self.height, self.width = _choose_size(size, self.spec.size, self.path)
+        height, width = _choose_size(size, self.spec.size, self.path)
+        own = _read_metadata(self.session.get_modelmeta().custom_metadata_map, self.path)
+        self.is_ours = own is not None
+        view = View(height, width, **(own["view"] if own else {"max_depth": math.inf}))
+        unit, dataset = (own["unit"], own["dataset"]) if own else (self.spec.output, "")
+        super().__init__(view, unit, dataset, batch_size, preprocess, focal)
 
     def __call__(
-        self, photos: Sequence[np.ndarray], flip_average: bool = False
+        self,
+        photos: Sequence[np.ndarray],
+        flip_average: bool = False,
+        focals: Sequence[float | None] | None = None,
     ) -> list[np.ndarray]:
         """Depth float32 (height, width) of each uint8 RGB photo (height, width, 3), at its size.
 
-        What lies outside of the spec's view has the depth of the view's nearest pixel.
-        `flip_average` predicts the mirrored photo too and takes the mean, of disparities where the
-        network gives those. Errors: ValueError for an array that is no such photo.
+        As `DepthPredictor` has it. Of a file that is not ours, what lies outside of the spec's
+        view has the depth of the view's nearest pixel, and flips are averaged in disparity where
+        the network gives that. Errors: ValueError for an array that is no such photo.
         """
+        if self.is_ours:
+            return super().__call__(photos, flip_average, focals)
         for photo in photos:
             check_rgb(photo)
-        return [self._predict(photo, flip_average) for photo in photos]
+        return [self._predict_squeezed(photo, flip_average) for photo in photos]
+
+    def predict_batch(self, batch: np.ndarray) -> np.ndarray:
+        """The network's own depth float32 (batch, height, width) of uint8 RGB inputs."""
+        return np.stack([self.run(rgb) for rgb in batch])
 
     def run(self, rgb: np.ndarray) -> np.ndarray:
         """The network's own map, float32, for uint8 RGB of the input's size (height, width, 3).
@@ -128,7 +157,7 @@ class OnnxPredictor:
         floating = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE}
         return sum(math.prod(weight.dims) for weight in weights if weight.data_type in floating)
 
-    def _predict(self, photo: np.ndarray, flip_average: bool) -> np.ndarray:
+    def _predict_squeezed(self, photo: np.ndarray, flip_average: bool) -> np.ndarray:
         height, width = photo.shape[:2]
         rows, columns = PROTOCOLS[self.spec.view].crop(height, width)
         seen = photo[rows, columns]
@@ -148,7 +177,7 @@ def is_installed() -> bool:
     return find_spec("onnxruntime") is not None
 
 
-def _open(path: Path, threads: int):
+def _open(path: Path, threads: int) -> Any:
     try:
         import onnxruntime
         from onnxruntime.capi import onnxruntime_pybind11_state as errors
@@ -172,13 +201,28 @@ def _open(path: Path, threads: int):
         ) from e
 
 
+def _read_metadata(metadata: Mapping[str, str], path: Path) -> dict | None:
+    """What a file of ours says of its network; None for any other file."""
+    if METADATA not in metadata:
+        return None
+    try:
+        own = json.loads(metadata[METADATA])
+        View(1, 1, **own["view"])
+        return {"view": own["view"], "unit": own["unit"], "dataset": own["dataset"]}
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"The metadata {METADATA!r} of an ONNX file must be what depthlib writes. Received: "
+            f"{metadata[METADATA]!r} in {path}. Export the network again."
+        ) from error
+
+
 def _choose_size(size: list[int | None], given: Sequence[int] | None, path: Path) -> list[int]:
     if given is None and None in size:
         raise ValueError(
             "`size` must be given for a network that leaves it free. Received: none for "
             f"{path}. Use PeerSpec(size=(384, 384)), say: the height and width it was trained at."
         )
-    chosen = list(given or size)
+    chosen = [int(n or 0) for n in given or size]
     if len(chosen) != 2 or any(n not in (None, m) for n, m in zip(size, chosen, strict=True)):
         raise ValueError(
             f"`size` must be the one that the file fixes. Received: size={chosen} for {path}, "

@@ -8,6 +8,7 @@ from depthlib.networks.saving import load_model
 from depthlib.prediction.predictor import Predictor
 
 HEAD = {"min_depth": 0.1, "max_depth": 10.0, "unit": "metre", "dataset": "nyu_train"}
+VIEW = {"focal": NYU_TRAIN.focal, "aspect": 48 / 32, "horizon": None}
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def model():
     photos = keras.Input((32, 48, 3), dtype="uint8")
     scaled = keras.layers.Rescaling(1 / 255)(photos)
     logits = keras.layers.Conv2D(1, 3, padding="same")(scaled)
-    return keras.Model(photos, DepthHead(**HEAD)(logits), name="tiny")
+    return keras.Model(photos, DepthHead(**HEAD, view=VIEW)(logits), name="tiny")
 
 
 @pytest.fixture(scope="module")
@@ -77,37 +78,3 @@ def test_what_is_no_photo_is_refused(model, shape):
 def test_a_missing_model_names_the_notebook_that_makes_it(tmp_path):
     with pytest.raises(FileNotFoundError, match="missing.keras.*train_resnet.ipynb"):
         load_model(tmp_path / "missing.keras")
-
-
-def test_a_lens_twice_as_long_makes_everything_twice_as_far(model, photo):
-    as_trained, longer = Predictor(model), Predictor(model, focal=2 * NYU_TRAIN.focal)
-    np.testing.assert_allclose(longer([photo])[0], 2 * as_trained([photo])[0], rtol=1e-6)
-    assert longer.max_depth == pytest.approx(20) and longer.far == pytest.approx(16)
-    same = Predictor(model, focal=NYU_TRAIN.focal)([photo])[0]
-    np.testing.assert_array_equal(same, as_trained([photo])[0])
-
-
-def test_a_photo_too_tall_for_a_roads_network_is_seen_smaller_not_squeezed(photo):
-    inputs = keras.Input((32, 106, 3), dtype="uint8")  # of KITTI's shape
-    brightness = keras.layers.Rescaling(10 / 255, -5)(inputs)
-    logits = keras.layers.Conv2D(1, 1, kernel_initializer=lambda *_, **__: np.ones((1, 1, 3, 1)))
-    head = DepthHead(min_depth=1.0, max_depth=80.0, unit="metre", dataset="kitti", scale="log")
-    predict = Predictor(keras.Model(inputs, head(logits(brightness))))
-    photo = photo // 2
-    photo[:8] = 255  # the sky: the brighter, the farther
-    sides = (106 - 48) // 2
-    wide = predict([np.pad(photo, ((0, 0), (sides, sides), (0, 0)), mode="reflect")])[0]
-    wide, depth = wide[:, sides:-sides], predict([photo])[0]
-    assert (wide[:8] > predict.far).all() and wide[8:].max() < 20
-    np.testing.assert_allclose(depth[8:], wide[8:] * 48 / 106, rtol=1e-5)
-    np.testing.assert_array_equal(depth[:8], wide[:8])  # farther than it can tell, smaller or not
-    wider = predict([np.repeat(photo, 3, axis=1)])[0]  # fills the network
-    assert wider[8:].max() > depth[8:].max()
-
-
-@pytest.mark.parametrize(("focal", "dataset"), [(0.0, "nyu_train"), (0.6, "unheard_of")])
-def test_a_focal_length_needs_one_of_training(model, focal, dataset):
-    head = DepthHead(**{**HEAD, "dataset": dataset})
-    other = keras.Model(model.input, head(model.layers[-2].output))
-    with pytest.raises(ValueError, match=f"focal={focal} for a .*{dataset}'. Use focal=None"):
-        Predictor(other, focal=focal)

@@ -1,0 +1,95 @@
+"""What every depth network is to its caller: photos of any shape and lens in, depth maps out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from depthlib.data.images import check_rgb
+from depthlib.prediction.geometry import Layout, View, check_focal, join, lay_out, split
+
+
+class DepthPredictor(ABC):
+    """Calls a depth network on photos of any shape; `geometry` decides how each meets its view.
+
+    view: what the network sees. unit: "metre" or "relative". dataset: what it was trained on.
+    batch_size: how many inputs the network takes at once.
+    preprocess: makes a photo of each of the network's inputs, such as those of
+    `experiments.relight`; None: as they are.
+    focal: the photos' horizontal focal length over their width; None, unknown: see
+    `geometry.lay_out`.
+    Errors: ValueError for a focal length that is none, or where training's is not known.
+    """
+
+    def __init__(
+        self,
+        view: View,
+        unit: str,
+        dataset: str,
+        batch_size: int = 8,
+        preprocess: Callable[[np.ndarray], np.ndarray] | None = None,
+        focal: float | None = None,
+    ) -> None:
+        check_focal(focal, view)
+        self.view = view
+        self.unit = unit
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.preprocess = preprocess
+        self.focal = focal
+        self.height, self.width = view.height, view.width
+        usual = lay_out(view.height, max(1, round(view.height * view.shape)), view, focal)
+        self.max_depth = view.max_depth * max(usual.factor, usual.sky_factor)
+        # Depth of `far` and more is sky, or too far to say how far; None: rooms have no sky.
+        self.far = usual.far
+
+    @abstractmethod
+    def predict_batch(self, batch: np.ndarray) -> np.ndarray:
+        """The network's own depth float32 (batch, height, width) of uint8 RGB inputs."""
+
+    def lay_out(self, height: int, width: int, focal: float | None = None) -> Layout:
+        """How a photo of this size is shown to the network; `focal`: None for the predictor's."""
+        return lay_out(height, width, self.view, self.focal if focal is None else focal)
+
+    def __call__(
+        self,
+        photos: Sequence[np.ndarray],
+        flip_average: bool = False,
+        focals: Sequence[float | None] | None = None,
+    ) -> list[np.ndarray]:
+        """Depth float32 (height, width) of each uint8 RGB photo (height, width, 3), at its size.
+
+        `flip_average` predicts the mirrored photo too and takes the mean. `focals`: a focal length
+        a photo; None, for one or for all: the predictor's. Errors: ValueError for an array that is
+        no such photo, from a caller or from `preprocess`, and for a focal length that is none.
+        """
+        for photo in photos:
+            check_rgb(photo)
+        layouts = [
+            self.lay_out(photo.shape[0], photo.shape[1], focal)
+            for photo, focal in zip(photos, focals or [None] * len(photos), strict=True)
+        ]
+        canvases = [split(photo, layout) for photo, layout in zip(photos, layouts, strict=True)]
+        depths = self.predict_canvases(np.concatenate(canvases), flip_average)
+        ends = np.cumsum([layout.canvases for layout in layouts])[:-1]
+        return [
+            join(parts, layout)
+            for parts, layout in zip(np.split(depths, ends), layouts, strict=True)
+        ]
+
+    def predict_canvases(self, canvases: np.ndarray, flip_average: bool = False) -> np.ndarray:
+        """The network's own depth float32 (n, height, width) of what `geometry.split` gives."""
+        if self.preprocess is not None:
+            canvases = np.stack([self.preprocess(canvas) for canvas in canvases])
+            for canvas in canvases:
+                check_rgb(canvas)
+        depths = self._predict_in_batches(canvases)
+        if flip_average:
+            mirrored = self._predict_in_batches(canvases[:, :, ::-1])
+            depths = (depths + mirrored[:, :, ::-1]) / 2
+        return depths
+
+    def _predict_in_batches(self, canvases: np.ndarray) -> np.ndarray:
+        size = self.batch_size
+        parts = [canvases[start : start + size] for start in range(0, len(canvases), size)]
+        return np.concatenate([self.predict_batch(part) for part in parts])
