@@ -190,7 +190,7 @@ def _refuse(received: str) -> ValueError:
 
 
 def _guess(value: float, unit: Unit | None = None) -> str:
-    """A question with another unit than `unit` that makes a lens of the value, "" where none does."""
+    """A question with another unit, which makes a lens of the value; "" where none does."""
     likely: Unit = "share" if value <= 2 else "mm" if value <= 200 else "px"
     low, high = _RANGES[likely]
     if likely == unit or not low <= value <= high:
@@ -200,7 +200,7 @@ def _guess(value: float, unit: Unit | None = None) -> str:
 
 def _unknown(photo: Path | str | tuple[int, int], reason: str) -> Lens:
     note = (
-        f"The focal length of {_name(photo)} is not known: {reason or 'no EXIF has it'}. Its "
+        f"The focal length of {_name(photo)} is not known: {reason or 'no EXIF says it'}. Its "
         "metres are those of the network's training camera. Give its focal length, such as 26mm "
         "(35-mm equivalent) or 0.75 (of its width)."
     )

@@ -155,7 +155,7 @@ def test_a_photo_takes_the_focal_length_of_its_calibration(tmp_path):
 def test_a_frame_without_a_file_has_no_exif():
     lens = find_lens((30, 40), EXIF)
     assert (lens.focal, lens.source) == (None, "unknown")
-    assert "30x40 is not known: no EXIF has it. Its metres are those of the network's" in lens.note
+    assert "30x40 is not known: no EXIF says it. Its metres are those of the network's" in lens.note
 
 
 # What a photo's EXIF says.
@@ -377,7 +377,7 @@ def test_damaged_exif_is_none_and_says_nothing_red(tmp_path, exif, recwarn):
     path = write_photo(tmp_path / "damaged.jpg", {}, exif=exif)
     lens = find_lens(path, EXIF)
     assert lens.focal is None
-    assert "damaged.jpg is not known: no EXIF has it" in lens.note
+    assert "damaged.jpg is not known: no EXIF says it" in lens.note
     assert not recwarn
 
 
@@ -432,7 +432,7 @@ def test_a_photo_without_a_focal_length_does_not_stop_a_list(tmp_path, capsys):
     assert other == pytest.approx(28 / 26 * one)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1
-    assert "0.jpg is not known: no EXIF has it. Its metres are those of the network's" in lines[0]
+    assert "0.jpg is not known: no EXIF says it. Its metres are those of the network's" in lines[0]
 
 
 def test_a_bad_word_is_refused_before_a_photo_is_opened(tmp_path):
