@@ -1,0 +1,305 @@
+"""A camera's intrinsics, and the calibration files that they are read from."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from depthlib.data.images import check_rgb
+
+SHARES = (0.2, 10.0)  # of a photo's width: what focal lengths of lenses lie between
+
+# Names are compared in small letters without underscores. Of a stereo rig the left camera counts.
+_MATRICES = (
+    "camera_matrix", "camera_matrix_1", "intrinsic_matrix", "intrinsics", "mtx", "K", "K1", "M1",
+)  # fmt: skip
+_PROJECTIONS = ("P_rect_02", "P2")  # KITTI's, of rectified photos: nothing is left to undistort
+_DISTORTIONS = (
+    "distortion_coefficients", "distortion_coefficients_1", "distortion_coeffs", "dist_coeffs",
+    "dist_coeffs_1", "distortion", "dist", "D", "D1",
+)  # fmt: skip
+_MODELS, _FISHEYE_FLAGS = ("distortion_model",), ("fisheye_model",)
+_WIDTHS, _HEIGHTS = ("image_width", "width"), ("image_height", "height")
+_SIZES = ("image_size", "S_rect_02")  # width and height in one
+_PINHOLES = ("", "plumbbob", "radtan", "rationalpolynomial")
+_FISHEYES = ("equidistant", "fisheye")
+_COUNTS = (0, 4, 5, 8, 12, 14)  # of coefficients that OpenCV's pinhole model has
+
+_NUMBER = re.compile(
+    r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?|\b(?:nan|inf)\b", re.IGNORECASE
+)
+_ENTRY = re.compile(r"^([A-Za-z]\w*)[ \t]*:(.*(?:\n(?![A-Za-z]).*)*)", re.M)
+_DATA = re.compile(r"\bdata\s*:\s*(\[[^\]]*\]|(?:\s*-\s+\S+)+)")
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """What a pinhole camera makes of a photo of `width` x `height` pixels.
+
+    fx, fy: focal lengths, pixels. cx, cy: principal point, pixels; (0, 0) is the centre of the
+    first pixel, as in OpenCV.
+    """
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+
+    @property
+    def focal(self) -> float:
+        """The horizontal focal length over the photo's width."""
+        return self.fx / self.width
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """The camera matrix, float64 (3, 3)."""
+        return np.array([(self.fx, 0, self.cx), (0, self.fy, self.cy), (0, 0, 1)], np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class CameraCalibration:
+    """A camera as its calibration file says.
+
+    path: the file. matrix: (3, 3), pixels. distortion: OpenCV's coefficients, of the `fisheye`
+    model or the pinhole one. size: (height, width) of the photos it was made with, None where the
+    file does not say it.
+    """
+
+    path: Path
+    matrix: np.ndarray
+    distortion: np.ndarray
+    fisheye: bool
+    size: tuple[int, int] | None
+
+    def fit(self, height: int, width: int) -> Intrinsics:
+        """The intrinsics of a photo of this size, as the camera took it.
+
+        A photo of another size has them scaled. Errors: ValueError for a photo of another aspect;
+        for a file without a size, for one whose centre is far from the principal point.
+        """
+        old_height, old_width = self.size or (height, width)
+        if not same_aspect(height, width, old_height, old_width):
+            raise ValueError(
+                "A photo must have the aspect of its calibration. Received: a photo of "
+                f"{height}x{width} (height x width) and {self.path} of {old_height}x{old_width}. "
+                "Calibrate with photos of this camera and mode, uncropped and not turned."
+            )
+        across, down = width / old_width, height / old_height
+        (fx, _, cx), (_, fy, cy) = self.matrix[:2].tolist()
+        # The first pixel's centre is 0, so it is the corner, at -0.5, that stays where it is.
+        intrinsics = Intrinsics(
+            fx * across, fy * down,
+            (cx + 0.5) * across - 0.5, (cy + 0.5) * down - 0.5,
+            width, height,
+        )  # fmt: skip
+        self._check(intrinsics)
+        return intrinsics
+
+    def undistort(self, rgb: np.ndarray) -> tuple[np.ndarray, Intrinsics]:
+        """The photo as a pinhole camera would take it, of the same size, and its intrinsics.
+
+        rgb: uint8 (height, width, 3). The view is the largest without black borders that keeps the
+        shape of a pixel, so the focal length differs from that of `fit`. Errors: those of `fit`;
+        ValueError for an array that is no photo, or a distortion that cannot be taken out.
+        """
+        check_rgb(rgb)
+        height, width = rgb.shape[:2]
+        old = self.fit(height, width)
+        if not self.fisheye and not self.distortion.any():
+            return rgb, old
+        matrix, size = old.matrix, (width, height)
+        if self.fisheye:
+            new = cv2.fisheye.estimateNewCameraMatrixForUndistortRectify(
+                matrix, self.distortion, size, np.eye(3), balance=0
+            )
+        else:
+            new, _ = cv2.getOptimalNewCameraMatrix(matrix, self.distortion, size, 0)
+            # OpenCV stretches the view to the photo's shape. The longer of its two focal lengths
+            # for both keeps pixels as they are, and sees a part of the same view.
+            zoom = max(new[0, 0] / old.fx, new[1, 1] / old.fy)
+            new[0, 0], new[1, 1] = zoom * old.fx, zoom * old.fy
+        fx, fy, cx, cy = new[(0, 1, 0, 1), (0, 1, 2, 2)].tolist()
+        intrinsics = Intrinsics(fx, fy, cx, cy, width, height)
+        self._check(intrinsics)
+        if self.fisheye:
+            return cv2.fisheye.undistortImage(rgb, matrix, self.distortion, Knew=new), intrinsics
+        return cv2.undistort(rgb, matrix, self.distortion, None, new), intrinsics
+
+    def _check(self, found: Intrinsics) -> None:
+        """Errors: ValueError where no camera takes such photos."""
+        # Without a size the principal point alone tells whether the photo has the right one.
+        low, high = (0.0, 1.0) if self.size else (1 / 3, 2 / 3)
+        centre = (found.cx / found.width, found.cy / found.height)
+        if not SHARES[0] <= found.focal <= SHARES[1] or not all(low < c < high for c in centre):
+            raise ValueError(
+                f"A calibration must have a focal length of {SHARES[0]:g} to {SHARES[1]:g} times "
+                f"the photo's width, and a principal point {low:.2g} to {high:.2g} of the way "
+                f"across it. Received: {found.fx:.6g} and ({found.cx:.6g}, {found.cy:.6g}) in "
+                f"pixels of {found.height}x{found.width} (height x width), from {self.path}. Give "
+                "photos of the size that the calibration was made with, and write it into the file "
+                "as image_width and image_height; or calibrate again."
+            )
+
+
+def read_camera(path: Path | str) -> CameraCalibration:
+    """The camera of a calibration file.
+
+    OpenCV's YAML, XML or JSON; a camera_info of ROS; KITTI's calib_cam_to_cam.txt or calib.txt, of
+    the left colour camera (rectified photos). Of a stereo rig's file the first camera is read.
+    Errors: an OSError that names the file; ValueError for a file that is no calibration, lacks
+    numbers, or holds those of no camera.
+    """
+    path = Path(path)
+    entries = _read_entries(path)
+    distortion, fisheye = np.zeros(0), False
+    if _find(entries, _MATRICES):
+        matrix = _read_numbers(entries, _MATRICES, (9,), path).reshape(3, 3)
+        distortion, fisheye = _read_distortion(entries, path)
+    elif _find(entries, _PROJECTIONS):
+        matrix = _read_numbers(entries, _PROJECTIONS, (12,), path).reshape(3, 4)[:, :3]
+    else:
+        raise ValueError(
+            "A calibration must have camera_matrix (OpenCV, ROS), P_rect_02 or P2 (KITTI). "
+            f"Received: {', '.join(entries) or 'no names'} in {path}. Write the 3x3 matrix in "
+            "pixels as camera_matrix, with cv2.FileStorage."
+        )
+    _check_matrix(matrix, path)
+    camera = CameraCalibration(path, matrix, distortion, fisheye, _read_size(entries, path))
+    if camera.size:
+        camera.fit(*camera.size)
+    return camera
+
+
+def same_aspect(height: int, width: int, other_height: int, other_width: int) -> bool:
+    """Whether one size is another resized: of its aspect within 2 %, or but for rounding."""
+    off = abs(width * other_height / other_width - height)
+    return off < 1 or off <= 0.02 * height
+
+
+def _check_matrix(matrix: np.ndarray, path: Path) -> None:
+    """Errors: ValueError for a matrix that is none of a camera; a little skew is left out."""
+    fx, fy = matrix[0, 0], matrix[1, 1]
+    upright = matrix[1, 0] == 0 and abs(matrix[0, 1]) <= 0.01 * fx
+    if not (fx > 0 and fy > 0 and upright and (matrix[2] == (0, 0, 1)).all()):
+        raise ValueError(
+            "A camera matrix must be (fx 0 cx, 0 fy cy, 0 0 1) in pixels, fx and fy above 0. "
+            f"Received: {matrix.tolist()} in {path}. Calibrate the camera, or transpose a matrix "
+            "that was written by columns."
+        )
+
+
+def _read_distortion(entries: dict[str, str], path: Path) -> tuple[np.ndarray, bool]:
+    """The coefficients, and whether they are those of the fisheye model."""
+    model = entries.get(_find(entries, _MODELS), "").strip()
+    word = re.sub(r"[^a-z]", "", model.lower())
+    if word not in _PINHOLES + _FISHEYES:
+        raise ValueError(
+            "distortion_model must be plumb_bob, rational_polynomial, equidistant or fisheye. "
+            f"Received: {model} in {path}. Calibrate with one of these."
+        )
+    # OpenCV's calibration program writes 0 or 1.
+    flag = _read_numbers(entries, _FISHEYE_FLAGS, (0, 1), path)
+    fisheye = word in _FISHEYES or bool(flag.any())
+    return _read_numbers(entries, _DISTORTIONS, (4,) if fisheye else _COUNTS, path), fisheye
+
+
+def _read_size(entries: dict[str, str], path: Path) -> tuple[int, int] | None:
+    """(height, width) of the photos that the calibration was made with, where it is said."""
+    if _find(entries, _SIZES):
+        width, height = _read_numbers(entries, _SIZES, (2,), path)
+    elif _find(entries, _WIDTHS + _HEIGHTS):
+        (width,), (height,) = (
+            _read_numbers(entries, names, (1,), path) for names in (_WIDTHS, _HEIGHTS)
+        )
+    else:
+        return None
+    if not (width >= 1 and height >= 1 and width % 1 == height % 1 == 0):
+        raise ValueError(
+            "A calibration's image_width and image_height must be whole numbers above 0. Received: "
+            f"{width:g} and {height:g} in {path}. Write those of the photos it was made with."
+        )
+    return int(height), int(width)
+
+
+def _read_numbers(
+    entries: dict[str, str], names: tuple[str, ...], counts: tuple[int, ...], path: Path
+) -> np.ndarray:
+    """The numbers of the entry of one of these names, float64; none where there is no such entry.
+
+    Errors: ValueError for another count than one of `counts`, for NaN and infinity.
+    """
+    name = _find(entries, names)
+    numbers = np.array([float(word) for word in _NUMBER.findall(entries.get(name, ""))])
+    if len(numbers) not in counts or not np.isfinite(numbers).all():
+        raise ValueError(
+            f"{name or names[0]} of a calibration must hold {' or '.join(map(str, counts))} finite "
+            f"numbers. Received: {numbers.tolist()} in {path}. Calibrate again, or copy the file "
+            "again."
+        )
+    return numbers
+
+
+def _find(entries: dict[str, str], names: tuple[str, ...]) -> str:
+    """The first of `names` that the file has, as it writes it; "" where it has none."""
+    written = {_plain(name): name for name in entries}
+    return next((written[_plain(name)] for name in names if _plain(name) in written), "")
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "")
+
+
+def _read_entries(path: Path) -> dict[str, str]:
+    """What a calibration file says, as text, by name.
+
+    OpenCV's own files are read by OpenCV. It does not read all that ROS writes (a camera_name of
+    00b09d01, 1e-3, a list with a number a line), so there we look for names and numbers.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"A calibration must be a text file. Received: {path}, which is not UTF-8. Write it "
+            "with cv2.FileStorage, as .yml or .xml."
+        ) from error
+    if not text.startswith(("%YAML", "<", "{")):
+        if text.count("[") != text.count("]"):
+            raise ValueError(
+                f"A calibration must be a whole file. Received: {path}, where a list is not "
+                "closed. Copy it again."
+            )
+        text = re.sub(r"(^|\s)#.*", "", text.replace("\r\n", "\n"))
+        return {name: _pick_data(value) for name, value in _ENTRY.findall(text)}
+    try:
+        storage = cv2.FileStorage(text, cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
+        root = storage.root()
+        return {name: " ".join(_walk(root.getNode(name))) for name in root.keys()}  # noqa: SIM118
+    except (cv2.error, SystemError) as error:  # the second is what its constructor raises
+        raise ValueError(
+            f"A calibration must be a file that OpenCV reads. Received: {path}, which it cannot. "
+            "Write it again with cv2.FileStorage, or copy it again."
+        ) from error
+
+
+def _pick_data(value: str) -> str:
+    """The numbers of a matrix alone, which rows and cols may stand beside."""
+    data = _DATA.search(value)
+    return data[1] if data else value
+
+
+def _walk(node: cv2.FileNode) -> Iterator[str]:
+    """The words and numbers of one of OpenCV's entries; of a matrix, its data."""
+    if node.isMap():
+        yield from _walk(node.getNode("data"))
+    elif node.isSeq():
+        for i in range(node.size()):
+            yield from _walk(node.at(i))
+    elif node.isString():
+        yield node.string()
+    elif node.isInt() or node.isReal():
+        yield repr(node.real())
