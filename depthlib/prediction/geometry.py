@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from depthlib.data.images import check_rgb, resize_rgb
+from depthlib.data.intrinsics import SHARES
 
 FAR = 0.8  # of a network's range: where it ends, all that is further is pressed together
 # Rooms: how a photo's own ratio and what it leaves of the view empty decide the ratio it is seen
@@ -112,7 +113,7 @@ def lay_out(height: int, width: int, view: View, focal: float | None = None) -> 
     if not is_road:
         empty = FILL_WIDE if width / height > view.shape else FILL_TALL
         seen = ratio**RATIO_POWER * (fill / fit) ** empty
-        scale = min(fit * seen / ratio, max(fit, fill))
+        scale = fit * seen / ratio
         if fit < scale < LEAST_TILING * fit:
             scale = fit
     rows, columns = max(1, round(height * scale)), max(1, round(width * scale * squeeze))
@@ -134,10 +135,12 @@ def check_focal(focal: float | None, view: View) -> None:
     """Accepts a horizontal focal length over the photo's width, or None; else ValueError."""
     if focal is None:
         return
-    if not 0.2 <= focal <= 10:  # NaN too
+    low, high = SHARES
+    if not low <= focal <= high:  # NaN too
         raise ValueError(
-            "`focal` must be a focal length over the photo's width, from 0.2 to 10. Received: "
-            f"focal={focal}. Millimetres of 35 mm film over 36 are about that: 26 mm is 0.72."
+            f"`focal` must be a focal length over the photo's width, from {low:g} to {high:g}. "
+            f"Received: focal={focal}. Millimetres of 35 mm film over 36 are about that: 26 mm is "
+            "0.72."
         )
     if view.focal is None:
         raise ValueError(
