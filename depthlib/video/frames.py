@@ -1,30 +1,40 @@
-"""The frames of a video: read from a file, a folder or a camera, and written so that a part plays.
+"""The frames of a video: read from a file, a folder, a camera or a URL, and written.
 
-A video is written as Motion JPEG in AVI: each frame stands alone, so a file that was cut off plays
-up to the cut, which one of MP4 does not. It has the name *.part.avi until it is whole.
+What is written has the name *.part.avi or *.part.mp4 until it is whole, and plays before that.
+Sound is neither read nor written.
 """
 
+import glob
+import re
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import count, islice
+from math import inf
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from depthlib.data.images import read_rgb, write_rgb
+from depthlib.data.images import check_rgb, read_rgb, write_rgb
 from depthlib.files import natural_key
+from depthlib.video.containers import AviFile, Mp4File, find_ffmpeg
 
 IMAGES = (".jpg", ".jpeg", ".png")
-QUALITY = 90  # of JPEG
+URLS = ("http://", "https://", "rtsp://")
+CONTAINERS = {".avi": AviFile, ".mp4": Mp4File}
+SLOWEST = 0.01  # frames a second: OpenCV ends the process below 0.001
+STAMPS = 1000  # frames whose time stamps are compared with the rate that a file claims
 
 
 @dataclass(frozen=True)
 class Frames:
     """Frames to iterate over once, uint8 RGB (height, width, 3), all of one size.
 
-    `fps` and `count` are what the source announces, None where it does not; `live` is a camera's.
-    Iterating raises ValueError at a frame of another size.
+    `fps` is the mean rate, `count` what the source announces, None where neither is known; `live`
+    is a camera's. Iterating raises ValueError at a frame of another size.
     """
 
     source: str
@@ -49,26 +59,32 @@ class Frames:
 def open_frames(source: Path | str | int) -> Frames:
     """The frames of a video file, a folder of images, a pattern (folder/*_colors.png) or a camera.
 
-    Images come in natural order (frame2 before frame10). A camera is its number, 0 for the first.
-    FFmpeg brings a video file that changes its size to its first one.
-    Errors: FileNotFoundError; ValueError for a file that cannot be decoded or has no frame, a
+    Images come in natural order (frame2 before frame10), hidden ones (._frame2.jpg) not at all.
+    A camera is its number, 0 for the first, or its device, /dev/video0. What exists under the name
+    comes first: a folder 2024 is no camera. Of URLs, http://, https:// and rtsp:// (live) are
+    opened; http:// is tested on a local server, while https://, rtsp:// and /dev/video0 have not
+    been run. FFmpeg brings a video file that changes its size to its first one.
+    The rate of a file is what its time stamps say where it claims another: browsers record at 1,000
+    frames a second, phones at a rate that varies, of which this is the mean.
+    Errors: FileNotFoundError; ValueError for a video that cannot be decoded or has no frame, a
     folder without images, a camera that gives none.
     """
-    if str(source).isdigit():
-        return _open_camera(int(source))
-    path = Path(source)
-    if path.is_dir():
-        return _open_images(
-            path, [file for file in path.iterdir() if file.suffix.lower() in IMAGES]
-        )
-    if "*" in path.name:
-        return _open_images(path, list(path.parent.glob(path.name)))
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"There is no video or folder {path}. Give a video file, a folder of frames, or a "
-            "camera's number (0 is the first)."
-        )
-    return _open_video(path)
+    name = str(source)
+    if name.startswith(URLS):
+        return _open_url(name)
+    path = Path(name)
+    if path.is_dir() or (not path.exists() and "*" in path.name and path.parent.is_dir()):
+        return _open_images(path)
+    if path.is_char_device():
+        return _open_camera(name, cv2.VideoCapture(name, cv2.CAP_V4L2))
+    if path.is_file():
+        return _open_video(path)
+    if re.fullmatch("0|[1-9][0-9]{0,3}", name):
+        return _open_camera(name, cv2.VideoCapture(int(name)))
+    raise FileNotFoundError(
+        f"There is no video or folder {path}. Give a video file, a folder of frames, a camera's "
+        f"number (0 is the first), or a URL ({', '.join(URLS)})."
+    )
 
 
 @contextmanager
@@ -77,72 +93,164 @@ def open_writer(
 ) -> Iterator[Callable[[np.ndarray], None]]:
     """Gives a function that writes the next frame, uint8 RGB (height, width, 3), to `target`.
 
-    That is a video (.avi), or a pattern like folder/*.png, in which * becomes the frame's number.
-    When the block fails or the process is killed, what is written stays: images, or a video called
-    *.part.avi that plays; a video that had the target's name stays as it was.
-    Errors: ValueError for another suffix, or an fps that is not above 0; FileExistsError where the
-    pattern finds files; OSError where the disk does not take the video.
+    That is a video without sound (.avi; .mp4 with the package imageio-ffmpeg, the extra `video`,
+    where an odd side gets a black row or column), or a pattern like folder/*.png, in which *
+    becomes the frame's number. When the block fails or the process is killed, what is written
+    stays: images, or a video called *.part.avi that plays; a video that had the target's name stays
+    as it was. A part that an earlier run left stays too, and the next is called *.part2.avi.
+    Errors: ValueError for another suffix, a frame of another size, or an fps that is not above 0;
+    FileExistsError where the pattern finds files; IsADirectoryError where the target is a folder;
+    OSError where the disk is full, at once, with the number of frames that play.
     """
     target = Path(target)
-    if not fps > 0:
-        raise ValueError(f"`fps` must be above 0. Received: fps={fps}. Use 10.")
-    if target.suffix != ".avi" and not ("*" in target.stem and target.suffix in IMAGES):
+    if not SLOWEST <= fps < inf:
         raise ValueError(
-            "A video must be written to an .avi file or to images, folder/*.png or folder/*.jpg. "
-            f"Received: {target}. An .mp4 that is cut off does not play: write .avi, then convert."
+            f"`fps` must be finite and at least {SLOWEST}, above 0. Received: fps={fps}. Use 10."
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.suffix == ".avi":
-        yield from _write_video(target, fps, height, width)
-    else:
-        yield _number_images(target)
+    images = "*" in target.stem and target.suffix in IMAGES
+    if not images and target.suffix not in CONTAINERS:
+        raise ValueError(
+            "A video must be written to an .avi file or to images, folder/*.png or folder/*.jpg, "
+            f"or to an .mp4 file. Received: {target}. Choose another name."
+        )
+    if target.suffix == ".mp4":
+        find_ffmpeg()
+    if target.is_dir():
+        raise IsADirectoryError(
+            f"A video must be a file. Received: {target}, a folder. Use {target / 'video.avi'}."
+        )
+    opened = _write_images(target) if images else _write_video(target, fps, height, width)
+    with opened as write_one:
+
+        def write(rgb: np.ndarray) -> None:
+            check_rgb(rgb)
+            if rgb.shape[:2] != (height, width):
+                raise ValueError(
+                    f"The frames of a video must have one size. Received: {rgb.shape[0]}x"
+                    f"{rgb.shape[1]} for {height}x{width} in {target}. Resize the frame."
+                )
+            write_one(rgb)
+
+        yield write
+
+
+def protect_source(source: Path | str | int, target: Path | str) -> None:
+    """Accepts a target that leaves its source as it is; nothing is opened.
+
+    Errors: ValueError where both are one file, under whatever names and links, or where the target
+    would be among the frames of the folder or pattern.
+    """
+    source, target = Path(str(source)), Path(target)
+    if source.exists() and target.exists() and source.samefile(target):
+        raise ValueError(
+            f"The target must not be the source. Received: {target}, which is {source}. Choose "
+            "another name."
+        )
+    folder = source if source.is_dir() else source.parent
+    if not (folder.is_dir() and target.parent.is_dir() and folder.samefile(target.parent)):
+        return
+    for number in range(max(len(_find_images(source)), 1)):
+        name = _name_image(target, number).name
+        if _is_frame(name, source):
+            raise ValueError(
+                f"The target must not become a frame of the source. Received: {target}, of which "
+                f"{name} would be one of {source}. Choose another folder."
+            )
 
 
 def _open_video(path: Path) -> Frames:
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    capture = _open_capture(path, decoded=True)
     if not capture.isOpened():
         raise ValueError(
             "A video must be one that OpenCV's FFmpeg decodes. Received: "
-            f"{path}, {path.stat().st_size} bytes. Copy it again, or convert it to .mp4."
+            f"{path}, {path.stat().st_size} bytes. {_advise(path)}"
         )
-    fps, count = (capture.get(key) for key in (cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_COUNT))
-    # A file that was cut off has no index: its count is 0 or below.
-    known = {"fps": fps if fps > 0 else None, "count": round(count) if count > 0 else None}
-    complaint = f"A video must have frames. Received: none that can be decoded in {path}."
-    return _begin(str(path), _read_capture(capture), complaint, **known)
+    announced = _read_rate(capture)
+    if announced[0] and (measured := _measure_rate(path, announced[0])):
+        announced = measured
+    frames = _read_capture(capture)
+    if (first := next(frames, None)) is None:
+        raise ValueError(
+            f"A video must have frames. Received: none that can be decoded in {path}. "
+            f"{_advise(path)}"
+        )
+    return _begin(str(path), first, frames, *announced)
 
 
-def _open_camera(number: int) -> Frames:
-    capture = cv2.VideoCapture(number)
-    fps = capture.get(cv2.CAP_PROP_FPS) if capture.isOpened() else 0
-    complaint = (
-        f"A camera must be there and give frames. Received: camera {number}, which gives none. "
-        "Plug it in, close what else uses it, or try another number (0 is the first)."
-    )
-    known = {"fps": fps if fps > 0 else None, "count": None, "live": True}
-    return _begin(f"camera {number}", _read_capture(capture), complaint, **known)
+def _open_url(url: str) -> Frames:
+    shown = re.sub("//[^/]*@", "//", url)  # no password in a message
+    capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG)
+    announced = _read_rate(capture)
+    frames = _read_capture(capture)
+    if (first := next(frames, None)) is None:
+        raise ValueError(
+            f"A URL must give a video that OpenCV's FFmpeg decodes. Received: {shown}, which gives "
+            "none. See whether a browser or a player opens it, or download it and give the file."
+        )
+    return _begin(shown, first, frames, *announced, live=url.startswith("rtsp"))
 
 
-def _open_images(path: Path, files: list[Path]) -> Frames:
-    files = sorted(files, key=lambda file: natural_key(file.name))
-    complaint = (
-        f"A folder of frames must hold {', '.join(IMAGES)} files. Received: none in {path}. Give "
-        "the folder that holds the images themselves, or a pattern like folder/*_colors.png."
-    )
-    return _begin(str(path), map(read_rgb, files), complaint, fps=None, count=len(files))
+def _open_camera(name: str, capture: cv2.VideoCapture) -> Frames:
+    fps, _ = _read_rate(capture)
+    frames = _read_capture(capture)
+    if (first := next(frames, None)) is None:
+        raise ValueError(
+            f"A camera must be there and give frames. Received: camera {name}, which gives none. "
+            "Plug it in, close what else uses it, or try another number (0 is the first)."
+        )
+    return _begin(f"camera {name}", first, frames, fps, None, live=True)
 
 
-def _begin(source: str, frames: Iterator, complaint: str, fps, count, live: bool = False) -> Frames:
-    first = next(frames, None)
-    if first is None:
-        raise ValueError(complaint)
-    return Frames(source, fps, count, live, *first.shape[:2], _chain(first, frames))
+def _open_images(source: Path) -> Frames:
+    files = sorted(_find_images(source), key=lambda file: natural_key(file.name))
+    if not files:
+        raise ValueError(
+            f"A folder of frames must hold {', '.join(IMAGES)} files. Received: none in {source}. "
+            "Give the folder that holds the images themselves, or a pattern like "
+            "folder/*_colors.png."
+        )
+    frames = map(read_rgb, files)
+    return _begin(str(source), next(frames), frames, None, len(files))
 
 
-def _chain(first: np.ndarray, frames: Iterator) -> Iterator[np.ndarray]:
+def _begin(
+    source: str,
+    first: np.ndarray,
+    frames: Iterator[np.ndarray],
+    fps: float | None,
+    count: int | None,
+    live: bool = False,
+) -> Frames:
+    height, width = first.shape[:2]
+    return Frames(source, fps, count, live, height, width, _chain(first, frames))
+
+
+def _chain(first: np.ndarray, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     yield first
     del first
     yield from frames
+
+
+def _find_images(source: Path) -> list[Path]:
+    """The files that are the frames of a folder or of a pattern."""
+    folder = source if source.is_dir() else source.parent
+    return [file for file in folder.iterdir() if _is_frame(file.name, source) and file.is_file()]
+
+
+def _is_frame(name: str, source: Path) -> bool:
+    """Whether an image of this name is a frame of `source`, if it lies in its folder."""
+    if name.startswith("."):
+        return False
+    if source.is_dir():
+        return Path(name).suffix.lower() in IMAGES
+    return not source.exists() and fnmatchcase(name, source.name)
+
+
+def _open_capture(path: Path, decoded: bool) -> cv2.VideoCapture:
+    """A video file's frames, or its packets, which need no decoder."""
+    # An absolute path: what FFmpeg gets as file:v.avi or concat:v.avi is another file to it.
+    options = [] if decoded else [cv2.CAP_PROP_FORMAT, -1]
+    return cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, options)
 
 
 def _read_capture(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
@@ -157,41 +265,115 @@ def _read_capture(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
         capture.release()
 
 
-def _write_video(target: Path, fps: float, height: int, width: int) -> Iterator[Callable]:
-    part = target.with_name(f"{target.stem}.part.avi")
-    # OpenCV's own JPEGs take FFmpeg less than half the time that its encoder needs.
-    options = [cv2.VIDEOWRITER_PROP_RAW_VIDEO, 1]
-    code = cv2.VideoWriter_fourcc(*"MJPG")
-    writer = cv2.VideoWriter(str(part), cv2.CAP_FFMPEG, code, fps, (width, height), options)
-    if not writer.isOpened():
-        raise OSError(f"OpenCV cannot write {part}. Choose a folder that can be written to.")
-    bgr = np.empty((height, width, 3), np.uint8)
+def _read_rate(capture: cv2.VideoCapture) -> tuple[float | None, int | None]:
+    """Frames a second and frames, as announced."""
+    fps, frames = (capture.get(key) for key in (cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_COUNT))
+    # A file that was cut off has no index: its count is 0 or below.
+    return fps if fps > 0 else None, round(frames) if frames > 0 else None
+
+
+def _measure_rate(path: Path, claimed: float) -> tuple[float, int] | None:
+    """Frames a second and frames by the time stamps, None where they allow what is claimed.
+
+    Most files are done with after a second's reading. A packet may be half a frame, of interlaced
+    video, or one that is not shown: so nothing is changed before decoded frames say so as well.
+    """
+    for decoded, most in ((False, STAMPS), (False, None), (True, STAMPS)):
+        stamps = list(islice(_read_stamps(path, decoded), most))
+        span = (max(stamps) - min(stamps)) / 1000 if stamps else 0
+        steps = len(stamps) - 1
+        if span <= 0 or abs(span - steps / claimed) <= span / 100 + 1 / claimed:
+            return None
+        if not decoded:
+            measured = steps / span, len(stamps)
+    return measured
+
+
+def _read_stamps(path: Path, decoded: bool) -> Iterator[float]:
+    """The time of each frame or packet, in milliseconds, in the order of decoding."""
+    capture = _open_capture(path, decoded)
+    while capture.grab():
+        yield capture.get(cv2.CAP_PROP_POS_MSEC)
+
+
+def _advise(path: Path) -> str:
+    """What to do with a video that is not decoded."""
+    capture = _open_capture(path, decoded=False)
+    if not capture.grab():
+        return "Copy it again, or convert it to .mp4."
+    fourcc = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True)
+    converted = path.with_name(f"{path.stem}_h264.mp4")
+    return (
+        f"Its codec is {repr(fourcc)[2:-1]}. Convert it: "
+        f"ffmpeg -i {shlex.quote(str(path))} -c:v libx264 {shlex.quote(str(converted))}"
+    )
+
+
+@contextmanager
+def _write_video(
+    target: Path, fps: float, height: int, width: int
+) -> Iterator[Callable[[np.ndarray], None]]:
+    part = _make_part(target)
     written = 0
-
-    def write(rgb: np.ndarray) -> None:
-        nonlocal written
-        cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR, dst=bgr)
-        writer.write(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1][None])
-        written += 1
-
     try:
-        yield write
-    finally:
-        writer.release()
-    # OpenCV says nothing of a full disk, so we ask the file.
-    capture = cv2.VideoCapture(str(part), cv2.CAP_FFMPEG)
-    count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-    capture.release()
-    if count != written:
-        raise OSError(
-            f"The disk took only a part of the video: {part}, {part.stat().st_size} bytes. Make "
-            "room, or choose another target."
-        )
+        container = CONTAINERS[target.suffix](part, fps, height, width)
+
+        def write(rgb: np.ndarray) -> None:
+            nonlocal written
+            written += 1
+            if not container.write(rgb):
+                raise _cut_short(container, part, written)
+
+        try:
+            yield write
+        finally:
+            container.close()
+    except BaseException:
+        if not written:
+            part.unlink()
+        raise
+    if not _is_whole(part, written):
+        raise _cut_short(container, part, written)
     part.replace(target)
 
 
-def _number_images(target: Path) -> Callable[[np.ndarray], None]:
-    found = next(target.parent.glob(target.name), None)
+def _cut_short(container: AviFile | Mp4File, part: Path, written: int) -> OSError:
+    """Makes the best of a video that the disk did not take, and says what that is."""
+    container.close()
+    container.trim()
+    plays = sum(1 for _ in _read_stamps(part, decoded=True))
+    return OSError(
+        f"The disk took only a part of the video: {plays} of {written} frames play in {part}. Make "
+        "room, or choose another target."
+    )
+
+
+def _make_part(target: Path) -> Path:
+    """A new file beside the target, under a name that no earlier run has left a part under."""
+    suffixes = (f".part{number if number > 1 else ''}{target.suffix}" for number in count(1))
+    part = next(part for part in map(target.with_suffix, suffixes) if not part.exists())
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.touch(exist_ok=False)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"OpenCV cannot write {part}: {error.strerror}. Choose a folder that you may write to.",
+        ) from error
+    return part
+
+
+def _is_whole(part: Path, written: int) -> bool:
+    """Whether both the index and the packets are there."""
+    announced = _read_rate(_open_capture(part, decoded=False))[1] or 0
+    return announced == written == sum(1 for _ in _read_stamps(part, decoded=False))
+
+
+@contextmanager
+def _write_images(target: Path) -> Iterator[Callable[[np.ndarray], None]]:
+    # Only * is special: a name may hold brackets.
+    pattern = "*".join(map(glob.escape, target.name.split("*")))
+    found = next(target.parent.glob(pattern), None)
     if found:
         raise FileExistsError(
             f"The images of a video must not mix with others. Received: {target}, where {found} "
@@ -201,7 +383,19 @@ def _number_images(target: Path) -> Callable[[np.ndarray], None]:
 
     def write(rgb: np.ndarray) -> None:
         nonlocal written
-        write_rgb(target.with_name(target.name.replace("*", f"{written:06d}")), rgb)
+        path = _name_image(target, written)
+        try:
+            write_rgb(path, rgb)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"Only {written} images of the video are written: {error.strerror} at {path}. "
+                "Make room, or choose another folder.",
+            ) from error
         written += 1
 
-    return write
+    yield write
+
+
+def _name_image(target: Path, number: int) -> Path:
+    return target.with_name(target.name.replace("*", f"{number:06d}"))

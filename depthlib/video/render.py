@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 
 from depthlib.data.images import resize_rgb
 from depthlib.plotting import DEPTH_COLOURS, shorten
-from depthlib.video.frames import Frames, open_frames, open_writer
+from depthlib.video.frames import Frames, open_frames, open_writer, protect_source
 from depthlib.video.smoothing import SMOOTHING, TemporalFilter
 
 FPS = 10.0  # of images and of cameras that do not say; KITTI's rate
@@ -132,7 +132,8 @@ def predict_video(
 ) -> VideoReport:
     """Writes the video `source` with its depth, as `predictor` (a `Predictor`) sees it.
 
-    `source`, `target` and `smoothing` as in `open_frames`, `open_writer` and `TemporalFilter`.
+    `source`, `target` and `smoothing` as in `open_frames`, `open_writer` and `TemporalFilter`;
+    a target that would change the source is refused before anything opens. Sound is not kept.
     `limits` are the depths that the colours span through the whole video, by default from a
     twentieth of the network's largest depth. `fps` is by default the source's, else 10; a camera's
     is no more than the network keeps up with. `count` stops after so many frames. An interrupt ends
@@ -141,12 +142,14 @@ def predict_video(
     if count is not None and count < 1:
         raise ValueError(f"`count` must be at least 1. Received: count={count}. None is all.")
     filter_depth = TemporalFilter(smoothing)
+    protect_source(source, target)
     frames = open_frames(source)
     view = _make_view(frames, limits, predictor)
     size = 1 if frames.live else predictor.batch_size  # a camera's picture must not wait for others
     photos = [np.zeros((frames.height, frames.width, 3), np.uint8)] * size
     own_rate = time_alone(predictor, photos)
-    fps = fps or min(frames.fps or FPS, own_rate if frames.live else math.inf)
+    if fps is None:
+        fps = min(frames.fps or FPS, own_rate if frames.live else math.inf)
     total = min((n for n in (frames.count, count) if n is not None), default=None)
     written, start = 0, time.perf_counter()
     read = work_ahead(_shrink(frames, count, view, predictor), 2 * size)

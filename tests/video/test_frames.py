@@ -1,6 +1,9 @@
-import os
 import subprocess
 import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 
 import cv2
 import numpy as np
@@ -97,22 +100,24 @@ def test_a_video_that_fails_half_way_plays_and_leaves_the_older_one_as_it_was(tm
         raise KeyboardInterrupt
     assert levels(path) == [200]
     assert levels(tmp_path / "a.part.avi") == pytest.approx([50, 60], abs=1)
-    write_all(path, [plain(90)])
-    assert levels(path) == pytest.approx([90], abs=1)
-    assert not (tmp_path / "a.part.avi").exists()
 
 
-def test_a_full_disk_is_an_error(tmp_path):
-    resource = pytest.importorskip("resource", reason="only Unix limits the size of files")
-    noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, limits[1]))
-    try:
-        with pytest.raises(OSError, match="disk took only a part.*a.part.avi"):
-            write_all(tmp_path / "a.avi", [noise] * 30)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert not (tmp_path / "a.avi").exists()
+def test_parts_of_earlier_runs_stay_and_the_next_has_a_number(tmp_path):
+    for level in (50, 60, 70):
+        with pytest.raises(KeyboardInterrupt), open_writer(tmp_path / "a.avi", 10, 32, 48) as write:
+            write(plain(level))
+            raise KeyboardInterrupt
+    write_all(tmp_path / "a.avi", [plain(90)])
+    names = {"a.part.avi": 50, "a.part2.avi": 60, "a.part3.avi": 70, "a.avi": 90}
+    assert {file.name for file in tmp_path.iterdir()} == set(names)
+    for name, level in names.items():
+        assert levels(tmp_path / name) == pytest.approx([level], abs=1)
+
+
+def test_a_part_without_a_frame_is_not_left(tmp_path):
+    with pytest.raises(KeyboardInterrupt), open_writer(tmp_path / "a.avi", 10, HEIGHT, WIDTH):
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
 
 
 def test_frames_that_change_their_size_are_refused_at_the_first_that_does(tmp_path):
@@ -158,6 +163,13 @@ def test_a_camera_that_is_not_there_is_refused():
             open_frames(number)
 
 
+def test_a_device_that_is_no_camera_is_refused():
+    if not Path("/dev/null").is_char_device():
+        pytest.skip("devices are files on Unix alone")
+    with pytest.raises(ValueError, match="Received: camera /dev/null, which gives none"):
+        open_frames("/dev/null")
+
+
 def test_a_camera_is_live_and_of_unknown_length(tmp_path, monkeypatch):
     path = write_all(tmp_path / "a.avi", [plain(RED)] * 2)
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
@@ -168,7 +180,7 @@ def test_a_camera_is_live_and_of_unknown_length(tmp_path, monkeypatch):
     assert not capture.isOpened()
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a", "frames/a.png", "a*.gif"])
+@pytest.mark.parametrize("name", ["a.mkv", "a", "frames/a.png", "a*.gif"])
 def test_a_target_that_would_not_survive_a_cut_is_refused(tmp_path, name):
     with (
         pytest.raises(ValueError, match=r"\.avi file or to images"),
@@ -178,13 +190,187 @@ def test_a_target_that_would_not_survive_a_cut_is_refused(tmp_path, name):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_rate_of_nothing_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="above 0. Received: fps=0"):
-        write_all(tmp_path / "a.avi", [plain(RED)], fps=0)
+@pytest.mark.parametrize("fps", [0, -1, 1e-4, float("nan"), float("inf")])
+def test_a_rate_of_nothing_is_refused(fps, tmp_path):
+    with pytest.raises(ValueError, match="above 0. Received: fps="):
+        write_all(tmp_path / "a.avi", [plain(RED)], fps=fps)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(OSError, match="cannot write .*a.part.avi"):
-        write_all(tmp_path / "a.avi", [plain(RED)])
+@pytest.mark.parametrize("name", ["a.avi", "new/a.avi", "a.mp4", "a_*.png", "new/a_*.png"])
+def test_a_folder_that_cannot_be_written_to_is_an_error(name, project):
+    code = """
+import os, sys, tempfile
+from pathlib import Path
+import numpy as np
+from depthlib.video.containers import find_ffmpeg
+from depthlib.video.frames import open_writer
+with tempfile.TemporaryDirectory() as folder:
+    Path(folder).chmod(0o555)
+    if sys.argv[1].endswith(".mp4"):
+        find_ffmpeg()
+    if not os.geteuid():
+        os.seteuid(65534)  # root may write anywhere
+    try:
+        with open_writer(Path(folder, sys.argv[1]), 10, 32, 48) as write:
+            write(np.zeros((32, 48, 3), np.uint8))
+    except PermissionError as error:
+        print(error)
+    if not os.getuid():
+        os.seteuid(0)
+"""
+    if name.endswith(".mp4"):
+        pytest.importorskip("imageio_ffmpeg", reason="needs the extra `video`")
+    command = [sys.executable, "-c", code, name]
+    said = subprocess.run(command, cwd=project, check=True, capture_output=True, text=True).stdout
+    assert "Permission denied" in said and "hoose a" in said
+
+
+def test_a_target_that_is_a_folder_is_refused_before_the_first_frame(tmp_path):
+    (tmp_path / "a.avi").mkdir()
+    with (
+        pytest.raises(IsADirectoryError, match="must be a file. Received: .*a.avi, a folder"),
+        open_writer(tmp_path / "a.avi", 10, HEIGHT, WIDTH),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("name", ["a.avi", "*.png"])
+def test_a_frame_of_another_size_is_refused(name, tmp_path):
+    with (
+        pytest.raises(ValueError, match="one size. Received: 32x64 for 32x48 in"),
+        open_writer(tmp_path / name, 10, HEIGHT, WIDTH) as write,
+    ):
+        write(plain(RED, width=64))
+
+
+@pytest.mark.parametrize("name", ["depth[1]_*.png", "what?*.jpg", "[!a]*.png"])
+def test_images_are_not_overwritten_whatever_their_name_holds(name, tmp_path):
+    write_all(tmp_path / name, [plain(RED)])
+    with pytest.raises(FileExistsError, match="must not mix"):
+        write_all(tmp_path / name, [plain(BLUE)])
+
+
+@pytest.mark.parametrize("name", ["2024", "00", "0", "7"])
+def test_a_folder_comes_before_a_camera_of_its_number(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_rgb(tmp_path / name / "0.png", plain(40))
+    assert levels(name) == [40]
+    if str(int(name)) == name:
+        assert levels(int(name)) == [40]
+
+
+@pytest.mark.parametrize(
+    "name", ["007", "00", "20241231235959", "-1", "²", "٣", "1e3", "file:a.avi"]
+)
+def test_what_only_looks_like_a_camera_or_a_url_is_a_file_that_is_missing(
+    name, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    write_all(tmp_path / "a.avi", [plain(RED)])
+    with pytest.raises(FileNotFoundError, match="no video or folder"):
+        open_frames(name)
+
+
+@pytest.mark.parametrize("name", ["file:a.avi", "concat:a.avi", "subfile,,start,0,end,0,,:a.avi"])
+def test_a_name_that_ffmpeg_takes_for_a_protocol_is_a_file_s(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_all(tmp_path / "a.avi", [plain(40)])
+    write_all(Path(name), [plain(90)])
+    assert levels(name) == pytest.approx([90], abs=1)
+    assert levels("a.avi") == pytest.approx([40], abs=1)
+
+
+def test_hidden_files_are_no_frames_of_a_folder_or_a_pattern(tmp_path):
+    write_rgb(tmp_path / "x.png", plain(40))
+    for name in ("._x.png", ".x.png", ".hidden.jpg"):
+        (tmp_path / name).write_bytes(b"Mac OS X")
+    (tmp_path / "y.png").mkdir()
+    assert levels(tmp_path) == levels(tmp_path / "*.png") == [40]
+
+
+def write_stamped(path, stamps):
+    """A frame at each millisecond of `stamps`, in a file that claims 1,000 frames a second."""
+    code, size = cv2.VideoWriter.fourcc(*"MJPG"), (WIDTH, HEIGHT)
+    options = [cv2.VIDEOWRITER_PROP_RAW_VIDEO, 1]
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, 1000, size, options)
+    for stamp in stamps:
+        writer.set(cv2.VIDEOWRITER_PROP_PTS, stamp)
+        writer.write(cv2.imencode(".jpg", plain(RED))[1][None])
+    writer.release()
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov"])
+@pytest.mark.parametrize(
+    "stamps, fps",
+    [
+        (range(0, 2000, 40), 25),  # a browser's recording
+        ([0, 33, 67, 100, 133, 200, 300, 400], 17.5),  # a phone's, in the dark
+        ([0, 500], 2),
+        ([500, 540, 580, 620], 25),
+        (range(1500), 1000),  # it is what it claims
+    ],
+)
+def test_the_rate_is_what_the_time_stamps_say(suffix, stamps, fps, tmp_path):
+    video = open_frames(write_stamped(tmp_path / f"a{suffix}", stamps))
+    assert video.fps == pytest.approx(fps, rel=1e-6)
+    assert video.count == len(list(video)) == len(stamps)
+
+
+def test_a_rate_that_the_first_thousand_stamps_do_not_show_is_that_of_the_whole(tmp_path):
+    """1,200 frames at 40 a second, 1,200 at 20."""
+    stamps = [*range(0, 30_000, 25), *range(30_000, 90_000, 50)]
+    video = open_frames(write_stamped(tmp_path / "a.mkv", stamps))
+    assert (video.fps, video.count) == (pytest.approx(2399 / 89.95, rel=1e-6), 2400)
+
+
+def test_a_file_without_time_stamps_keeps_its_rate(tmp_path):
+    stream = cv2.imencode(".jpg", plain(RED))[1].tobytes()
+    (tmp_path / "a.mjpeg").write_bytes(3 * stream)
+    assert open_frames(tmp_path / "a.mjpeg").fps == 25  # what FFmpeg takes such a stream for
+
+
+@pytest.mark.parametrize("code", [b"XYZ1", b"AV99", b"Q\0\0\0"])
+def test_a_codec_that_is_not_decoded_is_named_with_what_converts_it(code, tmp_path):
+    path = write_all(tmp_path / "my film.avi", [plain(RED)] * 2)
+    path.write_bytes(path.read_bytes().replace(b"MJPG", code))
+    with pytest.raises(ValueError, match="FFmpeg decodes. Received: .*my film.avi") as caught:
+        open_frames(path)
+    assert f"codec is {repr(code)[2:-1]}." in str(caught.value)
+    assert f"ffmpeg -i '{path}' -c:v libx264 '{tmp_path}/my film_h264.mp4'" in str(caught.value)
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A folder and the URL under which a server on this machine gives it."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+    address = "127.0.0.1", 0
+    with ThreadingHTTPServer(address, partial(Quiet, directory=tmp_path)) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield tmp_path, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_video_is_read_from_a_url(served):
+    folder, url = served
+    write_all(folder / "a.avi", [plain(c) for c in (RED, GREEN, BLUE)])
+    video = open_frames(f"{url}/a.avi")
+    assert (video.source, video.fps, video.count, video.live) == (f"{url}/a.avi", 12.5, 3, False)
+    for frame, colour in zip(video, (RED, GREEN, BLUE), strict=True):
+        assert np.abs(frame - np.array(colour, float)).max() < 6
+
+
+def test_a_url_that_gives_no_video_is_refused_without_its_password(served):
+    folder, url = served
+    (folder / "page.html").write_text("no video")
+    for name in ("missing.mp4", "page.html"):
+        with pytest.raises(ValueError, match="A URL must give a video") as caught:
+            open_frames(f"{url.replace('//', '//me:secret@')}/{name}")
+        assert f"Received: {url}/{name}," in str(caught.value)
+        assert "secret" not in str(caught.value)

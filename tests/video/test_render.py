@@ -157,6 +157,105 @@ def test_what_is_at_hand_does_not_grow_with_the_video(count, tmp_path, monkeypat
     assert 8 < most <= 5 * 4 + 2
 
 
+def write_film(path, levels=(40, 90, 140)):
+    with open_writer(path, 10, HEIGHT, WIDTH) as write:
+        for level in levels:
+            write(np.full((HEIGHT, WIDTH, 3), level, np.uint8))
+    return path
+
+
+def read_all(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "source, target",
+    [
+        ("a.avi", "a.avi"),
+        ("a.avi", "in/../a.avi"),
+        ("a.avi", "symbolic.avi"),
+        ("symbolic.avi", "a.avi"),
+        ("a.avi", "hard.avi"),
+        ("hard.avi", "a.avi"),
+        ("linked/0.avi", "in/0.avi"),
+        ("in/0.avi", "linked/0.avi"),
+    ],
+)
+def test_a_target_that_is_the_source_is_refused_and_nothing_changes(
+    source, target, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    film = write_film(tmp_path / "a.avi")
+    write_film(tmp_path / "in" / "0.avi")
+    (tmp_path / "symbolic.avi").symlink_to(film)
+    (tmp_path / "hard.avi").hardlink_to(film)
+    (tmp_path / "linked").symlink_to(tmp_path / "in")
+    before = read_all(tmp_path)
+    predictor = FakePredictor()
+    with pytest.raises(ValueError, match="must not be the source. Received:"):
+        predict_video(predictor, source, target)
+    assert read_all(tmp_path) == before and not predictor.sizes
+
+
+@pytest.mark.parametrize(
+    "source, target",
+    [
+        ("in", "in/*.png"),
+        ("in", "in/depth_*.jpg"),
+        ("in", "out/../in/depth_*.png"),
+        ("in", "linked/depth_*.png"),
+        ("linked", "in/depth_*.png"),
+        ("in/*.png", "in/*.png"),
+        ("in/?*.png", "in/depth_*.png"),
+        ("in/*5.png", "in/depth_*.png"),  # depth_000005.png
+        ("in/*", "in/a.avi"),
+        ("linked/*", "in/a.avi"),
+    ],
+)
+def test_a_target_that_would_be_a_frame_of_the_source_is_refused(
+    source, target, folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "linked").symlink_to(folder)
+    (tmp_path / "out").mkdir()
+    for number in (15, 25, 35, 45, 55):
+        (folder / f"{number}.png").write_bytes((folder / "0.png").read_bytes())
+    before = read_all(tmp_path)
+    with pytest.raises(ValueError, match="must not become a frame of the source. Received:"):
+        predict_video(FakePredictor(), source, target)
+    assert read_all(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "source, target",
+    [
+        ("in", "in/a.avi"),
+        ("in", "in/out/*.png"),
+        ("in/0*.png", "in/depth_*.png"),
+        ("in/*.png", "in/depth_*.jpg"),
+        ("a.avi", "b.avi"),
+        ("a.avi", "*.png"),
+        ("a.part.avi", "a.avi"),
+        ("b.part.avi", "b.avi"),
+        ("a.avi", "a.part.avi"),
+    ],
+)
+def test_a_target_beside_the_source_leaves_it_as_it_is(
+    source, target, folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.avi", "a.part.avi", "b.part.avi"):
+        write_film(tmp_path / name)
+    before = read_all(tmp_path)
+    before.pop(tmp_path / target, None)
+    report = predict_video(FakePredictor(), source, target)
+    after = read_all(tmp_path)
+    assert {path: after[path] for path in before} == before
+    assert open_frames(target.replace("*", "000000")).height == HEIGHT and report.frames
+    again = predict_video(FakePredictor(), source, tmp_path / "again" / "*.png")
+    assert again.frames == report.frames
+
+
 def test_an_error_of_the_reading_thread_stops_the_video_and_keeps_its_part(folder, tmp_path):
     write_rgb(folder / "9.png", np.zeros((HEIGHT, 64, 3), np.uint8))
     with pytest.raises(ValueError, match="one size. Received: 32x64 after 32x48, at frame 9"):
@@ -194,6 +293,11 @@ def test_the_network_alone_is_timed_without_its_first_call():
 
     assert 60 < time_alone(predict, [None] * 2, 0.1) <= 200
     assert len(calls) > 4
+
+
+def test_a_rate_of_nothing_is_not_taken_for_the_source_s(folder, tmp_path):
+    with pytest.raises(ValueError, match="above 0. Received: fps=0"):
+        predict_video(FakePredictor(), folder, tmp_path / "a.avi", fps=0)
 
 
 def test_a_count_of_nothing_is_refused(folder, tmp_path):
