@@ -20,12 +20,13 @@ MAY_IMPORT = {
     "evaluation": {"data", "metrics"},
     "training": {"files", "weather", "device", "data", "networks"},
     "prediction": {"files", "metrics", "data", "networks"},
-    "video": {"files", "data", "plotting"},
+    "video": {"files", "data", "plotting", "prediction"},
     "__main__": {"device", "training"},
 }
 WITHOUT_KERAS = {
     "__init__.py", "__main__.py", "files.py", "metrics.py", "evaluation.py", "plotting.py",
-    "data", "weather", "video", "prediction/onnx.py", "training/recipes.py",
+    "data", "weather", "video", "prediction/onnx.py", "prediction/geometry.py",
+    "prediction/interface.py", "training/recipes.py",
 }  # fmt: skip
 BESIDE = {"experiments", "rendering", "benchmarks", "tools", "tests", "web"}
 BACKENDS = {"tensorflow", "jax", "torch"}

@@ -6,12 +6,13 @@ Memory does not grow with the video: some five batches of frames are at hand at 
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -19,6 +20,8 @@ from tqdm.auto import tqdm
 
 from depthlib.data.images import resize_rgb
 from depthlib.plotting import DEPTH_COLOURS, shorten
+from depthlib.prediction.geometry import Layout, join, split
+from depthlib.prediction.interface import DepthPredictor
 from depthlib.video.frames import Frames, open_frames, open_writer, protect_source
 from depthlib.video.smoothing import SMOOTHING, TemporalFilter
 
@@ -26,8 +29,9 @@ FPS = 10.0  # of images and of cameras that do not say; KITTI's rate
 ROWS = 480  # a larger photo is shrunk: beside its depth it would be wider than screens are
 NEAREST = 1 / 20  # of the network's largest depth: where the colours begin
 BAR = 84  # columns of the colour bar with its numbers
+SKY = 153  # the grey of what is too far to tell, as in other figures
 WIDE = 2  # a photo wider than this many times its height has its depth below, not beside it
-_END = object()
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,16 +69,24 @@ class DepthView:
     """Draws a photo beside (a wide one: above) its depth, with a colour bar that never changes.
 
     Colours are even in ln depth between `limits`, so a step of colour is the same relative step
-    anywhere. The sizes are those of the photo's panel.
+    anywhere. What is `far` or farther (sky, or too far to tell) is grey. The sizes are those of the
+    photo's panel.
     """
 
-    def __init__(self, height: int, width: int, limits: tuple[float, float], unit: str):
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        limits: tuple[float, float],
+        unit: str,
+        far: float | None = None,
+    ) -> None:
         if not 0 < limits[0] < limits[1]:
             raise ValueError(
                 "`limits` must be the nearest and the farthest depth of the colours, above 0. "
                 f"Received: limits={limits}. Use (0.5, 10) in a room."
             )
-        self.height, self.width = height, width
+        self.height, self.width, self.far = height, width, far
         self.low, self.high = map(math.log, limits)
         colours = DEPTH_COLOURS(np.arange(256), bytes=True)[:, :3]
         self._colours = colours[:, None]
@@ -105,6 +117,9 @@ class DepthView:
         cv2.resize(steps, (self.width, self.height), self._steps, interpolation=cv2.INTER_LINEAR)
         # OpenCV takes the table's colours as they come, so RGB stays RGB.
         cv2.applyColorMap(self._steps, self._colours, self._depth)
+        if self.far is not None:
+            sky = cv2.resize((depth >= self.far).view(np.uint8), self._depth.shape[1::-1])
+            self._depth[sky > 0] = SKY
         return self._canvas
 
     def _draw_bar(self, unit: str) -> None:
@@ -122,105 +137,126 @@ class DepthView:
 
 
 def predict_video(
-    predictor,
+    predictor: DepthPredictor,
     source: Path | str | int,
     target: Path | str,
     smoothing: float = SMOOTHING,
     limits: tuple[float, float] | None = None,
     fps: float | None = None,
     count: int | None = None,
+    focal: float | None = None,
+    save: Callable[[int, np.ndarray, np.ndarray, Layout], None] | None = None,
 ) -> VideoReport:
-    """Writes the video `source` with its depth, as `predictor` (a `Predictor`) sees it.
+    """Writes the video `source` with its depth, as `predictor` sees it: to the metres of photos.
 
     `source`, `target` and `smoothing` as in `open_frames`, `open_writer` and `TemporalFilter`;
     a target that would change the source is refused before anything opens. Sound is not kept.
     `limits` are the depths that the colours span through the whole video, by default from a
     twentieth of the network's largest depth. `fps` is by default the source's, else 10; a camera's
-    is no more than the network keeps up with. `count` stops after so many frames. An interrupt ends
-    a camera's video; of any other the part stays and the interrupt goes on. Errors: theirs.
+    is no more than the network keeps up with. `count` stops after so many frames. `focal` is the
+    frames' focal length over their width, by default the predictor's. `save` gets each frame's
+    number from 0, the frame, its filtered depth float32 (height, width) and its layout.
+    An interrupt ends a camera's video; of any other the part stays and the interrupt goes on.
+    Errors: theirs.
     """
     if count is not None and count < 1:
         raise ValueError(f"`count` must be at least 1. Received: count={count}. None is all.")
     filter_depth = TemporalFilter(smoothing)
     protect_source(source, target)
     frames = open_frames(source)
-    view = _make_view(frames, limits, predictor)
-    size = 1 if frames.live else predictor.batch_size  # a camera's picture must not wait for others
-    photos = [np.zeros((frames.height, frames.width, 3), np.uint8)] * size
-    own_rate = time_alone(predictor, photos)
+    layout = predictor.lay_out(frames.height, frames.width, focal)
+    view = _make_view(limits, predictor, layout)
+    # A camera's picture must not wait for others.
+    size = 1 if frames.live else max(1, predictor.batch_size // layout.canvases)
+    blank = np.zeros((size * layout.canvases, predictor.height, predictor.width, 3), np.uint8)
+    own_rate = time_alone(predictor.predict_canvases, blank) / layout.canvases
     if fps is None:
         fps = min(frames.fps or FPS, own_rate if frames.live else math.inf)
     total = min((n for n in (frames.count, count) if n is not None), default=None)
     written, start = 0, time.perf_counter()
-    read = work_ahead(_shrink(frames, count, view, predictor), 2 * size)
+    read = work_ahead(_shrink(frames, count, view, layout), 2 * size)
     with (
         open_writer(target, fps, *view.size) as write,
-        closing(work_ahead(_predict(predictor, read, size), 2 * size)) as predicted,
-        suppress(KeyboardInterrupt if frames.live else ()),
+        closing(work_ahead(_predict(predictor, read, size, layout), 2 * size)) as predicted,
+        suppress(*[KeyboardInterrupt] * frames.live),
     ):
-        for photo, small, depth in tqdm(predicted, total=total, unit="frame"):
-            write(view.draw(photo, filter_depth(small, depth)))
+        for photo, panel, small, depth in tqdm(predicted, total=total, unit="frame"):
+            depth = filter_depth(small, depth)
+            write(view.draw(panel, depth))
+            if save is not None:
+                save(written, photo, cv2.resize(depth, photo.shape[1::-1]), layout)
             written += 1
     seconds = time.perf_counter() - start
-    own_rate = max(own_rate, time_alone(predictor, photos))
+    own_rate = max(own_rate, time_alone(predictor.predict_canvases, blank) / layout.canvases)
     return VideoReport(written, total, seconds, own_rate, filter_depth.flicker)
 
 
-def time_alone(predictor, photos: list[np.ndarray], seconds: float = 0.5) -> float:
-    """Photos a second of a predictor that is called on the same batch of them again and again.
+def time_alone(
+    predict: Callable[[Any], Any], photos: Sequence[np.ndarray] | np.ndarray, seconds: float = 0.5
+) -> float:
+    """Photos a second of what is called on the same batch of them again and again.
 
     It is that of the median call within `seconds`; the first, which compiles, does not count.
     """
-    predictor(photos)
-    times, end = [], time.perf_counter() + seconds
+    predict(photos)
+    times: list[float] = []
+    end = time.perf_counter() + seconds
     while not times or time.perf_counter() < end:
         start = time.perf_counter()
-        predictor(photos)
+        predict(photos)
         times.append(time.perf_counter() - start)
     return len(photos) / float(np.median(times))
 
 
-def work_ahead(items: Iterator, length: int) -> Iterator:
+def work_ahead(items: Generator[T, None, None], length: int) -> Generator[T, None, None]:
     """Gives what `items` gives, computed by a thread that is at most `length` items ahead.
 
     An error in the thread is raised here; closing this closes `items`.
     """
     pool = ThreadPoolExecutor(max_workers=1)
     try:
-        waiting = deque(pool.submit(next, items, _END) for _ in range(length))
-        while (item := waiting.popleft().result()) is not _END:
-            waiting.append(pool.submit(next, items, _END))
+        waiting = deque(pool.submit(next, items, None) for _ in range(length))
+        while (item := waiting.popleft().result()) is not None:
+            waiting.append(pool.submit(next, items, None))
             yield item
     finally:
         pool.shutdown(cancel_futures=True)
         items.close()
 
 
-def _make_view(frames: Frames, limits: tuple[float, float] | None, predictor) -> DepthView:
-    shrink = min(1, ROWS / frames.height)
-    sides = (round(side * shrink) for side in (frames.height, frames.width))
-    limits = limits or (predictor.max_depth * NEAREST, predictor.max_depth)
-    return DepthView(*sides, limits, predictor.unit)
+def _make_view(
+    limits: tuple[float, float] | None, predictor: DepthPredictor, layout: Layout
+) -> DepthView:
+    shrink = min(1, ROWS / layout.height)
+    farthest = layout.view.max_depth * max(layout.factor, layout.sky_factor)
+    limits = limits or (farthest * NEAREST, layout.far or farthest)
+    height, width = (round(side * shrink) for side in (layout.height, layout.width))
+    return DepthView(height, width, limits, predictor.unit, layout.far)
 
 
 def _shrink(
-    frames: Frames, count: int | None, view: DepthView, predictor
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Each photo at its panel's size and at the network's."""
+    frames: Frames, count: int | None, view: DepthView, layout: Layout
+) -> Generator[tuple[np.ndarray, ...], None, None]:
+    """Each photo as it is, at its panel's size, at the layout's, and what the network sees."""
     size = view.height, view.width
     for photo in islice(frames, count):
-        small = resize_rgb(photo, predictor.height, predictor.width)
-        yield photo if photo.shape[:2] == size else resize_rgb(photo, *size), small
+        panel = photo if photo.shape[:2] == size else resize_rgb(photo, *size)
+        yield photo, panel, resize_rgb(photo, layout.rows, layout.columns), split(photo, layout)
 
 
-def _predict(predictor, read: Iterator, size: int) -> Iterator[tuple[np.ndarray, ...]]:
+def _predict(
+    predictor: DepthPredictor, read: Generator[tuple[np.ndarray, ...]], size: int, layout: Layout
+) -> Generator[tuple[np.ndarray, ...], None, None]:
     """Adds the depth; the last batch is filled up, since another size would be compiled anew."""
     with closing(read):
         while batch := list(islice(read, size)):
-            small = [small for _, small in batch]
-            depths = predictor(small + small[-1:] * (size - len(small)))
-            for (photo, small), depth in zip(batch, depths, strict=False):
-                yield photo, small, depth
+            seen = [canvases for *_, canvases in batch]
+            depths = predictor.predict_canvases(
+                np.concatenate(seen + seen[-1:] * (size - len(seen)))
+            )
+            parts = np.split(depths, size)
+            for (photo, panel, small, _), part in zip(batch, parts, strict=False):
+                yield photo, panel, small, join(part, layout, small.shape[:2])
 
 
 def _find_ticks(low: float, high: float) -> list[float]:

@@ -35,8 +35,10 @@ class TemporalFilter:
                 f"smoothing={smoothing}. Use {SMOOTHING}."
             )
         self.smoothing = smoothing
-        self._last = None  # light, ln depth as it came, ln depth as it went
-        self._flicker = []
+        self._last: tuple[np.ndarray, ...] | None = (
+            None  # light, ln depth as it came, ln depth as it went
+        )
+        self._flicker: list[list[float]] = []
 
     def __call__(self, photo: np.ndarray, depth: np.ndarray) -> np.ndarray:
         """The filtered depth, float32 (height, width), of the next frame.

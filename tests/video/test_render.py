@@ -6,24 +6,24 @@ import pytest
 
 from depthlib.data.images import write_rgb
 from depthlib.plotting import DEPTH_COLOURS
+from depthlib.prediction.geometry import View
+from depthlib.prediction.interface import DepthPredictor
 from depthlib.video.frames import Frames, open_frames, open_writer
 from depthlib.video.render import BAR, DepthView, predict_video, time_alone, work_ahead
 
 HEIGHT, WIDTH = 32, 48
 
 
-class FakePredictor:
+class FakePredictor(DepthPredictor):
     """Depth in metres from red: what is brighter is nearer, 10 m to 1 m."""
 
-    height, width, batch_size = 16, 24, 4
-    max_depth, unit = 10.0, "metre"
-
-    def __init__(self):
+    def __init__(self, view=None):
+        super().__init__(view or View(16, 24, 10.0), "metre", "", batch_size=4)
         self.sizes = []
 
-    def __call__(self, photos):
-        self.sizes.append(len(photos))
-        return [10 - 9 * photo[..., 0].astype(np.float32) / 255 for photo in photos]
+    def predict_batch(self, batch):
+        self.sizes.append(len(batch))
+        return 10 - 9 * batch[..., 0].astype(np.float32) / 255
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +79,30 @@ def test_the_network_sees_batches_of_one_size_and_is_asked_no_more_than_needed(f
     report = predict_video(predictor, folder, tmp_path / "a.avi", count=6)
     assert set(predictor.sizes) == {4}
     assert report.frames == open_frames(tmp_path / "a.avi").count == 6
+
+
+@pytest.mark.parametrize("shape", [(32, 96), (36, 64), (48, 64), (64, 36)])
+def test_a_frame_has_the_metres_of_the_same_photo(shape, tmp_path):
+    """Of a road's network, which tells depth by the row; the frames are of other shapes."""
+    view = View(32, 96, 80.0, focal=0.6, aspect=3.0, horizon=0.45)
+    photo = np.random.default_rng(0).integers(0, 200, (*shape, 3), np.uint8)
+    write_rgb(tmp_path / "in" / "0.png", photo)
+    depths = []
+    predict_video(
+        FakePredictor(view), tmp_path / "in", tmp_path / "a.avi", smoothing=0, focal=0.9,
+        save=lambda number, frame, depth, layout: depths.append(depth),
+    )  # fmt: skip
+    (expected,) = FakePredictor(view)([photo], focals=[0.9])
+    assert depths[0].shape == shape
+    np.testing.assert_allclose(depths[0].mean(), expected.mean(), rtol=1e-2)
+
+
+def test_the_sky_is_grey():
+    view = DepthView(32, 48, (1, 60), "metre", far=60.0)
+    depth = np.full((32, 48), 5.0, np.float32)
+    depth[:16] = 70
+    picture = view.draw(np.zeros((32, 48, 3), np.uint8), depth)[:, 48:96]
+    assert (picture[:14] == 153).all() and not (picture[18:] == 153).all(axis=-1).any()
 
 
 def test_wide_frames_have_their_depth_below_and_large_ones_are_shrunk():

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from depthlib.prediction.geometry import View
+from depthlib.prediction.interface import DepthPredictor
+
+PHOTO = np.random.default_rng(0).integers(0, 255, (32, 48, 3), np.uint8)
+SHAPES = [(32, 48), (48, 64), (36, 64), (32, 32), (64, 48), (64, 36), (16, 64), (320, 480)]
+
+
+class Fake(DepthPredictor):
+    """Depth from red, the more to the left the farther; notes the sizes of its batches."""
+
+    def __init__(self, view=None, **settings):
+        super().__init__(view or View(32, 48, 10.0, 0.8, 1.5), "metre", "rooms", **settings)
+        self.sizes = []
+
+    def predict_batch(self, batch):
+        self.sizes.append(len(batch))
+        assert batch.shape[1:] == (self.height, self.width, 3) and batch.dtype == np.uint8
+        return 1 + batch[..., 0].astype(np.float32) / 100 * np.linspace(
+            2, 1, self.width, dtype="f4"
+        )
+
+
+def test_each_photo_gets_depth_at_its_own_size_whatever_is_beside_it():
+    photos = [np.random.default_rng(1).integers(0, 255, (*shape, 3), np.uint8) for shape in SHAPES]
+    together = Fake(batch_size=3)(photos)
+    for photo, depth in zip(photos, together, strict=True):
+        assert depth.shape == photo.shape[:2] and depth.dtype == np.float32
+        np.testing.assert_array_equal(Fake()([photo])[0], depth)
+
+
+def test_no_batch_is_larger_than_asked_for():
+    predict = Fake(batch_size=3)
+    predict([PHOTO] * 7)
+    assert predict.sizes == [3, 3, 1]
+
+
+def test_the_flip_average_is_the_same_for_a_photo_and_its_mirror_image():
+    (depth,), (mirrored,) = (Fake()([p], flip_average=True) for p in (PHOTO, PHOTO[:, ::-1]))
+    np.testing.assert_allclose(depth, mirrored[:, ::-1], rtol=1e-5)
+    assert np.abs(depth - Fake()([PHOTO])[0]).max() > 1e-4
+
+
+def test_a_photo_is_preprocessed_at_the_networks_size():
+    large = np.repeat(np.repeat(PHOTO, 2, axis=0), 2, axis=1)
+    changed = Fake(preprocess=lambda rgb: 255 - rgb)([large, PHOTO])
+    for depth, other in zip(changed, Fake()([255 - large, 255 - PHOTO]), strict=True):
+        np.testing.assert_allclose(depth, other, rtol=1e-5)
+    with pytest.raises(ValueError, match="uint8 RGB.*float64"):
+        Fake(preprocess=lambda rgb: rgb / 2)([PHOTO])
+
+
+@pytest.mark.parametrize("shape", [(32, 48), (32, 48, 4), (1, 32, 48, 3)])
+def test_what_is_no_photo_is_refused(shape):
+    with pytest.raises(ValueError, match="uint8 RGB"):
+        Fake()([np.zeros(shape, np.uint8)])
+    with pytest.raises(ValueError, match="float32"):
+        Fake()([np.zeros((32, 48, 3), np.float32)])
+
+
+def test_each_photo_may_have_its_own_lens():
+    depths = Fake()([PHOTO] * 3, focals=[0.8, None, 1.6])
+    np.testing.assert_array_equal(depths[0], depths[1])  # training's, and unknown
+    assert depths[2].mean() > depths[0].mean()
+    np.testing.assert_array_equal(Fake(focal=1.6)([PHOTO])[0], depths[2])
+    with pytest.raises(ValueError, match="Received: focal=26"):
+        Fake(focal=26)
+
+
+def test_the_range_grows_with_the_lens_and_only_roads_have_a_sky():
+    rooms, roads = Fake(focal=1.6), Fake(View(32, 96, 80.0, 0.6, 3.0, 0.45), focal=1.2)
+    assert rooms.far is None and 10 < rooms.max_depth < 20
+    assert (roads.far, roads.max_depth) == pytest.approx((128, 160))
