@@ -4,6 +4,7 @@ import json
 import warnings
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -13,18 +14,34 @@ from depthlib.networks.layers import Tensor
 from depthlib.prediction.onnx import INSTALL, METADATA, OnnxPredictor
 from depthlib.prediction.predictor import view_of
 
-LARGEST_DIFFERENCE = 1e-3  # of the depth, between Keras and ONNX Runtime; rounding makes 1e-6
+if TYPE_CHECKING:
+    import onnx
+
+# Of the depth, between Keras and ONNX Runtime, by how weights are stored. Rounding makes 1e-6.
+LARGEST_DIFFERENCE = {"float32": 1e-3, "float16": 1e-3, "int8": 0.1}
+LEAST_WEIGHTS = 2000  # a tensor of fewer values stays float32: it would save nothing
 
 
-def export_onnx(model: keras.Model, target: Path | str) -> Path:
+def export_onnx(model: keras.Model, target: Path | str, weights: str = "float32") -> Path:
     """Writes a network, as `load_model` gives it, as ONNX; gives `target`.
 
     Input `data`: uint8 RGB (batch, height, width, 3) of the network's size. Output `depth_m`, or
     `depth_rel` where depth is relative: float32 (batch, height, width, 1). ONNX Runtime folds
-    every batch norm behind a convolution into it.
-    Errors: ImportError without the extra `peers`; ValueError where ONNX Runtime's depth is not
-    Keras' depth, because a layer has no exact counterpart.
+    every batch norm behind a convolution into it. What its network sees is in the file's metadata.
+    weights: how they are stored, a key of LARGEST_DIFFERENCE; it is computed with float32 whatever
+    they are. "float16" halves the file, "int8", a scale a filter, quarters it.
+    Errors: ImportError without the extra `peers`; ValueError for other `weights`, and where ONNX
+    Runtime's depth is not Keras' depth, because a layer has no exact counterpart.
     """
+    if weights not in LARGEST_DIFFERENCE:
+        raise ValueError(
+            f"`weights` must be one of {', '.join(LARGEST_DIFFERENCE)}. "
+            f"Received: weights={weights!r}."
+        )
+    try:
+        import onnx
+    except ImportError as error:
+        raise ImportError(f"Writing ONNX needs the package onnx. Use {INSTALL}") from error
     unit = {"metre": "depth_m", "relative": "depth_rel"}[model.layers[-1].unit]
     plain = _use_plain_layers(model)
     named = keras.Model(plain.inputs, {unit: plain.outputs[0]})
@@ -36,9 +53,13 @@ def export_onnx(model: keras.Model, target: Path | str) -> Path:
             raise ImportError(
                 f"Writing ONNX needs more than is installed: {error} Use {INSTALL}"
             ) from error
-        _repeat_pixels(temporary)
-        _describe(model, temporary)
-        _check_agreement(model, temporary)
+        network = onnx.load(temporary)
+        _repeat_pixels(network)
+        _describe(model, network)
+        if weights != "float32":
+            _store_weights(network, weights)
+        onnx.save(network, temporary)
+        _check_agreement(model, temporary, LARGEST_DIFFERENCE[weights])
     return Path(target)
 
 
@@ -69,43 +90,67 @@ def _use_plain_layers(model: keras.Model) -> keras.Model:
     return network
 
 
-def _repeat_pixels(path: Path) -> None:
+def _repeat_pixels(network: "onnx.ModelProto") -> None:
     """Has each nearest Resize count from pixels' corners, not centres.
 
     When a map grows by a whole number both repeat its pixels; ONNX Runtime is fast at the first
     alone, and ONNX has deprecated what TensorFlow's becomes.
     """
-    import onnx
-
-    network = onnx.load(path)
     for node in network.graph.node:
         settings = {attribute.name: attribute for attribute in node.attribute}
         if node.op_type == "Resize" and settings["mode"].s == b"nearest":
             settings["coordinate_transformation_mode"].s = b"asymmetric"
             settings["nearest_mode"].s = b"floor"
-    onnx.save(network, path)
 
 
-def _describe(model: keras.Model, path: Path) -> None:
+def _describe(model: keras.Model, network: "onnx.ModelProto") -> None:
     """Writes into the file what its network sees, so that whoever calls it needs no more."""
     import onnx
 
     head, view = model.layers[-1], asdict(view_of(model))
     del view["height"], view["width"]  # the input's own
     own = {"view": view, "unit": head.unit, "dataset": head.dataset}
-    network = onnx.load(path)
     onnx.helper.set_model_props(network, {METADATA: json.dumps(own)})
-    onnx.save(network, path)
 
 
-def _check_agreement(model: keras.Model, path: Path) -> None:
+def _store_weights(network: "onnx.ModelProto", kind: str) -> None:
+    """Stores large float32 weights as float16 or int8, and has them made float32 at the start."""
+    import onnx
+
+    stored, starts = [], []
+    for tensor in network.graph.initializer:
+        values, name = onnx.numpy_helper.to_array(tensor), tensor.name
+        if values.dtype != np.float32 or values.size < LEAST_WEIGHTS:
+            stored.append(tensor)
+        elif kind == "float16":
+            stored.append(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+            to = onnx.TensorProto.FLOAT
+            starts.append(onnx.helper.make_node("Cast", [f"{name}_half"], [name], to=to))
+        else:
+            scales = np.abs(values).reshape(len(values), -1).max(axis=1) / 127
+            scales = np.where(scales > 0, scales, 1).astype(np.float32)
+            steps = np.rint(values / scales.reshape(-1, *[1] * (values.ndim - 1))).astype(np.int8)
+            parts = {"steps": steps, "scales": scales, "zeros": np.zeros(len(values), np.int8)}
+            names = [f"{name}_{part}" for part in parts]
+            stored += [
+                onnx.numpy_helper.from_array(part, part_name)
+                for part, part_name in zip(parts.values(), names, strict=True)
+            ]
+            starts.append(onnx.helper.make_node("DequantizeLinear", names, [name], axis=0))
+    nodes = [*starts, *network.graph.node]
+    for field, items in ((network.graph.initializer, stored), (network.graph.node, nodes)):
+        del field[:]
+        field.extend(items)
+
+
+def _check_agreement(model: keras.Model, path: Path, largest: float) -> None:
     rng = np.random.default_rng(0)
     photo = rng.integers(0, 256, model.input_shape[1:], np.uint8)
     depth = model.predict_on_batch(photo[np.newaxis])[0, ..., 0]
     difference = np.abs(OnnxPredictor(path).run(photo) / depth - 1).max()
-    if not difference < LARGEST_DIFFERENCE:
+    if not difference < largest:
         raise ValueError(
-            f"A network must give the same depth in ONNX, to {LARGEST_DIFFERENCE:g} of it. "
+            f"A network must give the same depth in ONNX, to {largest:g} of it. "
             f"Received: a difference of {difference:.1e} for {model.name}. Use other layers in "
             "place of those that have no exact counterpart there."
         )
