@@ -26,7 +26,8 @@ MAY_IMPORT = {
 WITHOUT_KERAS = {
     "__init__.py", "__main__.py", "files.py", "metrics.py", "evaluation.py", "plotting.py",
     "data", "weather", "video", "prediction/onnx.py", "prediction/geometry.py",
-    "prediction/interface.py", "training/recipes.py",
+    "prediction/interface.py", "prediction/writers.py", "prediction/cloud.py",
+    "training/recipes.py",
 }  # fmt: skip
 BESIDE = {"experiments", "rendering", "benchmarks", "tools", "tests", "web"}
 BACKENDS = {"tensorflow", "jax", "torch"}

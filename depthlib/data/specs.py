@@ -156,6 +156,18 @@ INDOOR_MILLIMETRE = DatasetSpec(
     coverage_range=(0.2, 1.0),
     invalid_counts=(0, 65535),
 )
+# Roads whose every pixel has a depth: by stereo, by a game, or as `prediction.writers` writes them.
+DENSE_M256 = DatasetSpec(
+    name="dense_m256",
+    photo="{scene}/rgb/{frame}.*",
+    depth="{scene}/depth/{frame}.png",
+    depth_dtype="uint16",
+    metres_per_count=1 / 256,
+    min_depth=0.1,
+    max_depth=65535 / 256,
+    median_range=(0.5, 250.0),
+    coverage_range=(0.2, 1.0),
+)
 KITTI = DatasetSpec(
     name="kitti",
     photo="{scene}/rgb/{frame}.*",
@@ -212,7 +224,7 @@ ROADS_AS_KITTI = replace(
     camera_height=KITTI.camera_height,
 )
 _ALL = (
-    NYU_TRAIN, NYU_TEST, NYU_RELATIVE, INDOOR_MILLIMETRE,
+    NYU_TRAIN, NYU_TEST, NYU_RELATIVE, INDOOR_MILLIMETRE, DENSE_M256,
     KITTI, KITTI_RAW, KITTI_IMPROVED, ROADS, ROADS_AS_KITTI,
 )  # fmt: skip
 SPECS = {spec.name: spec for spec in _ALL}

@@ -1,0 +1,340 @@
+"""Depth of one photo in files that others can use: numbers, pictures, points, surfaces."""
+
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from depthlib.data.images import write_rgb
+from depthlib.data.specs import DENSE_M256, INDOOR_MILLIMETRE
+from depthlib.files import write_bytes
+from depthlib.prediction.cloud import (
+    Intrinsics,
+    check_depth,
+    check_suffix,
+    find_surface,
+    point_cloud,
+    write_glb,
+    write_ply,
+)
+
+# Near is red, far is blue; uint8 RGB (256, 3), near to far. It is matplotlib's turbo_r, which
+# `plotting` has, without the second that importing matplotlib takes.
+_TURBO = cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_TURBO)
+DEPTH_COLOURS = np.ascontiguousarray(_TURBO.reshape(256, 3)[::-1, ::-1])  # from BGR
+GREY = 153  # what has no depth, as in `plotting`
+LARGEST_COUNT = np.iinfo(np.uint16).max
+SCALE_NAMES = ("mm", "m256", "relative")  # how the name of a PNG of depth ends
+LONG_RANGE = 20.0  # metres; networks that see farther are of roads, where colours are logarithmic
+TICKS = 7  # numbers at a colour bar, at most
+ROWS = 240  # a lower photo's picture is enlarged, so that the bar beside it can be read
+
+
+@dataclass(frozen=True, eq=False)
+class DepthResult:
+    """What is known of one photo.
+
+    photo: uint8 RGB (height, width, 3). depth_m: float32 (height, width) in `unit`, 0 where
+    unknown. far: from this depth on it is too far to tell how far. intrinsics: of the camera, in
+    the photo's pixels.
+    max_depth: the largest depth that the network gives for any photo of the folder, so that all its
+    files have one encoding; None: the largest of this photo. unit: "metre", or "relative" for depth
+    up to a scale. sky: bool (height, width), or None. confidence: float32 (height, width) from 0,
+    a guess, to 1, certain; or None. source: the photo's file, which is never written over.
+    Errors: ValueError for what does not fit this.
+    """
+
+    photo: np.ndarray
+    depth_m: np.ndarray
+    far: float
+    intrinsics: Intrinsics
+    max_depth: float | None = None
+    unit: str = "metre"
+    sky: np.ndarray | None = None
+    confidence: np.ndarray | None = None
+    source: Path | str | None = None
+
+    def __post_init__(self) -> None:
+        check_depth(self.depth_m, self.photo)
+        size = self.depth_m.shape
+        if self.unit not in ("metre", "relative"):
+            raise ValueError(f"`unit` must be metre or relative. Received: unit={self.unit!r}.")
+        if not self.far > 0:
+            raise ValueError(f"`far` must be above 0. Received: far={self.far}. Use math.inf.")
+        if self.max_depth is not None and not 0 < self.max_depth < np.inf:
+            raise ValueError(
+                f"`max_depth` must be above 0 and finite. Received: max_depth={self.max_depth}. "
+                "Use that of the predictor."
+            )
+        sky, confidence = self.sky, self.confidence
+        if sky is not None and (sky.shape != size or sky.dtype != bool):
+            raise ValueError(
+                f"`sky` must be bool of the photo's size, {size}. Received: {sky.dtype} "
+                f"{sky.shape}. Use None where it is not known."
+            )
+        if confidence is not None and not (
+            confidence.shape == size and (confidence >= 0).all() and (confidence <= 1).all()
+        ):
+            raise ValueError(
+                f"`confidence` must be 0 to 1 and of the photo's size, {size}. Received: "
+                f"{confidence.min()} to {confidence.max()}, {confidence.shape}. Use None where it "
+                "is not known."
+            )
+
+    def leave_out_sky(self) -> np.ndarray:
+        """Depth float32 (height, width), 0 where unknown and in the sky: for files of numbers."""
+        depth = self.depth_m.astype(np.float32)
+        if self.sky is not None:
+            depth[self.sky] = 0
+        return depth
+
+    def leave_out_far(self) -> np.ndarray:
+        """The same, and 0 from `far` on: for pictures, points and surfaces."""
+        depth = self.leave_out_sky()
+        depth[depth >= self.far] = 0
+        return depth
+
+
+def name_file(kind: str, stem: str, result: DepthResult) -> str:
+    """The name of a file of the format `kind`, a key of `WRITERS`, for the photo `stem`.
+
+    A PNG of depth says its scale there: photo_depth_mm.png, or photo_depth_m256.png.
+    Errors: ValueError for an unknown `kind`.
+    """
+    endings = {
+        "npy": "_depth.npy",
+        "png16": f"_depth_{_choose_scale(result)[0]}.png",
+        "colour": "_depth_colour.png",
+        "ply": ".ply",
+        "glb": ".glb",
+        "confidence": "_confidence.png",
+    }
+    if kind not in endings:
+        raise ValueError(f"`kind` must be one of {', '.join(endings)}. Received: kind={kind!r}.")
+    return stem + endings[kind]
+
+
+def write_npy(path: Path | str, result: DepthResult) -> Path:
+    """Writes depth as NumPy's float32 (height, width), as the network gave it; gives `path`.
+
+    In metres (relative: up to a scale); 0 where it is unknown and in the sky.
+    Errors: ValueError for another suffix than .npy, or the photo's own file.
+    """
+    _check_target(path, result, ".npy")
+    buffer = io.BytesIO()
+    np.save(buffer, result.leave_out_sky())
+    write_bytes(path, buffer.getvalue())
+    return Path(path)
+
+
+def write_png16(path: Path | str, result: DepthResult) -> Path:
+    """Writes depth as a 16-bit grey PNG of counts, 0 where unknown and in the sky; gives `path`.
+
+    A count is a millimetre where `max_depth` is at most 65.535 m, else 1/256 m; relative, it is
+    1/65535 of `max_depth`. A name that ends in _mm, _m256 or _relative must be the right one. The
+    file's texts say `unit`, and `depth_scale_metres` (or `depth_scale_relative`): depth is the
+    count times it. What is deeper than 65535 counts is 0, with a warning: a wrong number would look
+    like a right one. `specs.INDOOR_MILLIMETRE` reads the first to 10 m, `specs.DENSE_M256` the
+    second.
+    Errors: ValueError for another suffix than .png, a wrong name, or the photo's own file.
+    """
+    _check_target(path, result, ".png")
+    name, scale = _choose_scale(result)
+    said = Path(path).stem.rpartition("_")[2]
+    if said in SCALE_NAMES and said != name:
+        raise ValueError(
+            f"The name of this depth map must end in _{name}, its scale, or say none. "
+            f"Received: {path}. Use {name_file('png16', 'photo', result)}, say."
+        )
+    depth = result.leave_out_sky()
+    counts = np.where(depth > 0, np.maximum(np.rint(depth / np.float64(scale)), 1), 0)
+    deep = counts > LARGEST_COUNT
+    if deep.any():
+        warnings.warn(
+            f"{np.count_nonzero(deep)} pixels deeper than {LARGEST_COUNT * scale:g} "
+            f"({result.unit}), the most that {path} holds, are 0 there. An .npy file holds them.",
+            stacklevel=2,
+        )
+        counts[deep] = 0
+    key = "depth_scale_metres" if result.unit == "metre" else "depth_scale_relative"
+    _write_png(path, counts.astype(np.uint16), {key: repr(scale), "unit": result.unit})
+    return Path(path)
+
+
+def write_colour(path: Path | str, result: DepthResult) -> Path:
+    """Writes a picture of depth with a colour bar, as PNG or JPEG; gives `path`.
+
+    Red is near, blue is far, grey is sky, unknown or too far to tell. The colours span 98 % of the
+    photo's depth; for networks that see farther than 20 m they are logarithmic, since a road's
+    last metres would have them all.
+    Errors: ValueError for another suffix than .png, .jpg or .jpeg, the photo's own file, or a map
+    that is unknown everywhere.
+    """
+    _check_target(path, result, ".png", ".jpg", ".jpeg")
+    depth = result.leave_out_far()
+    if not depth.any():
+        raise ValueError(
+            "A picture of depth must show some. Received: depth that is unknown, sky or too far "
+            f"everywhere, for {path}. Leave the photo out."
+        )
+    write_rgb(path, draw_depth(depth, result.unit, logarithmic=result.far > LONG_RANGE))
+    return Path(path)
+
+
+def write_cloud(path: Path | str, result: DepthResult) -> Path:
+    """Writes points with the photo's colours as PLY: `cloud.point_cloud`, `cloud.write_ply`.
+
+    Sky and what is too far to tell are left out. Errors: theirs, and ValueError for the photo's own
+    file.
+    """
+    _check_target(path, result, ".ply")
+    points, colours = point_cloud(result.leave_out_far(), result.photo, result.intrinsics)
+    return write_ply(path, points, colours, result.unit)
+
+
+def write_surface(path: Path | str, result: DepthResult) -> Path:
+    """Writes a surface with the photo's colours as GLB: `cloud.find_surface`, `cloud.write_glb`.
+
+    Sky and what is too far to tell are left out. Errors: theirs, and ValueError for the photo's own
+    file.
+    """
+    _check_target(path, result, ".glb")
+    return write_glb(path, find_surface(result.leave_out_far(), result.photo, result.intrinsics))
+
+
+def write_confidence(path: Path | str, result: DepthResult) -> Path:
+    """Writes how far depth is to be trusted as an 8-bit grey PNG; gives `path`.
+
+    255 is certain and 0 is a guess: 255 times the confidence of the result, which says what it is
+    measured by.
+    Errors: ValueError for another suffix than .png, the photo's own file, or no confidence.
+    """
+    _check_target(path, result, ".png")
+    if result.confidence is None:
+        raise ValueError(
+            f"A confidence map must be of a result that has one. Received: none for {path}. "
+            "Leave this format out, or predict with confidence."
+        )
+    _write_png(path, np.rint(255 * result.confidence).astype(np.uint8), {})
+    return Path(path)
+
+
+WRITERS: dict[str, Callable[[Path | str, DepthResult], Path]] = {
+    "npy": write_npy,
+    "png16": write_png16,
+    "colour": write_colour,
+    "ply": write_cloud,
+    "glb": write_surface,
+    "confidence": write_confidence,
+}
+
+
+def draw_depth(depth: np.ndarray, unit: str, logarithmic: bool) -> np.ndarray:
+    """A map in colours with a colour bar at its right, uint8 RGB.
+
+    depth: float32 (height, width) in `unit`, 0 where it is grey, above 0 somewhere. The bar says
+    the nearest and the farthest depth of the colours.
+    """
+    known = depth > 0
+    low, high = np.percentile(depth[known], [1, 99])
+    if not low < high:
+        low, high = 0.9 * low, 1.1 * high
+
+    def place(values: np.ndarray) -> np.ndarray:
+        """Where depth stands among the colours, from 0 to 1."""
+        if logarithmic:
+            return np.log(values / low) / np.log(high / low)
+        return (values - low) / (high - low)
+
+    shades = np.rint(255 * place(np.where(known, depth, low)).clip(0, 1)).astype(np.uint8)
+    picture = DEPTH_COLOURS[shades]
+    picture[~known] = GREY
+    times = -(-ROWS // len(depth))
+    picture = picture.repeat(times, 0).repeat(times, 1)
+    ticks = _choose_ticks(low, high, logarithmic)
+    label = " m" if unit == "metre" else " rel."
+    ends = f"near {low:.3g}{label}", f"far {high:.3g}{label}"
+    bar = _draw_bar(
+        len(picture), ends, dict(zip(ticks, place(ticks), strict=True)), bool(known.all())
+    )
+    return np.hstack([picture, bar])
+
+
+def _draw_bar(
+    rows: int, ends: tuple[str, str], ticks: dict[float, float], whole: bool
+) -> np.ndarray:
+    """A colour bar, uint8 RGB, with far above and numbers at their places from 0 to 1.
+
+    `whole`: whether all is in colours, so that grey needs no word.
+    """
+    scale = max(1.0, rows / 480)
+    top, bottom = 28, rows / scale - (28 if whole else 52)
+    bar = np.full((rows, round(116 * scale), 3), 255, np.uint8)
+
+    def fill(row: float, end: float, colours: np.ndarray) -> None:
+        bar[round(row * scale) : round(end * scale), round(8 * scale) : round(26 * scale)] = colours
+
+    def write(text: str, column: float, row: float) -> None:
+        place = round(column * scale), round(row * scale)
+        width = max(1, round(1.2 * scale))
+        font = cv2.FONT_HERSHEY_SIMPLEX
+        cv2.putText(bar, text, place, font, 0.5 * scale, (0, 0, 0), width, cv2.LINE_AA)
+
+    steps = np.linspace(255, 0, round(bottom * scale) - round(top * scale)).round().astype(np.uint8)
+    fill(top, bottom, DEPTH_COLOURS[steps][:, np.newaxis])
+    write(ends[1], 8, top - 10)
+    write(ends[0], 8, bottom + 18)
+    for tick, share in ticks.items():
+        row = bottom - share * (bottom - top)
+        bar[round(row * scale), round(26 * scale) : round(32 * scale)] = 0
+        write(f"{tick:g}", 36, row + 5)
+    if not whole:
+        fill(bottom + 28, bottom + 42, np.full(3, GREY, np.uint8))
+        write("no depth", 32, bottom + 40)
+    return bar
+
+
+def _choose_ticks(low: float, high: float, logarithmic: bool) -> np.ndarray:
+    """Round numbers from `low` to `high`, at most `TICKS`."""
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)) - 2, np.log10(high) + 1)
+    ticks = np.outer(powers, [1, 2, 5]).ravel()
+    if not logarithmic:
+        step = ticks[np.searchsorted(ticks, (high - low) / (TICKS - 1))]
+        ticks = step * np.arange(1, high / step + 1)
+    ticks = ticks[(low <= ticks) & (ticks <= high)]
+    return ticks[:: -(-len(ticks) // TICKS) or 1]
+
+
+def _choose_scale(result: DepthResult) -> tuple[str, float]:
+    """How a 16-bit PNG of this result is named, and the depth of one count."""
+    largest = result.max_depth or float(result.depth_m.max()) or 1.0
+    if result.unit == "relative":
+        return "relative", largest / LARGEST_COUNT
+    if round(largest / INDOOR_MILLIMETRE.scale) <= LARGEST_COUNT:
+        return "mm", INDOOR_MILLIMETRE.scale
+    return "m256", DENSE_M256.scale
+
+
+def _check_target(path: Path | str, result: DepthResult, *suffixes: str) -> None:
+    check_suffix(path, *suffixes)
+    source = result.source and Path(result.source)
+    if source and source.exists() and Path(path).exists() and source.samefile(path):
+        raise ValueError(
+            f"A file must not be written over its source. Received: {path}, the photo itself. "
+            "Use another name or folder."
+        )
+
+
+def _write_png(path: Path | str, image: np.ndarray, texts: dict[str, str]) -> None:
+    """Writes a grey image of 8 or 16 bits with its texts, by key, atomically."""
+    info, buffer = PngInfo(), io.BytesIO()
+    for key, text in texts.items():
+        info.add_text(key, text)
+    Image.fromarray(image).save(buffer, "PNG", pnginfo=info)
+    write_bytes(path, buffer.getvalue())
