@@ -144,7 +144,7 @@ OTHER_PYTHON := yes
 endif
 endif
 
-.venv/setup.done: PACKAGES = -e .
+.venv/setup.done: PACKAGES = -r requirements.txt -e .
 .venv-jax/setup.done: PACKAGES = jax $(LIGHT)
 .venv-torch/setup.done: PACKAGES = $(TORCH) $(LIGHT)
 # PyTorch on a CPU refuses the backward pass of a convolution as tiny as this test's.

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkstemp
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from filelock import FileLock, Timeout
+
+if TYPE_CHECKING:
+    import pandas as pd  # importing it takes half a second, which the command saves
 
 
 @contextmanager
@@ -41,7 +44,7 @@ def write_bytes(path: Path | str, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
-def write_table(path: Path | str, table: pd.DataFrame) -> None:
+def write_table(path: Path | str, table: "pd.DataFrame") -> None:
     """Writes a table as CSV, atomically, without its index."""
     write_bytes(path, table.to_csv(index=False).encode())
 

@@ -9,21 +9,13 @@ import cv2
 import numpy as np
 
 from depthlib.data.images import check_rgb
+from depthlib.data.intrinsics import Intrinsics
 from depthlib.files import write_bytes
 
 JUMP = 0.08  # of the nearer depth: what is farther apart than this is two things, not one surface
 MAX_POINTS = 1_500_000  # a PLY of 23 MB, a GLB of some 60 MB
 BLUR = 1 / 80  # of the picture's longer side: over so much a network blurs the edges of things
 INSTALL = "pip install -e .[cloud]"
-
-
-class Intrinsics(NamedTuple):
-    """A pinhole camera, in pixels of its photo; the centre of the first pixel is at (0, 0)."""
-
-    fx: float
-    fy: float
-    cx: float
-    cy: float
 
 
 class Surface(NamedTuple):

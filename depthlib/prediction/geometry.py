@@ -60,9 +60,12 @@ class View:
 class Layout:
     """How one photo is laid over a network's input.
 
-    height, width: the photo's. rows, columns: its size once resampled. tops, lefts: where the tiles
-    begin in it. factor: what depth is multiplied by; sky_factor: the same where a
-    road's network says no more than far, 0 for others.
+    height, width: the photo's. rows, columns: its size once resampled.
+    tops, lefts: where the tiles begin in that.
+    focal: the photo's focal length over its width, given or assumed; None where the network's own
+    is not known.
+    factor: what depth is multiplied by. sky_factor: the same where a road's network says no more
+    than far; 0 for others.
     """
 
     view: View
@@ -72,6 +75,7 @@ class Layout:
     columns: int
     tops: tuple[int, ...]
     lefts: tuple[int, ...]
+    focal: float | None
     factor: float
     sky_factor: float
 
@@ -104,11 +108,10 @@ def lay_out(height: int, width: int, view: View, focal: float | None = None) -> 
     fits = view.height / height, view.width / (width * squeeze)
     fit, fill = min(fits), max(fits)
     is_road = view.horizon is not None
-    if focal is None and is_road:
-        focal = view.focal
-    ratio = 1.0
-    if focal is not None and view.focal is not None:
-        ratio = fit * width / (view.height * view.shape) * focal / view.focal
+    own = view.focal and view.focal * view.height * view.shape / (fit * width)  # at a ratio of 1
+    if focal is None:
+        focal = view.focal if is_road else own
+    ratio = focal / own if focal and own else 1.0
     scale = fit
     if not is_road:
         empty = FILL_WIDE if width / height > view.shape else FILL_TALL
@@ -126,6 +129,7 @@ def lay_out(height: int, width: int, view: View, focal: float | None = None) -> 
         columns,
         _place_tiles(rows, view.height),
         _place_tiles(columns, view.width),
+        focal,
         factor=seen if is_road else seen**DEPTH_POWER,
         sky_factor=focal / view.focal if is_road and focal and view.focal else 0.0,
     )

@@ -12,10 +12,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from depthlib.data.images import write_rgb
+from depthlib.data.intrinsics import Intrinsics
 from depthlib.data.specs import DENSE_M256, INDOOR_MILLIMETRE
 from depthlib.files import write_bytes
 from depthlib.prediction.cloud import (
-    Intrinsics,
     check_depth,
     check_suffix,
     find_surface,

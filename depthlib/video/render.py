@@ -5,14 +5,12 @@ Memory does not grow with the video: some five batches of frames are at hand at 
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,6 +20,7 @@ from depthlib.data.images import resize_rgb
 from depthlib.plotting import DEPTH_COLOURS, shorten
 from depthlib.prediction.geometry import Layout, join, split
 from depthlib.prediction.interface import DepthPredictor
+from depthlib.prediction.pipeline import work_ahead
 from depthlib.video.frames import Frames, open_frames, open_writer, protect_source
 from depthlib.video.smoothing import SMOOTHING, TemporalFilter
 
@@ -31,7 +30,6 @@ NEAREST = 1 / 20  # of the network's largest depth: where the colours begin
 BAR = 84  # columns of the colour bar with its numbers
 SKY = 153  # the grey of what is too far to tell, as in other figures
 WIDE = 2  # a photo wider than this many times its height has its depth below, not beside it
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -206,22 +204,6 @@ def time_alone(
         predict(photos)
         times.append(time.perf_counter() - start)
     return len(photos) / float(np.median(times))
-
-
-def work_ahead(items: Generator[T, None, None], length: int) -> Generator[T, None, None]:
-    """Gives what `items` gives, computed by a thread that is at most `length` items ahead.
-
-    An error in the thread is raised here; closing this closes `items`.
-    """
-    pool = ThreadPoolExecutor(max_workers=1)
-    try:
-        waiting = deque(pool.submit(next, items, None) for _ in range(length))
-        while (item := waiting.popleft().result()) is not None:
-            waiting.append(pool.submit(next, items, None))
-            yield item
-    finally:
-        pool.shutdown(cancel_futures=True)
-        items.close()
 
 
 def _make_view(

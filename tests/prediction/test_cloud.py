@@ -1,6 +1,7 @@
 import builtins
 import json
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from depthlib.prediction.cloud import (
     write_ply,
 )
 
-CAMERA = Intrinsics(fx=4.0, fy=2.0, cx=1.0, cy=0.5)
+CAMERA = Intrinsics(fx=4.0, fy=2.0, cx=1.0, cy=0.5, width=1, height=1)
 
 
 def paint(height, width):
@@ -72,7 +73,7 @@ def test_pixels_without_depth_are_left_out_and_the_others_keep_their_colours():
 @pytest.mark.parametrize("times", [0.5, 2, 3])
 def test_a_longer_lens_makes_what_is_seen_at_one_depth_smaller(times):
     depth_m = np.full((4, 6), 3.0, np.float32)
-    longer = CAMERA._replace(fx=CAMERA.fx * times)
+    longer = replace(CAMERA, fx=CAMERA.fx * times)
     extents = [np.ptp(point_cloud(depth_m, paint(4, 6), lens)[0], 0) for lens in (CAMERA, longer)]
     np.testing.assert_allclose(extents[1], extents[0] / [times, 1, 1], rtol=1e-6)
 
@@ -115,7 +116,7 @@ def test_a_step_of_less_than_the_share_stays_one_surface(far):
     ],
 )
 def test_a_plane_stays_whole_however_steep_it_is(normal):
-    camera = Intrinsics(24.0, 24.0, 9.5, 11.5)
+    camera = Intrinsics(24.0, 24.0, 9.5, 11.5, width=1, height=1)
     depth_m = see_plane(np.array(normal), 24, 20, camera)
     depth_m[(depth_m < 0) | (depth_m > 30)] = 0
     surface = find_surface(depth_m, paint(24, 20), camera)
@@ -132,7 +133,7 @@ def test_a_plane_stays_whole_however_steep_it_is(normal):
 
 
 def test_the_crease_between_a_wall_and_a_floor_stays_whole():
-    camera = Intrinsics(40.0, 40.0, 15.5, 9.5)
+    camera = Intrinsics(40.0, 40.0, 15.5, 9.5, width=1, height=1)
     floor = see_plane(np.array([0, 1 / 1.5, 0.0]), 32, 30, camera)
     depth_m = np.where((floor > 0) & (floor < 4), floor, 4).astype(np.float32)
     surface = find_surface(depth_m, paint(32, 30), camera)
@@ -140,7 +141,7 @@ def test_the_crease_between_a_wall_and_a_floor_stays_whole():
 
 
 def test_a_box_on_the_floor_is_cut_from_the_wall_behind_it_but_not_from_the_floor():
-    camera = Intrinsics(40.0, 40.0, 15.5, 3.5)
+    camera = Intrinsics(40.0, 40.0, 15.5, 3.5, width=1, height=1)
     floor = see_plane(np.array([0, 1 / 1.5, 0.0]), 32, 30, camera)
     depth_m = np.where((floor > 0) & (floor < 4), floor, 4).astype(np.float32)
     depth_m[8:, 10:20] = np.minimum(depth_m[8:, 10:20], 2.5)  # meets the floor at row 27.5
@@ -196,9 +197,9 @@ def test_what_is_no_cloud_is_refused_with_the_rule():
         ((depth_m * np.nan, rgb, CAMERA), "must be finite and not below 0. Received: nan"),
         ((-depth_m, rgb, CAMERA), "must be finite and not below 0. Received: -1"),
         ((depth_m, rgb.astype(np.float32), CAMERA), "must be uint8 RGB"),
-        ((depth_m, rgb, CAMERA._replace(fx=0.0)), "`fx` must be above 0 .* Received: fx=0"),
-        ((depth_m, rgb, CAMERA._replace(fy=np.nan)), "`fy` must be above 0 .* Received: fy=nan"),
-        ((depth_m, rgb, CAMERA._replace(cx=np.nan)), "`cx` must be finite. Received: cx=nan"),
+        ((depth_m, rgb, replace(CAMERA, fx=0.0)), "`fx` must be above 0 .* Received: fx=0"),
+        ((depth_m, rgb, replace(CAMERA, fy=np.nan)), "`fy` must be above 0 .* Received: fy=nan"),
+        ((depth_m, rgb, replace(CAMERA, cx=np.nan)), "`cx` must be finite. Received: cx=nan"),
         ((depth_m, rgb, CAMERA, 0.0), "`jump` must be above 0 .* Received: jump=0"),
         ((depth_m, rgb, CAMERA, 0.1, 0), "`max_points` must be above 0 .* Received: max_points=0"),
     ]:

@@ -10,7 +10,7 @@ from depthlib.networks.encoders import IMAGENET_MEAN
 from depthlib.networks.ensemble import build_ensemble
 from depthlib.networks.layers import DepthHead
 from depthlib.networks.unet import build_unet
-from depthlib.prediction.export import export_onnx
+from depthlib.prediction.export import LARGEST_DIFFERENCE, export_onnx
 from depthlib.prediction.onnx import OnnxPredictor
 from depthlib.prediction.predictor import Predictor
 from tests.tiny_networks import HEAD, photos

@@ -18,7 +18,7 @@ from depthlib.prediction.writers import (
     name_file,
 )
 
-CAMERA = Intrinsics(20.0, 20.0, 5.5, 3.5)
+CAMERA = Intrinsics(20.0, 20.0, 5.5, 3.5, width=1, height=1)
 SUFFIXES = {
     "npy": ".npy",
     "png16": ".png",
