@@ -1,0 +1,100 @@
+"""The networks that ship, by name, and how any network's file is opened."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from depthlib.prediction.interface import DepthPredictor
+
+PACKAGED = Path(__file__).parents[1] / "models"  # ONNX files, in the wheel too
+CLONED = Path(__file__).parents[2] / "models"  # .keras files, in a clone of the repository alone
+RUNTIMES = ("onnx", "keras")
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A network that ships: what it is for, and how good it is.
+
+    delta1, aligned: the share of pixels whose depth is within a quarter of the true one, in metres
+    as predicted and after median alignment; on the 301 test photos of NYU Depth V2, `road`'s on
+    KITTI's drive 0009. megabytes: of its .keras file. licence: what its data allow.
+    """
+
+    use: str
+    delta1: float
+    aligned: float
+    megabytes: int
+    licence: str
+
+
+NYU_LICENCE = "non-commercial (NYU Depth V2, ImageNet)"
+SHIPPED = {
+    "light": Shipped("rooms, quick", 0.776, 0.844, 4, NYU_LICENCE),
+    "best": Shipped("rooms, most accurate", 0.794, 0.853, 50, NYU_LICENCE),
+    "resnet34": Shipped("rooms, as trained by the notebooks", 0.724, 0.804, 45, NYU_LICENCE),
+    "unet": Shipped("rooms, as trained by the notebooks", 0.671, 0.762, 11, NYU_LICENCE),
+    "road": Shipped("roads, to 80 m", 0.822, 0.830, 4, "non-commercial (KITTI, ImageNet)"),
+}
+
+
+def find_network(model: Path | str, runtime: str | None = None) -> Path:
+    """The file of a network: `model` is the name of one that ships, or a path.
+
+    runtime: "onnx", "keras", or None for ONNX where there is such a file, as it opens in a moment.
+    Errors: ValueError for another runtime, or one that does not run this file; FileNotFoundError
+    for a file that is not there, with what is.
+    """
+    if runtime is not None and runtime not in RUNTIMES:
+        raise ValueError(
+            f"`runtime` must be one of {', '.join(RUNTIMES)}. Received: runtime={runtime!r}."
+        )
+    if str(model) in SHIPPED:
+        places = {"onnx": PACKAGED / f"{model}.onnx", "keras": CLONED / f"{model}.keras"}
+        wanted = [places[runtime]] if runtime else list(places.values())
+        found = next((path for path in wanted if path.is_file()), None)
+        if found is None:
+            raise FileNotFoundError(
+                f"There is no {' nor '.join(map(str, wanted))}. light and road come as ONNX with "
+                "the package; the .keras files are in a clone of the repository. `depthlib export "
+                f"{model} --to onnx` makes the one of the other."
+            )
+        return found
+    path = Path(model)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no network {model}. Ship with depthlib: {', '.join(SHIPPED)}. Or give the "
+            "path of a .keras or .onnx file."
+        )
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in RUNTIMES:
+        raise ValueError(f"A network must be a .keras or .onnx file. Received: {path}.")
+    if runtime not in (None, kind):
+        raise ValueError(
+            f"The runtime {runtime} must have a .{runtime} file. Received: {path}. "
+            + ("`depthlib export` makes one." if runtime == "onnx" else "Give the .keras file.")
+        )
+    return path
+
+
+def open_network(
+    model: Path | str, runtime: str | None = None, batch_size: int = 8
+) -> DepthPredictor:
+    """The network that `find_network` finds, ready to be called.
+
+    Errors: those of `find_network`, `load_model` and `OnnxPredictor`; ModuleNotFoundError where a
+    .keras file needs TensorFlow and Keras, and they are not installed.
+    """
+    path = find_network(model, runtime)
+    if path.suffix.lower() == ".onnx":
+        from depthlib.prediction.onnx import OnnxPredictor
+
+        return OnnxPredictor(path, batch_size=batch_size)
+    if find_spec("keras") is None:
+        raise ModuleNotFoundError(
+            f"{path} needs Keras and TensorFlow, which are not installed. Install the extra "
+            "`train` (pip install -e .[train]), or use a network in ONNX: light, road."
+        )
+    from depthlib.networks.saving import load_model
+    from depthlib.prediction.predictor import Predictor
+
+    return Predictor(load_model(path), batch_size=batch_size)
