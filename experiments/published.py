@@ -62,7 +62,7 @@ class PublishedDepth:
         self.disparities = _open(self.path, len(order))
         self.rows = {}
         for index, photo in enumerate(pairs.table["rgb"]):
-            drive, frame = pairs.spec.key_of(photo, pairs.spec.photo)
+            drive, frame = pairs.spec.key_of(photo, pairs.spec.photo) or ("", "")
             key = drive, int(frame) if frame.isdigit() else -1
             if key not in order:
                 raise ValueError(

@@ -75,6 +75,15 @@ def test_an_interpreter_that_does_not_run_is_passed_over(workplace):
     assert pip_log(workplace) == ["-m pip install -e ."]
 
 
+def test_lint_checks_style_and_then_types(workplace):
+    add_python(workplace, "python3", "3.11")
+    answer = make(workplace, "--dry-run", "lint")
+    assert answer.stdout.splitlines()[-2:] == [
+        ".venv/bin/python -m ruff check",
+        ".venv/bin/python -m mypy",
+    ]
+
+
 def test_set_up_is_done_once_and_again_when_the_requirements_change(workplace):
     add_python(workplace, "python3", "3.11")
     assert make(workplace, "setup").returncode == 0

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -92,6 +94,14 @@ def test_other_photos_and_flips_have_no_answer(pairs, tmp_path):
     other = find_pairs(pairs.root, KITTI)[0]
     with pytest.raises(ValueError, match="Eigen's test list. Received: .*0000000001.png. Use"):
         PublishedDepth(path, other)
+
+
+@pytest.mark.parametrize("photo", ["photos/69.png", f"{DRIVE}/69.png", "69"])
+def test_a_photo_of_no_drive_is_not_on_the_list_either(pairs, tmp_path, photo):
+    table = pairs.table.assign(rgb=photo)
+    path = write_disparities(tmp_path / "mono.npy", {})
+    with pytest.raises(ValueError, match=f"Eigen's test list. Received: .*{photo}. Use"):
+        PublishedDepth(path, replace(pairs, table=table))
 
 
 def test_files_that_are_missing_are_left_out_with_a_note(pairs, tmp_path):
