@@ -3,6 +3,7 @@
 import csv
 import errno
 import io
+import sys
 import time
 from collections import Counter
 from collections.abc import Generator, Sequence
@@ -185,6 +186,8 @@ def predict_files(
         ):
             writing: list[tuple[Path, Future[dict]]] = []
             for one in seen:
+                if isinstance(one, _Seen) and one.lens.note:
+                    tqdm.write(one.lens.note, file=sys.stderr)
                 if isinstance(one, _Failed):
                     report.failed[one.path] = one.reason
                     bar.update()
@@ -328,7 +331,7 @@ def _shape_of(predictor: DepthPredictor) -> DepthResult:
 
 
 def _name_outputs(photos: Sequence[Path]) -> dict[Path, str]:
-    """The name of each photo's outputs, without suffix: its own, longer where two would be alike."""
+    """What each photo's files are called, without suffix: longer where two would be alike."""
     own = Counter(path.stem for path in photos)
     whole = Counter(path.name for path in photos)
     stems = {}
