@@ -1,6 +1,6 @@
 """What the studies measure beside the published metrics: edges, lenses, flat maps, a level road."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from math import nan
 
@@ -14,6 +14,7 @@ from depthlib.data.pairs import Pairs
 from depthlib.data.specs import KITTI
 from depthlib.evaluation import Predict, evaluate_all
 from depthlib.metrics import PROTOCOLS, score
+from depthlib.prediction.interface import DepthPredictor
 
 EDGE_ROWS = 240  # of the maps in which Hu et al. (2019, arXiv 1803.08673) look for edges
 
@@ -35,31 +36,42 @@ def measure_edges(predict: Predict, pairs: Pairs) -> dict[str, float]:
     return pd.DataFrame(rows).mean().to_dict()
 
 
-def measure_focal(predict: Predict, pairs: Pairs, shares: Sequence[float]) -> pd.DataFrame:
-    """How well depth scaled by the focal length holds: scores on the middle of each photo.
+def measure_cuts(
+    predict: DepthPredictor, pairs: Pairs, cuts: Mapping[str, tuple[float, float]]
+) -> pd.DataFrame:
+    """How well metres hold for other shapes and lenses: scores on parts of each photo.
 
-    The middle `share` of a photo's height and width is the photo of a lens 1/share times as long.
-    A row for each share and way, "as trained" and "scaled" (by 1/share, see `Predictor`): share,
-    way, delta1, abs_rel, images. Truth is what the pairs' protocol has within its crop.
+    cuts: by name, the shares of the photo's width and height that are kept about its middle. A part
+    of all the height is a photo of another shape, one of less width and height alike that of a
+    longer lens. A row a cut and lens, "given" (the part's focal length, by that of the pairs' spec)
+    and "unknown": cut, lens, delta1 (mean over images), whole (the same pixels of the whole
+    photo's prediction), ratio of the two, and images. Truth is what the pairs' protocol has within
+    its crop. Errors: ValueError for pairs whose focal length is not known.
     """
+    if pairs.spec.focal is None:
+        raise ValueError(
+            f"Parts of photos need their focal length. Received: `{pairs.spec.name}`, without one."
+        )
     protocol = PROTOCOLS[pairs.spec.protocol]
     inside = replace(protocol, rows=(0.0, 1.0), columns=(0.0, 1.0))
     rows = []
-    for index in tqdm(range(len(pairs)), "focal length"):
+    for index in tqdm(range(len(pairs)), "parts of photos"):
         rgb, depth = read_pair(pairs.rgb_path(index), pairs.depth_path(index), pairs.spec)
         truth = np.zeros_like(depth)
         truth[protocol.crop(*depth.shape)] = depth[protocol.crop(*depth.shape)]
-        for share in shares:
-            edge = (1 - share) / 2
-            middle = (edge, 1 - edge, edge, 1 - edge)
-            part, part_truth = crop_border(rgb, middle), crop_border(truth, middle)
-            depth_m = predict([part], False)[0]
-            for way, factor in (("as trained", 1), ("scaled", 1 / share)):
-                scores = score(part_truth, depth_m * factor, inside)
-                rows.append({"share": share, "way": way, **scores})
-    groups = pd.DataFrame(rows).groupby(["share", "way"])
-    table = groups[["delta1", "abs_rel"]].mean().assign(images=len(pairs))
-    return table.reset_index()
+        (whole,) = predict([rgb], focals=[pairs.spec.focal])
+        for name, (width, height) in cuts.items():
+            border = ((1 - height) / 2, (1 + height) / 2, (1 - width) / 2, (1 + width) / 2)
+            part, part_truth, part_whole = (
+                crop_border(image, border) for image in (rgb, truth, whole)
+            )
+            uncut = score(part_truth, part_whole, inside)["delta1"]
+            for lens, focal in (("given", pairs.spec.focal / width), ("unknown", None)):
+                scores = score(part_truth, predict([part], focals=[focal])[0], inside)
+                rows.append({"cut": name, "lens": lens, "delta1": scores["delta1"], "whole": uncut})
+    table = pd.DataFrame(rows).groupby(["cut", "lens"], sort=False).mean()
+    table["ratio"] = table["delta1"] / table["whole"]
+    return table.assign(images=len(pairs)).reset_index()
 
 
 def measure_depth(predict: Predict, pairs: Pairs) -> dict[str, float]:

@@ -101,7 +101,7 @@ def test_the_notebooks_of_the_road_run(tiny_nyu, project, tmp_path, monkeypatch)
     driving = {"MODELS": {"road": models["kitti_unet"], "absent": "absent.keras"}, "PEERS": onnx}
     driving |= {"TRAIN_DATA": train["DATA"], "TRAIN_SPEC": "nyu_train", "COUNT": 2}
     runs.append(("experiments/driving", {**data, **driving, "FOLDER": str(out)}))
-    focal = {"MODEL": models["kitti_unet"], "SHARES": [1.0, 0.5], "TABLE": f"{out}/focal.csv"}
+    focal = {"ZOOMS": [0.5], "EVERY": 3, "TABLE": f"{out}/focal.csv"}
     runs.append(("experiments/focal_length", {**data, **focal, "FIGURE": f"{out}/focal.png"}))
     (root / "photos.csv").write_text("nyu2_test/00000_colors.png")
     photos = {"MODEL": models["kitti_unet"], "MODEL_ROAD": models["kitti_resnet"]}
@@ -125,7 +125,7 @@ def test_the_notebooks_of_the_road_run(tiny_nyu, project, tmp_path, monkeypatch)
     scores = pd.read_csv(out / "scores.csv")
     assert scores["model"].unique().tolist() == ["road", "mean_map", "level road", "tiny"]
     assert scores["alignment"].tolist() == 4 * ["none", "median"]
-    assert len(pd.read_csv(out / "focal.csv")) == 4
+    assert len(pd.read_csv(out / "focal.csv")) == 2 * (4 + 1)
 
 
 def test_kittis_notebook_runs_on_the_made_up_drive(sample, project, tmp_path, monkeypatch):

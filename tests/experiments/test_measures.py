@@ -6,12 +6,14 @@ import pytest
 from depthlib.data import images
 from depthlib.data.pairs import find_pairs, read_csv
 from depthlib.data.specs import KITTI, NYU_TEST
+from depthlib.prediction.geometry import View
+from depthlib.prediction.interface import DepthPredictor
 from experiments.measures import (
     edge_scores,
     ground_plane,
+    measure_cuts,
     measure_depth,
     measure_edges,
-    measure_focal,
 )
 
 
@@ -104,7 +106,7 @@ def test_a_level_road_is_as_far_as_its_rows_say():
     assert (depth[:16] == 80).all() and (np.diff(depth[16:, 0]) < 0).any()
 
 
-def test_depth_of_a_photos_middle_is_right_once_it_is_scaled(tmp_path):
+def test_parts_of_photos_are_scored_beside_the_whole(tmp_path):
     rng = np.random.default_rng(0)
     depth = np.where(rng.random((60, 100)) < 0.3, rng.uniform(5, 50, (60, 100)), 0).astype("f4")
     rgb = np.repeat(np.rint(depth)[..., None], 3, axis=2).astype(np.uint8)
@@ -112,15 +114,22 @@ def test_depth_of_a_photos_middle_is_right_once_it_is_scaled(tmp_path):
     images.write_depth(tmp_path / "drive/depth/1.png", np.rint(depth), KITTI)
     pairs = find_pairs(tmp_path, KITTI)[0]
 
-    def predict(photos, flip_average):
-        # A network that sees things twice as large says that they are half as far.
-        return [photo[..., 0].clip(1) * np.float32(photo.shape[1] / 100) for photo in photos]
+    class Pinhole(DepthPredictor):
+        """It says of each thing how large it is on its input, as a pinhole camera has it."""
 
-    table = measure_focal(predict, pairs, [1.0, 0.5]).set_index(["share", "way"])
-    assert table["abs_rel"].to_dict() == pytest.approx(
-        {(0.5, "as trained"): 0.5, (0.5, "scaled"): 0, (1, "as trained"): 0, (1, "scaled"): 0}
-    )
-    assert table.at[(0.5, "scaled"), "delta1"] == 1 and (table["images"] == 1).all()
+        def predict_batch(self, batch):
+            return batch[..., 0].clip(1).astype(np.float32)
+
+    predict = Pinhole(View(60, 100, 80.0, KITTI.focal, 100 / 60, 0.46), "metre", "kitti")
+    cuts = {"whole": (1.0, 1.0), "narrow": (0.5, 1.0), "zoom": (0.5, 0.5)}
+    table = measure_cuts(predict, pairs, cuts).set_index(["cut", "lens"])
+    assert (table["whole"] == 1).all() and (table["images"] == 1).all()
+    assert table.at[("whole", "given"), "ratio"] == table.at[("whole", "unknown"), "ratio"] == 1
+    # A cut is shown as large as before, so it is right; its lens unknown, it is taken for nearer.
+    assert table.at[("narrow", "given"), "ratio"] == 1
+    assert table.at[("narrow", "unknown"), "ratio"] < 0.2
+    # Shown twice as large, the same colours are twice as far: this network is of colours.
+    assert table.at[("zoom", "given"), "ratio"] < 0.5
 
 
 def test_depth_is_measured_in_metres_and_after_alignment_and_a_flat_map_shows(test_pairs):
