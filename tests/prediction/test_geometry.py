@@ -27,7 +27,9 @@ def test_a_photo_of_trainings_shape_and_lens_is_shown_whole_and_its_depth_is_the
     assert layout.canvases == 1 and (layout.rows, layout.columns) == (view.height, view.width)
     np.testing.assert_allclose(depth, 3.0)
     assert depth.shape == size and depth.dtype == np.float32
-    assert lay_out(*size, view) == layout  # which is what an unknown lens is taken for
+    unknown = lay_out(*size, view)  # is taken for training's
+    assert (unknown.rows, unknown.columns) == (layout.rows, layout.columns)
+    assert (unknown.focal, unknown.factor) == pytest.approx((view.focal, 1))
 
 
 @pytest.mark.parametrize("view", [ROOMS, ROADS, View(32, 48, 1.0)])
