@@ -60,10 +60,10 @@ gpu-test: ## which device computes, and how fast
 $(NOTEBOOKS): setup
 	@$(PY) -m tools.run_notebooks $(subst -,_,$@).ipynb $(PARAMETERS)
 
-kitti: setup ## depth maps and CSVs of the made-up drive; FOLDER=datasets/kitti for KITTI's
+kitti: setup ## depth maps and CSVs of the synthetic drive; FOLDER=datasets/kitti for KITTI's
 	@$(PY) -m tools.run_notebooks make_kitti_dataset.ipynb $(PARAMETERS)
 
-compare: setup ## two models side by side, with the floors; MODEL_1=, MODEL_2=
+compare: setup ## two models side by side, with trivial baselines; MODEL_1=, MODEL_2=
 	@$(PY) -m tools.run_notebooks compare_two_models.ipynb $(PARAMETERS)
 
 study: setup ## an experiment: NAME= of a notebook in experiments/, and its parameters
@@ -88,7 +88,7 @@ lab: setup ## JupyterLab with these notebooks
 sample: .venv/render.done ## render datasets/sample again; SEED=
 	$(PY) -m rendering rooms --seed $(SEED) --folder datasets/sample
 
-sample-kitti: setup ## make the made-up drive of datasets/sample_kitti again
+sample-kitti: setup ## make the synthetic drive of datasets/sample_kitti again
 	$(PY) -m rendering.kitti_drive --folder datasets/sample_kitti
 
 # datasets/sample_roads is SEED=0 SCENES=32 FOLDER=datasets/sample_roads SAMPLES=9. Another seed is
