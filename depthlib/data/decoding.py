@@ -54,11 +54,12 @@ def decode(
         )
     try:
         image = decoder(mode)
-    except MemoryError as error:
-        raise ValueError(
-            f"An image must fit into memory. Received: {height}x{width} in {path}. Make it smaller."
-        ) from error
     except Exception as error:  # cv2.error, and what Pillow's plugins raise
+        if isinstance(error, MemoryError) or getattr(error, "code", 0) == cv2.Error.StsNoMem:
+            damaged = (
+                f"An image must fit into memory. Received: {height}x{width} in {path}. Make it "
+                "smaller."
+            )
         raise ValueError(damaged) from error
     if image is None:
         raise ValueError(damaged)
@@ -101,11 +102,12 @@ def _inspect(data: bytes, path: Path) -> tuple[tuple[int, int], _Decoder]:
     try:
         header = _open(data, _formats())
     except Exception as error:  # what Pillow's plugins raise
-        needs = "pip install pillow-heif, which a HEIC needs, or s" if _HEIC.match(data) else "S"
+        remedy = "Save it as PNG."
+        if _HEIC.match(data) and "HEIF" not in _formats():
+            remedy = "A HEIC needs `pip install pillow-heif`."
         raise ValueError(
             "An image must be one that OpenCV reads (JPEG, PNG, WebP, AVIF, TIFF, BMP, GIF, JPEG "
-            f"2000, PNM), or a HEIC. Received: {path}, of another kind or cut off. {needs}ave it "
-            "as PNG."
+            f"2000, PNM), or a HEIC. Received: {path}, of another kind or cut off. {remedy}"
         ) from error
     width, height = header.size
     if header.format in ("AVIF", "HEIF"):  # OpenCV does not turn the one, nor read the other
@@ -152,14 +154,16 @@ def _decode_then_halve(decoder: _Decoder, mode: int) -> np.ndarray | None:
 def _decode_jpeg(image: jpeg.Jpeg, mode: int) -> np.ndarray | None:
     """The pixels of a JPEG, or None where its last scan breaks off.
 
-    libjpeg fills what is missing before an end mark with grey, and OpenCV hides that. Without one
-    it gives up, so a single scan comes without, and with as many bytes more as it reads ahead: 1s,
-    which stand for nothing. Several scans need their end mark, and where none came, the last bytes
-    are in doubt: then it shows whether anything is missing that other bytes make other pixels.
+    libjpeg fills what an end mark cuts off with grey, and OpenCV does not say so. Without the mark
+    libjpeg gives up. So a single scan is decoded without it, and with as many bytes more as libjpeg
+    reads ahead: 1s, which are no code. Several scans need the mark. There, and where the file has
+    none, something is missing if other bytes before the mark make other pixels.
     """
     if image.scans > 1 or not image.ended:
-        tries = (_open(image.data + more + jpeg.END, ("JPEG",)) for more in (b"", b"U" * 200))
-        if not np.array_equal(*map(np.asarray, tries)):
+        first, second = (
+            np.asarray(_open(image.data + more + jpeg.END, ("JPEG",))) for more in (b"", b"U" * 200)
+        )
+        if not np.array_equal(first, second):
             return None
     tail = b"\xff\x00" * 8 if image.scans == 1 else jpeg.END
     return _decode_with_opencv(image.data + tail, mode)

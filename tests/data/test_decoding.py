@@ -185,19 +185,22 @@ except PermissionError as error:
 
 
 @pytest.mark.parametrize(
-    ("raised", "kind", "message"),
+    ("raised", "code", "message"),
     [
-        (cv2.error("(-215:Assertion failed)"), ValueError, "must be whole. Received: .*photo.png"),
-        (MemoryError(), ValueError, "must fit into memory. Received: 32x48 in .*photo.png"),
+        (cv2.error, -215, "must be whole. Received: .*photo.png, cut off after"),
+        (cv2.error, -4, "must fit into memory. Received: 32x48 in .*photo.png"),
+        (MemoryError, None, "must fit into memory. Received: 32x48 in .*photo.png"),
     ],
 )
-def test_no_foreign_error_leaves_a_decoder(tmp_path, monkeypatch, raised, kind, message):
+def test_no_foreign_error_leaves_a_decoder(tmp_path, monkeypatch, raised, code, message):
     def fail(*_):
-        raise raised
+        error = raised("what OpenCV says")
+        error.code = code
+        raise error
 
     images.write_rgb(tmp_path / "photo.png", PIXELS)
     monkeypatch.setattr(cv2, "imdecode", fail)
-    with pytest.raises(kind, match=message):
+    with pytest.raises(ValueError, match=message):
         images.read_rgb(tmp_path / "photo.png")
 
 
