@@ -13,8 +13,22 @@ PY := .venv/bin/python
 NAME := unet_structure
 NOTEBOOKS := train-resnet train-unet predict-resnet predict-unet predict-resnet-real-images \
     predict-unet-real-images predict-video make-dataset gpu-test
-PARAMETERS = $(foreach name,$(filter-out PYTHON TORCH NAME,$(.VARIABLES)),\
-    $(if $(filter command,$(origin $(name))),'$(name)=$($(name))'))
+
+# What a user gives is text, which neither make nor the shell may read: $(DATA) would expand it, and
+# so would its export. $(call text,DATA) is a word for the shell, $(call each,KINDS) several.
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+unexport $(GIVEN)
+define NEWLINE
+
+
+endef
+export NEWLINE
+quote = '$(subst $(NEWLINE),'"$$NEWLINE"',$(subst ','\'',$(1)))'
+text = $(call quote,$(value $(1)))
+each = $(foreach word,$(value $(1)),$(call quote,$(word)))
+literal = "$(subst $(NEWLINE),\n,$(subst ",\",$(subst \,\\,$(1))))"
+PARAMETERS = $(foreach name,$(filter-out PYTHON TORCH NAME,$(GIVEN)),\
+    $(call quote,$(name)=$(value $(name))))
 
 # The demo: all notebooks on the sample, with what differs from their defaults. The schedule ends at
 # a rate of zero, so the last epoch is the settled one; the best of 5 validation rooms is a lottery.
@@ -32,6 +46,11 @@ DEMO := \
         FIGURE=runs/demo/predict_unet_real_images.png \
     compare_two_models.ipynb MODEL_1=runs/demo/resnet/last.keras \
         MODEL_2=runs/demo/unet/last.keras FOLDER=runs/demo
+
+STUDIES := $(basename $(notdir $(wildcard experiments/*.ipynb)))
+ifneq ($(and $(filter study,$(MAKECMDGOALS)),$(filter-out $(STUDIES),$(value NAME))),)
+$(error `NAME` must be one of $(STUDIES). Received: NAME=$(value NAME))
+endif
 
 .PHONY: help setup demo $(NOTEBOOKS) kitti compare study nyu bench lab sample roads \
     sample-kitti figures test lint test-backends test-jax test-torch clean-cache clean
@@ -67,17 +86,20 @@ compare: setup ## two models side by side, with trivial baselines; MODEL_1=, MOD
 	@$(PY) -m tools.run_notebooks compare_two_models.ipynb $(PARAMETERS)
 
 study: setup ## an experiment: NAME= of a notebook in experiments/, and its parameters
-	@$(PY) -m tools.run_notebooks experiments/$(NAME).ipynb $(PARAMETERS)
+	@$(PY) -m tools.run_notebooks $(call quote,experiments/$(value NAME).ipynb) $(PARAMETERS)
 
 nyu: FOLDER = datasets/data
 nyu: RUN = runs/nyu
 nyu: setup ## all of NYU: the ResNet34 from ImageNet's weights, scored by three protocols; CHANGES=
-	@$(PY) -m tools.run_notebooks make_dataset.ipynb 'FOLDER=$(FOLDER)'
-	@TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m depthlib.training resnet34 weights=imagenet $(CHANGES) --verbose 1 \
-	    --data '$(FOLDER)/nyu2_train.csv' --run '$(RUN)'
-	@$(PY) -m tools.run_notebooks experiments/peers.ipynb 'DATA=$(FOLDER)/nyu2_test.csv' \
-	    'MODELS={"resnet34": "$(RUN)/best.keras"}' 'FOLDER=$(RUN)' 'TABLE=$(RUN)/scores.csv' \
-	    'LATENCY=$(RUN)/latency.csv' 'FIGURE=$(RUN)/comparison.png'
+	@$(PY) -m tools.run_notebooks make_dataset.ipynb $(call quote,FOLDER=$(value FOLDER))
+	@TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m depthlib.training resnet34 weights=imagenet \
+	    $(if $(value CHANGES),$(call text,CHANGES)) --verbose 1 \
+	    --data $(call quote,$(value FOLDER)/nyu2_train.csv) --run $(call text,RUN)
+	@$(PY) -m tools.run_notebooks experiments/peers.ipynb \
+	    $(call quote,DATA=$(value FOLDER)/nyu2_test.csv) \
+	    $(call quote,MODELS={"resnet34": $(call literal,$(value RUN)/best.keras)}) \
+	    $(call quote,FOLDER=$(value RUN)) $(call quote,TABLE=$(value RUN)/scores.csv) \
+	    $(call quote,LATENCY=$(value RUN)/latency.csv) $(call quote,FIGURE=$(value RUN)/comparison.png)
 
 bench: setup ## how fast everything is on this machine, as ratios: 10 minutes, runs/bench/bench.json
 	@$(PY) -m benchmarks
@@ -86,7 +108,7 @@ lab: setup ## JupyterLab with these notebooks
 	$(PY) -m jupyterlab
 
 sample: .venv/render.done ## render datasets/sample again; SEED=
-	$(PY) -m rendering rooms --seed $(SEED) --folder datasets/sample
+	$(PY) -m rendering rooms --seed $(call text,SEED) --folder datasets/sample
 
 sample-kitti: setup ## make the synthetic drive of datasets/sample_kitti again
 	$(PY) -m rendering.kitti_drive --folder datasets/sample_kitti
@@ -98,9 +120,11 @@ roads: SCENES = 200
 roads: SAMPLES = 16
 roads: FOLDER = datasets/roads
 roads: .venv/render.done ## render more roads; SCENES=, FOLDER=, SEED=, KINDS=, ONLY=overcast, VIEW=kitti
-	$(PY) -m rendering roads --seed $(SEED) --scenes $(SCENES) --samples $(SAMPLES) \
-	    --folder '$(FOLDER)' --resume $(if $(HEIGHT),--height $(HEIGHT)) \
-	    $(if $(KINDS),--kinds $(KINDS)) $(if $(ONLY),--only $(ONLY)) $(if $(VIEW),--view $(VIEW))
+	$(PY) -m rendering roads --seed $(call text,SEED) --scenes $(call text,SCENES) \
+	    --samples $(call text,SAMPLES) --folder $(call text,FOLDER) --resume \
+	    $(if $(value HEIGHT),--height $(call text,HEIGHT)) \
+	    $(if $(value KINDS),--kinds $(call each,KINDS)) \
+	    $(if $(value ONLY),--only $(call each,ONLY)) $(if $(value VIEW),--view $(call text,VIEW))
 
 figures: demo ## the pictures and the table under docs/ that need no more than the sample
 	@cp runs/demo/comparison.png runs/demo/metrics.csv docs
@@ -133,9 +157,11 @@ clean: ## remove the environments and what tools leave; runs/ stays
 # Set-up. Python 3.14 has no TensorFlow yet; what pyenv calls python3.13 need not run.
 version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 right = $(if $(filter 3.11 3.12 3.13,$(call version,$(1))),$(1))
-CANDIDATES = $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python)
-FOUND = $(or $(firstword $(foreach name,$(CANDIDATES),$(call right,$(name)))),\
-    $(error Python 3.11, 3.12 or 3.13 is needed; tried $(CANDIDATES). Say which: make PYTHON=path))
+CANDIDATES := python3.13 python3.12 python3.11 python3 python
+first = $(firstword $(foreach name,$(CANDIDATES),$(call right,$(name))))
+tried = $(or $(value PYTHON),$(CANDIDATES))
+FOUND = $(or $(if $(value PYTHON),$(call right,$(call text,PYTHON)),$(first)),\
+    $(error Python 3.11, 3.12 or 3.13 is needed; tried $(tried). Say which: make PYTHON=path))
 
 ifdef PYTHON
 ifneq ($(call version,$(FOUND)),$(call version,$(PY)))
@@ -146,7 +172,7 @@ endif
 
 .venv/setup.done: PACKAGES = -r requirements.txt -e .
 .venv-jax/setup.done: PACKAGES = jax $(LIGHT)
-.venv-torch/setup.done: PACKAGES = $(TORCH) $(LIGHT)
+.venv-torch/setup.done: PACKAGES = $(call each,TORCH) $(LIGHT)
 # PyTorch on a CPU refuses the backward pass of a convolution as tiny as this test's.
 TRAINS_jax := tests/training/test_train.py tests/networks/test_distillation.py
 LIGHT := keras pandas scikit-learn h5py opencv-python-headless matplotlib pillow tqdm filelock pytest \

@@ -1,9 +1,13 @@
+import ast
 import os
 import re
+import shlex
 import shutil
 import subprocess
 
 import pytest
+
+from depthlib.training.recipes import read_changes
 
 MAKE = shutil.which("make")
 pytestmark = pytest.mark.skipif(not MAKE, reason="needs make")
@@ -13,13 +17,15 @@ ORDER = (
     "predict_resnet_real_images predict_unet_real_images compare_two_models"
 ).split()
 
-# Stands for an interpreter: it says its version, makes "environments", and notes what pip is told.
+# Stands for an interpreter: it says its version, makes "environments", and notes what it is told to
+# run, each word ended by a zero byte and each command by one more.
 FAKE_PYTHON = """#!/bin/sh
 case "$*" in
     *version_info*) echo {version} ;;
     "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
-    "-m pip "*) echo "$*" >> pip.log; test ! -e no-network ;;
+    "-m pip "*) echo "$*" >> pip.log; test ! -e no-network || exit 1 ;;
 esac
+case "$*" in "-m "*) printf '%s\\0' "$@" '' >> words.log ;; esac
 """
 
 
@@ -27,6 +33,8 @@ esac
 def workplace(tmp_path, project):
     for name in ("Makefile", "requirements.txt", "pyproject.toml"):
         shutil.copy(project / name, tmp_path)
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "weather.ipynb").touch()
     (tmp_path / "bin").mkdir()
     for program in ("sh", "mkdir", "cp", "mv", "rm", "touch", "awk"):
         (tmp_path / "bin" / program).symlink_to(shutil.which(program))
@@ -53,6 +61,15 @@ def make(workplace, *words):
 
 def pip_log(workplace):
     return (workplace / "pip.log").read_text().splitlines()
+
+
+def words_of(workplace, *words):
+    """What `make` of these words tells Python to run: a list of words each, what follows -m."""
+    (workplace / "words.log").unlink(missing_ok=True)
+    answer = make(workplace, *words)
+    assert answer.returncode == 0, answer.stderr
+    said = (workplace / "words.log").read_bytes().decode().removesuffix("\0\0")
+    return [command.split("\0")[1:] for command in said.split("\0\0")]
 
 
 @pytest.mark.parametrize("target", ["setup", "test", "demo"])
@@ -130,9 +147,9 @@ def test_all_of_nyu_is_listed_trained_on_and_scored_with_the_changes_asked_for(w
     said = make(workplace, "-n", "nyu", *words)
     commands = said.stdout.replace("\\\n", "").split(".venv/bin/python -m ")[-3:]
     assert "make_dataset.ipynb 'FOLDER=archive/data'" in commands[0]
-    assert "training resnet34 weights=imagenet epochs=2 seed=1" in commands[1]
+    assert shlex.split(commands[1])[1:4] == ["resnet34", "weights=imagenet", "epochs=2 seed=1"]
     assert "--data 'archive/data/nyu2_train.csv' --run 'runs/a'" in commands[1]
-    assert "peers.ipynb 'DATA=archive/data/nyu2_test.csv'" in commands[2]
+    assert "peers.ipynb" in commands[2] and "'DATA=archive/data/nyu2_test.csv'" in commands[2]
     assert """'MODELS={"resnet34": "runs/a/best.keras"}'""" in commands[2]
 
 
@@ -141,9 +158,10 @@ def test_more_roads_are_of_another_seed_than_the_sample(workplace):
     said = make(workplace, "-n", "roads", "SCENES=3", "FOLDER=my roads").stdout
     command = said.replace("\\\n", "").split("rendering roads ")[-1]
     words = "--seed 1 --scenes 3 --samples 16 --folder 'my roads' --resume"
-    assert command.split() == words.split()
+    assert shlex.split(command) == shlex.split(words)
     chosen = "KINDS=street country", "ONLY=overcast clear", "VIEW=kitti", "HEIGHT=160"
     said = make(workplace, "-n", "roads", *chosen).stdout
+    said = " ".join(shlex.split(said.replace("\\\n", "").split("rendering roads ")[-1]))
     for word in ("--kinds street country", "--only overcast clear", "--view kitti", "--height 160"):
         assert word in said
 
@@ -162,3 +180,119 @@ def test_make_alone_lists_the_targets(workplace):
     listed = make(workplace).stdout
     for target in ("demo", "setup", "test", "train-resnet", "compare", "sample", "roads"):
         assert re.search(rf"^{target} +\w", listed, re.MULTILINE)
+
+
+# Each does harm, or comes out changed, where make or the shell reads it.
+WILD = (
+    "it's mine.mp4",
+    "say \"a\" and 'b'",
+    "a$b, $$c, ${HOME}, $(HOME), $HOME",
+    "$(shell touch harm)",
+    "$(touch harm)",
+    "x; touch harm",
+    "x && touch harm & touch harm | touch harm",
+    "`touch harm`",
+    "' ; touch harm ; '",
+    "two\ntouch harm\nlines\n",
+    "back\\slash \\\\ \\n and the last\\",
+    "a\\\nb",
+    "# no comment, \\#",
+    "100% of %",
+    "(32, 48) <in >out *.png ? [a] {b,c} ~ !x",
+    "@a -b +c := = ?",
+    "größe 深度.png",
+)
+
+
+@pytest.fixture
+def wild_words(workplace):
+    """`words_of`, and that no word of the user's was run as a command."""
+    add_python(workplace, "python3", "3.11")
+
+    def run(*words):
+        commands = words_of(workplace, *words)
+        assert not (workplace / "harm").exists() and not (workplace / "out").exists()
+        return commands
+
+    return run
+
+
+@pytest.mark.parametrize("value", WILD)
+def test_values_reach_a_notebook_as_they_were_written(wild_words, value):
+    names = "DATA", "HEIGHT", "MODEL", "PHOTOS", "RUN", "VIDEO"
+    ran = wild_words("predict-video", *(f"{name}={value}" for name in names))[-1]
+    assert ran[:2] == ["tools.run_notebooks", "predict_video.ipynb"]
+    assert sorted(ran[2:]) == [f"{name}={value}" for name in names]
+    ran = wild_words("study", "NAME=weather", f"FIGURE={value}")[-1]
+    assert ran == ["tools.run_notebooks", "experiments/weather.ipynb", f"FIGURE={value}"]
+
+
+@pytest.mark.parametrize("value", WILD)
+def test_values_reach_the_renderer_as_they_were_written(wild_words, value):
+    single, several = ("SEED", "SCENES", "SAMPLES", "FOLDER"), ("KINDS", "ONLY")
+    ran = wild_words("roads", *(f"{name}={value}" for name in (*single, *several)))[-1]
+    options = [[f"--{name.lower()}", value] for name in single]
+    options += [["--resume"], *([f"--{name.lower()}", *value.split()] for name in several)]
+    assert ran == ["rendering", "roads", *sum(options, [])]
+    ran = wild_words("roads", f"HEIGHT={value}", f"VIEW={value}")[-1]
+    assert ran[-4:] == ["--height", value, "--view", value]
+    ran = wild_words("sample", f"SEED={value}")[-1]
+    assert ran == ["rendering", "rooms", "--seed", value, "--folder", "datasets/sample"]
+
+
+@pytest.mark.parametrize("value", WILD)
+def test_values_reach_the_training_on_nyu_as_they_were_written(wild_words, value):
+    words = (f"{name}={value}" for name in ("FOLDER", "RUN", "CHANGES"))
+    listed, trained, scored = wild_words("nyu", *words)[-3:]
+    assert listed[2:] == [f"FOLDER={value}"]
+    assert trained[1:4] == ["resnet34", "weights=imagenet", value]
+    assert trained[-4:] == ["--data", f"{value}/nyu2_train.csv", "--run", value]
+    parameters = dict(word.split("=", 1) for word in scored[2:])
+    assert ast.literal_eval(parameters.pop("MODELS")) == {"resnet34": f"{value}/best.keras"}
+    assert parameters.pop("DATA") == f"{value}/nyu2_test.csv"
+    assert parameters.pop("FOLDER") == value
+    assert {text.removesuffix(".csv").removesuffix(".png") for text in parameters.values()} == {
+        f"{value}/{name}" for name in ("scores", "latency", "comparison")
+    }
+
+
+def test_changes_of_a_recipe_keep_their_quotes_spaces_and_brackets():
+    changes = """weights="it's my net.keras" effects=('rain', 'fog')\nepochs=2 teacher=a b.keras"""
+    assert read_changes([changes, "seed=3"]) == {
+        "weights": "it's my net.keras",
+        "effects": ("rain", "fog"),
+        "epochs": 2,
+        "teacher": "a b.keras",
+        "seed": 3,
+    }
+    for word in ("epochs", "epochs 2", "", "x=1 epochs=2"):
+        with pytest.raises(ValueError, match="must be field=value. Received: "):
+            read_changes([word])
+
+
+@pytest.mark.parametrize("value", WILD)
+def test_what_pip_is_to_install_reaches_it_as_it_was_written(wild_words, value):
+    installs = wild_words("test-torch", f"TORCH={value}")[-2]
+    assert installs[: len(value.split()) + 3] == ["pip", "install", *value.split(), "keras"]
+
+
+@pytest.mark.parametrize("value", [value for value in WILD if "\n" not in value])
+def test_an_interpreter_may_be_called_anything(workplace, value):
+    (workplace / value.replace("/", "")).mkdir()
+    add_python(workplace, f"../{value}/python3", "3.11")
+    assert make(workplace, "setup", f"PYTHON={value}/python3").returncode == 0
+    assert pip_log(workplace) == ["-m pip install -e ."]
+    refused = make(workplace, "setup", f"PYTHON={value}")
+    assert refused.returncode != 0 and "is needed; tried " + value in refused.stderr
+    assert not (workplace / "harm").exists()
+
+
+@pytest.mark.parametrize("value", [*WILD, "../train_unet", "/etc/passwd", "absent"])
+def test_a_study_is_a_notebook_in_experiments_or_is_refused_before_anything_runs(workplace, value):
+    add_python(workplace, "python3", "3.11")
+    answer = make(workplace, "study", f"NAME={value}")
+    assert answer.returncode != 0 and answer.stdout == ""
+    assert "`NAME` must be one of weather. Received: NAME=" + value in answer.stderr
+    assert sorted(path.name for path in workplace.iterdir()) == [
+        "Makefile", "bin", "experiments", "pyproject.toml", "requirements.txt"
+    ]  # fmt: skip

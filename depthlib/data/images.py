@@ -6,20 +6,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from depthlib.data.decoding import HALF, decode
 from depthlib.data.specs import DatasetSpec
 from depthlib.files import write_bytes
 
-# The last bytes of a whole file, and the marker that they must come after. OpenCV fills what is
-# missing of a truncated file with grey and says nothing, so we look ourselves.
-_END_MARKS = {b"\xff\xd8": (b"\xff\xda", b"\xff\xd9"), b"\x89PNG": (b"IDAT", b"IEND")}
 
-
-def read_rgb(path: Path | str) -> np.ndarray:
+def read_rgb(path: Path | str, max_pixels: int | None = None) -> np.ndarray:
     """A photo as uint8 RGB (height, width, 3), turned as its EXIF says.
 
-    Errors: FileNotFoundError; ValueError for a file that is empty, cut off or no image.
+    `max_pixels`: how many it may have; None: `decoding.MAX_PIXELS`. Errors: FileNotFoundError;
+    OSError for what is no regular file; ValueError for a file that is empty, cut off, too large or
+    no image.
     """
-    return _decode(Path(path), cv2.IMREAD_COLOR_RGB)
+    return decode(Path(path), cv2.IMREAD_COLOR_RGB, max_pixels)[0]
 
 
 def check_rgb(rgb: np.ndarray) -> None:
@@ -31,15 +30,15 @@ def check_rgb(rgb: np.ndarray) -> None:
         )
 
 
-def read_depth(path: Path | str, spec: DatasetSpec) -> np.ndarray:
+def read_depth(path: Path | str, spec: DatasetSpec, max_pixels: int | None = None) -> np.ndarray:
     """A depth map as float32 (height, width), metres or (relative) 0..1, 0 where invalid.
 
-    Errors: FileNotFoundError; ValueError for a file that is empty, cut off, no image, of another
-    bit depth or channel count than `spec` says, constant, without a valid pixel, or whose median
-    or coverage shows that it is encoded in another way.
+    Errors: those of `read_rgb`; ValueError for a map of another bit depth or channel count than
+    `spec` says, constant, without a valid pixel, or whose median or coverage shows that it is
+    encoded in another way.
     """
     path = Path(path)
-    counts = _decode(path, cv2.IMREAD_UNCHANGED)
+    counts, _ = decode(path, cv2.IMREAD_UNCHANGED, max_pixels)
     if counts.ndim != 2 or counts.dtype != spec.depth_dtype:
         channels = 1 if counts.ndim == 2 else counts.shape[2]
         raise ValueError(
@@ -56,6 +55,7 @@ def read_pair(
     depth_path: Path | str,
     spec: DatasetSpec,
     least: tuple[float, float] | None = None,
+    max_pixels: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """A photo (height, width, 3) and its depth map (height, width); see `read_rgb`, `read_depth`.
 
@@ -63,13 +63,14 @@ def read_pair(
     JPEG that will be shrunk anyway is so decoded in half the time.
     Errors: theirs, and ValueError where the sizes differ.
     """
-    depth = read_depth(depth_path, spec)
+    depth = read_depth(depth_path, spec, max_pixels)
     size, mode = depth.shape, cv2.IMREAD_COLOR_RGB
     if least and all(n % 2 == 0 and n / 2 >= few for n, few in zip(size, least, strict=True)):
-        size, mode = (size[0] // 2, size[1] // 2), mode | cv2.IMREAD_REDUCED_GRAYSCALE_2
-    rgb = _decode(Path(rgb_path), mode)
-    if rgb.shape[:2] != size:
-        height, width = read_rgb(rgb_path).shape[:2]
+        size, mode = (size[0] // 2, size[1] // 2), HALF
+    rgb, sides = decode(Path(rgb_path), mode, max_pixels)
+    # Halving rounds up, so a photo that lacks a row passes for whole but by its sides.
+    if rgb.shape[:2] != size or sorted(sides) != sorted(depth.shape):
+        height, width = read_rgb(rgb_path, max_pixels).shape[:2]
         raise ValueError(
             "A photo and its depth map must have one size. Received: "
             f"{height}x{width} in {rgb_path} and "
@@ -131,22 +132,6 @@ def write_depth(path: Path | str, depth: np.ndarray, spec: DatasetSpec) -> None:
             f"Received: {np.min(depth)} to {np.max(depth)} for {path}. Set invalid pixels to 0."
         )
     _encode(Path(path), counts.astype(spec.depth_dtype), [cv2.IMWRITE_PNG_COMPRESSION, 9])
-
-
-def _decode(path: Path, mode: int) -> np.ndarray:
-    data = path.read_bytes()
-    if not data:
-        raise ValueError(f"An image must not be empty. Received: 0 bytes in {path}.")
-    for start, (before, end) in _END_MARKS.items():
-        if data.startswith(start) and data.rfind(end) < max(data.rfind(before), 0):
-            raise ValueError(
-                f"An image must be whole. Received: {path}, cut off after {len(data)} bytes. "
-                "Copy or download it again."
-            )
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
-    if image is None:
-        raise ValueError(f"An image must be one that OpenCV reads. Received: {path}.")
-    return image
 
 
 @cache

@@ -97,12 +97,9 @@ def read_csv(path: Path | str, spec: DatasetSpec) -> Pairs:
     an empty CSV, a row without two paths, or a path that leaves the folder.
     """
     path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"There is no {path}. Make it with {spec.made_by}.")
-    try:
-        table = pd.read_csv(path, header=None, dtype=str)
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise ValueError(f"A CSV must hold `rgb,depth` rows. Received: {path}: {error}") from error
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}. Make it with {spec.made_by}.")
+    table = _read_table(path, "A CSV must hold `rgb,depth` rows.", header=None)
     if table.shape[1] != 2 or table.isna().any(axis=None):
         raise ValueError(
             f"Each row of a CSV must be `rgb,depth`. Received: {table.shape[1]} columns or an "
@@ -217,6 +214,13 @@ def split_by_frame(pairs: Pairs, *settings, **named) -> tuple[Pairs, Pairs]:
 SPLITTERS = {"scene": split_by_scene, "frame": split_by_frame}  # by what a recipe calls them
 
 
+def _read_table(path: Path, rule: str, header: int | None = 0) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, header=header, dtype=str)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise ValueError(f"{rule} Received: {path}: {error}") from error
+
+
 def _find(folder: Path, template: str, spec: DatasetSpec) -> dict[tuple[str, str], str]:
     pattern = re.sub(r"\{\w+\}", "*", template)
     paths = (path.relative_to(folder).as_posix() for path in folder.glob(pattern))
@@ -233,8 +237,11 @@ def _with_scenes(root: Path, folder: Path, rows: list, spec: DatasetSpec) -> Pai
     index.csv may have a third column, condition, which becomes the table's.
     """
     table, index = pd.DataFrame(rows, columns=["rgb", "depth"]), pd.DataFrame()
-    if (folder / "index.csv").exists():
-        index = pd.read_csv(folder / "index.csv", dtype=str)
+    if (folder / "index.csv").is_file():
+        rule = "index.csv must have a photo and its scene in each row."
+        index = _read_table(folder / "index.csv", rule).fillna("")
+        if not {"photo", "scene"} <= set(index):
+            raise ValueError(f"{rule} Received: {', '.join(index)} in {folder / 'index.csv'}.")
     named = {
         PurePosixPath(row["photo"]).parts[-2:]: row | {"scene": base_scene(row["scene"])}
         for row in index.to_dict("records")

@@ -1,8 +1,10 @@
 """What a training run is, as data: the original project's two runs and those that we recommend."""
 
 import ast
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import chain
 
 from depthlib.data.augment import check_effects
 
@@ -196,13 +198,13 @@ def get_recipe(name: str, **fields) -> Recipe:
 
 
 def read_changes(words: Sequence[str]) -> dict:
-    """Changed fields from words like "epochs=2" and "weights=imagenet".
+    """Changed fields from words like "epochs=2" and "weights=imagenet", or several in a word.
 
     Errors: ValueError for a word of another form or a field that a recipe lacks.
     """
     known = [field.name for field in fields(Recipe)]
     changes = {}
-    for word in words:
+    for word in chain.from_iterable(re.split(r"\s+(?=\w+=)", word.strip()) for word in words):
         name, equals, text = word.partition("=")
         if not equals or name not in known:
             raise ValueError(

@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from depthlib.data import images
 from depthlib.data.specs import INDOOR_MILLIMETRE, KITTI, NYU_RELATIVE, NYU_TEST, NYU_TRAIN
@@ -190,6 +191,32 @@ def test_a_photo_that_shrinks_anyway_comes_at_half_its_size_as_means_of_its_pixe
     assert (depth_m == same_depth_m).all() and depth_m.shape == (32, 48)
     means = whole.reshape(16, 2, 24, 2, 3).astype(float).mean((1, 3))
     assert np.abs(half - means).mean() < 2
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("lacking", [(1, 0), (0, 1), (1, 1)])
+def test_a_photo_that_lacks_a_row_or_a_column_is_no_pair_at_any_size(tmp_path, suffix, lacking):
+    photo, depth = tmp_path / f"a{suffix}", tmp_path / "b.png"
+    height, width = 32 - lacking[0], 48 - lacking[1]
+    images.write_rgb(photo, np.zeros((height, width, 3), np.uint8))
+    images.write_depth(depth, RAMP, NYU_TRAIN)
+    for least in (None, (16, 24), (8, 12), (40, 60)):
+        with pytest.raises(ValueError, match=f"one size. Received: {height}x{width} in .* 32x48"):
+            images.read_pair(photo, depth, NYU_TRAIN, least)
+
+
+def test_a_photo_that_lies_is_a_pair_with_an_upright_map(tmp_path):
+    stored, depth = np.zeros((48, 32, 3), np.uint8), tmp_path / "b.png"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(stored).save(tmp_path / "a.jpg", exif=exif)
+    images.write_depth(depth, RAMP, NYU_TRAIN)
+    for least, shape in ((None, (32, 48, 3)), ((16, 24), (16, 24, 3))):
+        assert images.read_pair(tmp_path / "a.jpg", depth, NYU_TRAIN, least)[0].shape == shape
+    Image.fromarray(stored).save(tmp_path / "a.jpg")
+    for least in (None, (16, 24)):
+        with pytest.raises(ValueError, match="one size. Received: 48x32"):
+            images.read_pair(tmp_path / "a.jpg", depth, NYU_TRAIN, least)
 
 
 def test_a_photo_of_half_the_maps_size_is_no_pair_at_any_size(tmp_path):

@@ -1,4 +1,7 @@
+import os
+import re
 import shutil
+import struct
 import time
 
 import pytest
@@ -148,6 +151,62 @@ def test_bad_files_and_duplicates_are_reported_and_left_out(tiny_nyu):
     assert "1 of uint16" in found["nyu2_train/room_0002_out/3.jpg"]
     assert summary.loc["nyu_train", ["pairs", "scenes", "checked"]].tolist() == [3, 2, 3]
     assert 1 < summary.loc["nyu_train", "median"] < 9
+
+
+def test_a_check_goes_on_past_files_of_any_kind_and_names_each(tiny_nyu):
+    root = tiny_nyu(scenes=2, frames=6)
+    room = root / "nyu2_train/room_0001_out"
+    for name in ("1.jpg", "2.jpg", "3.png", "4.jpg", "5.png", "6.jpg"):
+        (room / name).unlink()
+    (room / "1.jpg").mkdir()
+    os.mkfifo(room / "2.jpg")
+    (room / "3.png").symlink_to(room / "3.png")
+    sides = struct.pack(">II", 60_000, 60_000)  # a PNG's header and nothing else
+    (room / "4.jpg").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + sides + bytes(200))
+    (room / "5.png").symlink_to("/dev/zero")
+    (room / "6.jpg").symlink_to(room / "absent.jpg")
+    pairs = read_csv(root / "nyu2_train.csv", NYU_TRAIN)
+    sound, problems, summary = check_pairs(pairs)
+    assert len(sound) == summary.loc["nyu_train", "checked"] == 6
+    found = dict(problems.to_numpy().tolist())
+    assert list(found) == [f"nyu2_train/room_0001_out/{frame}.jpg" for frame in range(1, 7)]
+    for name, problem in zip(
+        ("1.jpg", "2.jpg", "3.png", "60000x60000 in .*4.jpg", "5.png", "6.jpg"),
+        found.values(),
+        strict=True,
+    ):
+        assert re.search(name, problem)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "index.csv: No columns"),
+        (b"photo,room\na.jpg,den\n", "Received: photo, room in .*index.csv"),
+        (b"photo,scene\na,b,c,d\ne,f\n,\xff", "index.csv"),
+        (b"photo,scene\n\xff\xfe,b\n", "index.csv"),
+    ],
+)
+def test_an_index_that_cannot_be_read_is_refused_by_name(tiny_nyu, content, message):
+    root = tiny_nyu()
+    (root / "index.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=f"must have a photo and its scene.*{message}"):
+        read_csv(root / "nyu2_train.csv", NYU_TRAIN)
+
+
+def test_a_photo_without_a_scene_in_the_index_has_that_of_its_folder(tiny_nyu):
+    root = tiny_nyu(tests=2)
+    (root / "index.csv").write_text("photo,scene\nnyu2_test/00000_colors.png,\n,den\n")
+    pairs = read_csv(root / "nyu2_test.csv", NYU_TEST)
+    assert pairs.table["scene"].tolist() == ["00000", "00001"]
+
+
+def test_a_csv_that_is_no_regular_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pairs.csv")
+    (tmp_path / "folder.csv").mkdir()
+    for name in ("pairs.csv", "folder.csv"):
+        with pytest.raises(FileNotFoundError, match=f"There is no file .*{name}"):
+            read_csv(tmp_path / name, NYU_TRAIN)
 
 
 def test_no_base_scene_is_on_both_sides_of_a_split(sample, tiny_nyu):

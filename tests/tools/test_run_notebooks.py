@@ -59,6 +59,12 @@ def test_parameters_keep_the_kind_that_they_are_written_in(notebook, tmp_path):
     )
 
 
+def test_text_reaches_the_notebook_as_it_was_written(notebook, tmp_path):
+    text = """it's "a" $b $(c) ${d} `e`; f\\n\\\n# 100% {g} größe 深度\\"""
+    notebook(f"assert NAME == {text!r}, NAME")
+    run_notebooks([(tmp_path / "small.ipynb", {"NAME": text})], tmp_path / "out")
+
+
 def test_a_kernel_that_dies_leaves_its_last_words(notebook, tmp_path):
     notebook("import os\nos.write(2, b'no memory left')\nos.abort()")
     with pytest.raises(SystemExit, match="small.ipynb died.*\n.*runs/small.log"):
