@@ -70,6 +70,15 @@ def hold_lock(path: Path | str, waiting: str | None = None) -> Iterator[None]:
         lock.release()
 
 
+def check_suffix(path: Path | str, *suffixes: str) -> None:
+    """Errors: ValueError where `path` does not end in one of `suffixes`, in either case."""
+    if Path(path).suffix.lower() not in suffixes:
+        raise ValueError(
+            f"A file of this format must end in {' or '.join(suffixes)}. Received: {path}. "
+            "Use such a name, or another format."
+        )
+
+
 def natural_key(name: str) -> list[str | int]:
     """A key that sorts frame2 before frame10: text and numbers by turns."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

@@ -8,7 +8,7 @@ import numpy as np
 
 from depthlib.data.decoding import HALF, decode
 from depthlib.data.specs import DatasetSpec
-from depthlib.files import write_bytes
+from depthlib.files import check_suffix, write_bytes
 
 
 def read_rgb(path: Path | str, max_pixels: int | None = None) -> np.ndarray:
@@ -113,17 +113,22 @@ def crop_border(image: np.ndarray, border: tuple[float, float, float, float]) ->
 
 
 def write_rgb(path: Path | str, rgb: np.ndarray, quality: int = 92) -> None:
-    """Writes uint8 RGB (height, width, 3) atomically, as JPEG or PNG by the suffix of `path`."""
-    path = Path(path)
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if path.suffix in (".jpg", ".jpeg") else []
-    _encode(path, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
+    """Writes uint8 RGB (height, width, 3) atomically, as JPEG or PNG by the suffix of `path`.
+
+    Errors: ValueError for another suffix.
+    """
+    check_suffix(path, ".png", ".jpg", ".jpeg")
+    options = [] if Path(path).suffix.lower() == ".png" else [cv2.IMWRITE_JPEG_QUALITY, quality]
+    _encode(Path(path), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
 
 
 def write_depth(path: Path | str, depth: np.ndarray, spec: DatasetSpec) -> None:
     """Writes a depth map (height, width) atomically, as PNG in the encoding of `spec`.
 
-    Errors: ValueError for NaN or infinite depth, and for depth beyond what the encoding holds.
+    Errors: ValueError for NaN or infinite depth, for depth beyond what the encoding holds, and for
+    a suffix other than .png, whose format would not hold the numbers.
     """
+    check_suffix(path, ".png")
     limit = np.iinfo(spec.depth_dtype).max
     counts = np.round(depth / spec.scale)
     if not np.isfinite(depth).all() or counts.min() < 0 or counts.max() > limit:
@@ -187,5 +192,5 @@ def _gather_nearest(depth: np.ndarray, height: int, width: int) -> np.ndarray:
 def _encode(path: Path, image: np.ndarray, options: list[int]) -> None:
     done, data = cv2.imencode(path.suffix, image, options)
     if not done:
-        raise ValueError(f"OpenCV writes .jpg and .png. Received: {path}.")
+        raise ValueError(f"An image must be one that OpenCV writes. Received: {path}.")
     write_bytes(path, data.tobytes())

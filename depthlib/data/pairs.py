@@ -3,10 +3,12 @@
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,15 +37,15 @@ class Pairs:
 
     def rgb_path(self, index: int) -> Path:
         """The photo of pair `index`."""
-        return self.root / self.table["rgb"].iat[index]
+        return self.root / str(self.table["rgb"].iat[index])
 
     def depth_path(self, index: int) -> Path:
         """The depth map of pair `index`."""
-        return self.root / self.table["depth"].iat[index]
+        return self.root / str(self.table["depth"].iat[index])
 
-    def select(self, indices) -> "Pairs":
+    def select(self, indices: Sequence[int] | np.ndarray | range) -> "Pairs":
         """The pairs at `indices`, in that order."""
-        return replace(self, table=self.table.iloc[indices].reset_index(drop=True))
+        return replace(self, table=self.table.iloc[list(indices)].reset_index(drop=True))
 
     def spread(self, count: int) -> "Pairs":
         """At most `count` pairs, evenly spaced from the first one on: for a look at all of them."""
@@ -139,9 +141,10 @@ def check_pairs(pairs: Pairs, most: int | None = None) -> tuple[Pairs, pd.DataFr
     duplicate = pairs.table.duplicated(["rgb", "depth"]).to_numpy()
     problems = [(name, "duplicate row") for name in pairs.table["rgb"][duplicate]]
     sound = ~duplicate
-    candidates = np.flatnonzero(sound)
+    candidates = np.flatnonzero(sound).tolist()
     if most and most < len(candidates):
-        candidates = candidates[np.linspace(0, len(candidates) - 1, most).astype(int)]
+        spread = np.linspace(0, len(candidates) - 1, most).astype(int)
+        candidates = [candidates[place] for place in spread]
     measured = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = pool.map(lambda index: _measure(pairs, index), candidates)
@@ -187,15 +190,15 @@ def split_by_scene(
         drawn = np.random.default_rng(seed).permutation(held)[:scenes]
         sides[0] = sides[0][np.isin(names[sides[0]], drawn)]
     if counts is not None:
-        held = tuple(len(side) for side in sides)
-        if any(count > size for count, size in zip(counts, held, strict=True)):
-            raise ValueError(f"`counts` must be at most {held}. Received: counts={counts}.")
+        sizes = tuple(len(side) for side in sides)
+        if any(count > size for count, size in zip(counts, sizes, strict=True)):
+            raise ValueError(f"`counts` must be at most {sizes}. Received: counts={counts}.")
         rng = np.random.default_rng(seed)
         sides = [np.sort(rng.permutation(side)[:n]) for side, n in zip(sides, counts, strict=True)]
     return pairs.select(sides[0]), pairs.select(sides[1])
 
 
-def split_by_frame(pairs: Pairs, *settings, **named) -> tuple[Pairs, Pairs]:
+def split_by_frame(pairs: Pairs, *settings: Any, **named: Any) -> tuple[Pairs, Pairs]:
     """`split_by_scene` with every frame a scene of its own: rooms that train validate too.
 
     The original project's split, whose validation is too good to be true;
@@ -205,10 +208,11 @@ def split_by_frame(pairs: Pairs, *settings, **named) -> tuple[Pairs, Pairs]:
     photos = pairs.table["rgb"]
     rooms = dict(zip(photos, pairs.table["scene"], strict=True))
     frames = replace(pairs, table=pairs.table.assign(scene=photos))
-    return tuple(
+    training, validation = (
         replace(side, table=side.table.assign(scene=side.table["rgb"].map(rooms)))
         for side in split_by_scene(frames, *settings, **named)
     )
+    return training, validation
 
 
 SPLITTERS = {"scene": split_by_scene, "frame": split_by_frame}  # by what a recipe calls them
@@ -224,7 +228,8 @@ def _read_table(path: Path, rule: str, header: int | None = 0) -> pd.DataFrame:
 def _find(folder: Path, template: str, spec: DatasetSpec) -> dict[tuple[str, str], str]:
     pattern = re.sub(r"\{\w+\}", "*", template)
     paths = (path.relative_to(folder).as_posix() for path in folder.glob(pattern))
-    return {spec.key_of(path, template): path for path in paths}
+    keys = ((spec.key_of(path, template), path) for path in paths)
+    return {key: path for key, path in keys if key is not None}
 
 
 def _natural(key: tuple[str, ...]) -> list:
@@ -241,7 +246,8 @@ def _with_scenes(root: Path, folder: Path, rows: list, spec: DatasetSpec) -> Pai
         rule = "index.csv must have a photo and its scene in each row."
         index = _read_table(folder / "index.csv", rule).fillna("")
         if not {"photo", "scene"} <= set(index):
-            raise ValueError(f"{rule} Received: {', '.join(index)} in {folder / 'index.csv'}.")
+            columns = ", ".join(map(str, index))
+            raise ValueError(f"{rule} Received: {columns} in {folder / 'index.csv'}.")
     named = {
         PurePosixPath(row["photo"]).parts[-2:]: row | {"scene": base_scene(row["scene"])}
         for row in index.to_dict("records")

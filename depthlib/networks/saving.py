@@ -114,7 +114,7 @@ def _halve(data: bytes, source: Path) -> bytes:
     halved = io.BytesIO()
     with h5py.File(io.BytesIO(data)) as old, h5py.File(halved, "w") as new:
 
-        def copy(name, item):
+        def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
             if isinstance(item, h5py.Group):
                 made = new.require_group(name)
             else:

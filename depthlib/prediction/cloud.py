@@ -10,7 +10,7 @@ import numpy as np
 
 from depthlib.data.images import check_rgb
 from depthlib.data.intrinsics import Intrinsics
-from depthlib.files import write_bytes
+from depthlib.files import check_suffix, write_bytes
 
 JUMP = 0.08  # of the nearer depth: what is farther apart than this is two things, not one surface
 MAX_POINTS = 1_500_000  # a PLY of 23 MB, a GLB of some 60 MB
@@ -151,15 +151,6 @@ def write_glb(path: Path | str, surface: Surface) -> Path:
     scene = trimesh.Scene(mesh)
     write_bytes(path, trimesh.exchange.gltf.export_glb(scene, tree_postprocessor=_show_unlit))
     return Path(path)
-
-
-def check_suffix(path: Path | str, *suffixes: str) -> None:
-    """Errors: ValueError where `path` does not end in one of `suffixes`, in either case."""
-    if Path(path).suffix.lower() not in suffixes:
-        raise ValueError(
-            f"A file of this format must end in {' or '.join(suffixes)}. Received: {path}. "
-            "Use such a name, or another format."
-        )
 
 
 def check_depth(depth_m: np.ndarray, rgb: np.ndarray) -> None:

@@ -14,10 +14,9 @@ from PIL.PngImagePlugin import PngInfo
 from depthlib.data.images import write_rgb
 from depthlib.data.intrinsics import Intrinsics
 from depthlib.data.specs import DENSE_M256, INDOOR_MILLIMETRE
-from depthlib.files import write_bytes
+from depthlib.files import check_suffix, write_bytes
 from depthlib.prediction.cloud import (
     check_depth,
-    check_suffix,
     find_surface,
     point_cloud,
     write_glb,

@@ -24,7 +24,7 @@ from depthlib.video.containers import AviFile, Mp4File, find_ffmpeg
 
 IMAGES = (".jpg", ".jpeg", ".png")
 URLS = ("http://", "https://", "rtsp://")
-CONTAINERS = {".avi": AviFile, ".mp4": Mp4File}
+CONTAINERS: dict[str, type[AviFile] | type[Mp4File]] = {".avi": AviFile, ".mp4": Mp4File}
 SLOWEST = 0.01  # frames a second: OpenCV ends the process below 0.001
 STAMPS = 1000  # frames whose time stamps are compared with the rate that a file claims
 

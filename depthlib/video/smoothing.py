@@ -53,7 +53,7 @@ class TemporalFilter:
             change = cv2.blur(change, (NOISE, NOISE)).astype(np.float32)
             if self.smoothing:
                 step = last_smooth - new
-                share = cv2.exp(-((change / CHANGE) ** 2) - (step / JUMP) ** 2)
+                share = np.exp(-((change / CHANGE) ** 2) - (step / JUMP) ** 2)
                 share = np.minimum(share, cv2.blur(share, (SEAM, SEAM)))
                 smooth = new + self.smoothing * share * step
             still = (change < STILL).view(np.uint8)
@@ -77,7 +77,7 @@ class TemporalFilter:
 
 def _is_cut(light: np.ndarray, last_light: np.ndarray) -> bool:
     """Whether the video was cut between two frames: white walls stay white, but are others."""
-    pair = (
+    now, before = (
         cv2.resize(image, THUMBNAIL, interpolation=cv2.INTER_AREA) for image in (light, last_light)
     )
-    return cv2.matchTemplate(*pair, cv2.TM_CCOEFF_NORMED).item() < CUT
+    return np.asarray(cv2.matchTemplate(now, before, cv2.TM_CCOEFF_NORMED)).item() < CUT
