@@ -62,7 +62,9 @@ Weight = Annotated[float, Range(0, 1000)]
 class Recipe:
     """Everything that decides a training run besides the data itself.
 
-    Errors: ValueError for a choice or a number that makes no sense.
+    A field's annotation says which values it takes, and they are checked by it. NumPy's scalars,
+    lists and paths become what JSON and Python hold alike. Errors: ValueError for another value,
+    or one that makes no sense beside the others.
     """
 
     # The network, and the size in pixels at which it sees a photo.

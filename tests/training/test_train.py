@@ -19,6 +19,7 @@ from depthlib.prediction.predictor import Predictor
 from depthlib.training.__main__ import UNFINISHED, main
 from depthlib.training.build import build_network
 from depthlib.training.recipes import UNET
+from depthlib.training.run_folder import RunRecord
 from depthlib.training.train import _make_loss, open_batches, train
 
 RECIPE = UNET.change(
@@ -179,9 +180,18 @@ def test_a_second_start_in_a_run_folder_is_turned_away_until_the_first_is_gone(
 
 
 def test_how_far_a_run_is_its_network_alone_says_and_a_log_that_disagrees_is_refused(
-    pairs, tmp_path
+    pairs, tmp_path, monkeypatch
 ):
     run = tmp_path / "run"
+
+    def interrupt(self, batch, logs=None):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(RunRecord, "on_train_batch_end", interrupt)
+        train(RECIPE, pairs, run, verbose=0)
+    # It has a network before its first step, so that no log is ever without one.
+    assert {path.name for path in run.iterdir()} == {"run.json", "last.keras", "run.lock"}
     train(RECIPE, pairs, run, minutes=0, verbose=0)
     log, last = run / "log.csv", run / "last.keras"
     header, row = log.read_text().splitlines()
