@@ -1,10 +1,12 @@
 import errno
 import os
+import stat
 import threading
+import zipfile
 
 import pytest
 
-from depthlib.files import hold_lock, replace_file, write_bytes
+from depthlib.files import check_zip, hold_lock, remove_temporaries, replace_file, write_bytes
 
 
 def test_a_written_file_replaces_the_old_one_and_leaves_nothing_beside_it(tmp_path):
@@ -34,6 +36,81 @@ def test_a_full_disk_names_the_file_that_could_not_be_written(tmp_path):
     assert path.read_bytes() == b"old"
 
 
+def test_a_file_may_be_read_by_those_whom_the_mask_allows_and_no_thread_sees_another(
+    tmp_path, monkeypatch
+):
+    before = os.umask(0o027)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "umask", None)  # it cannot be read without being set for all
+            write_bytes(tmp_path / "log.csv", b"new")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "log.csv").stat().st_mode) == 0o640
+
+
+def test_bytes_then_name_are_on_the_disk_before_the_write_is_over(tmp_path, monkeypatch):
+    synced = []
+
+    def sync(descriptor):
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        synced.append(("folder" if is_folder else "file", (tmp_path / "log.csv").exists()))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    write_bytes(tmp_path / "log.csv", b"new")
+    assert synced == [("file", False), ("folder", True)]
+
+
+def test_a_disk_that_cannot_take_the_bytes_keeps_the_old_file_and_is_named(tmp_path, monkeypatch):
+    path = tmp_path / "log.csv"
+    write_bytes(path, b"old")
+
+    def fail(descriptor):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output error: .*log.csv"):
+        write_bytes(path, b"new")
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    left = []
+    for name in ("last.keras", "log.csv", "001.keras"):
+        writing = replace_file(tmp_path / name)  # kept, or its end would clear up
+        left.append((writing, writing.__enter__()))
+    others = ("last.keras", ".last-note.keras", ".last-0123456789.keras", ".best-01234567.keras")
+    for name in others:
+        (tmp_path / name).write_bytes(b"kept")
+    assert all(path.exists() for _, path in left)
+    remove_temporaries(tmp_path, ("last.keras", "log.csv"))
+    assert [path.exists() for _, path in left] == [False, False, True]
+    remove_temporaries(tmp_path, ("0*.keras",))
+    remove_temporaries(tmp_path / "epochs", ("*.keras",))  # which is not there
+    assert {path.name for path in tmp_path.iterdir()} == {*others}
+
+
+def test_a_damaged_zip_file_is_named_whatever_is_damaged(tmp_path):
+    path = tmp_path / "last.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", b"a network " * 50)
+        archive.writestr("model.weights.h5", b"its weights " * 50, zipfile.ZIP_DEFLATED)
+    check_zip(path)
+    whole = path.read_bytes()
+    parts = (whole.index(b"a network"), whole.index(b"model.weights.h5") + 20, len(whole) - 10)
+    for damaged in (
+        b"",
+        b"no zip file",
+        whole[: len(whole) // 2],
+        *(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :] for at in parts),
+    ):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="must be whole. Received: .*last.keras"):
+            check_zip(path)
+    with pytest.raises(FileNotFoundError, match="best.keras"):
+        check_zip(tmp_path / "best.keras")
+
+
 def test_a_second_process_waits_and_says_so_or_is_turned_away(tmp_path, capsys):
     entered = threading.Event()
 
@@ -45,7 +122,7 @@ def test_a_second_process_waits_and_says_so_or_is_turned_away(tmp_path, capsys):
     with hold_lock(tmp_path / "name.lock"):
         thread.start()
         assert not entered.wait(0.3)
-        with pytest.raises(BlockingIOError, match="Another process holds .*name.lock"):
+        with pytest.raises(BlockingIOError, match="Another process holds .*name.lock. Wait until"):
             with hold_lock(tmp_path / "name.lock"):
                 pass
     thread.join(timeout=10)

@@ -9,7 +9,7 @@ import h5py
 import keras
 import numpy as np
 
-from depthlib.files import replace_file
+from depthlib.files import check_zip, replace_file
 
 # Registers what saved networks are made of.
 from depthlib.networks import fine_tuning, keras_metrics, layers, losses  # noqa: F401
@@ -40,6 +40,7 @@ def load_model(path: Path | str) -> keras.Model:
             f"There is no model {path}. Train one with train_resnet.ipynb or train_unet.ipynb."
         )
     try:
+        check_zip(path)
         model = take_student(keras.models.load_model(path, compile=False, safe_mode=True))
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
         reason = str(error).strip().partition("\n")[0]

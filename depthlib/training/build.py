@@ -10,6 +10,7 @@ from depthlib.data.specs import DatasetSpec
 from depthlib.device import choose_precision
 from depthlib.networks.encoder_decoder import build_encoder_decoder
 from depthlib.networks.layers import prepare_photos
+from depthlib.networks.saving import load_model
 from depthlib.networks.unet import VARIANTS, build_unet
 from depthlib.training.recipes import Recipe
 
@@ -34,9 +35,12 @@ def build_network(recipe: Recipe, spec: DatasetSpec) -> keras.Model:
     precision = choose_precision() if recipe.precision == "auto" else recipe.precision
     keras.config.set_dtype_policy(precision)
     try:
-        return _build(recipe, spec)
+        network = _build(recipe, spec)
     finally:
         keras.config.set_dtype_policy(usual)
+    if _is_network(recipe.weights):
+        _copy_weights(recipe.weights, network)
+    return network
 
 
 def _build(recipe: Recipe, spec: DatasetSpec) -> keras.Model:
@@ -51,15 +55,9 @@ def _build(recipe: Recipe, spec: DatasetSpec) -> keras.Model:
     size, weights = (recipe.height, recipe.width), recipe.weights
     prepare = partial(prepare_photos, channels=recipe.channels, normalise=recipe.normalise)
     if recipe.network in UNETS:
-        network = UNETS[recipe.network](*size, prepare=prepare, **head)
-    else:
-        encoder_weights = None if _is_network(weights) else weights
-        network = ENCODER_DECODERS[recipe.network](
-            *size, weights=encoder_weights, prepare=prepare, **head
-        )
-    if _is_network(weights):
-        _copy_weights(weights, network)
-    return network
+        return UNETS[recipe.network](*size, prepare=prepare, **head)
+    encoder_weights = None if _is_network(weights) else weights
+    return ENCODER_DECODERS[recipe.network](*size, weights=encoder_weights, prepare=prepare, **head)
 
 
 def _is_network(weights: str | None) -> TypeGuard[str]:
@@ -70,7 +68,7 @@ def _is_network(weights: str | None) -> TypeGuard[str]:
 def _copy_weights(path: str, network: keras.Model) -> None:
     """Gives `network` the weights of the .keras file at `path`; else ValueError."""
     try:
-        network.set_weights(keras.models.load_model(path, compile=False).get_weights())
+        network.set_weights(load_model(path).get_weights())
     except ValueError as error:
         raise ValueError(
             f"`weights` must be a file of the same network. Received: {path} for {network.name}: "

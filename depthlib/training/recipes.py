@@ -1,10 +1,18 @@
 """What a training run is, as data: the original project's two runs and those that we recommend."""
 
 import ast
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import chain
+from numbers import Integral, Real
+from os import PathLike
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import numpy as np
 
 from depthlib.data.augment import check_effects
 
@@ -20,92 +28,124 @@ DEPTH_SCALES = ("linear", "log", "bins")
 SCHEDULES = ("constant", "linear", "one_cycle")
 SPLITS = ("scene", "frame")
 CHANNELS = ("rgb", "bgr")
-CHOICES = {
-    "network": NETWORKS,
-    "loss": LOSSES,
-    "optimizer": OPTIMIZERS,
-    "depth_scale": DEPTH_SCALES,
-    "schedule": SCHEDULES,
-    "precision": PRECISIONS,
-    "split": SPLITS,
-    "channels": CHANNELS,
-}
+
+
+@dataclass(frozen=True)
+class Range:
+    """The finite numbers from `least` to `most`, and between `above` and `below`."""
+
+    least: float = -math.inf
+    most: float = math.inf
+    above: float = -math.inf
+    below: float = math.inf
+
+    def __contains__(self, number: float) -> bool:
+        return self.least <= number <= self.most and self.above < number < self.below
+
+    def __str__(self) -> str:
+        bounds = {
+            "at least": self.least,
+            "above": self.above,
+            "at most": self.most,
+            "below": self.below,
+        }
+        return " and ".join(f"{word} {n}" for word, n in bounds.items() if math.isfinite(n))
+
+
+# The values of a recipe's fields: a type, then the numbers or the names that it may be.
+Pixels = Annotated[int, Range(1, 10_000)]
+Count = Annotated[int, Range(1, 10_000_000)]
+Share = Annotated[float, Range(0, 1)]
+Part = Annotated[float, Range(0, below=1)]  # less than the whole
+Weight = Annotated[float, Range(0, 1000)]
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides a training run besides the data itself.
 
-    Errors: ValueError for a choice or a number that makes no sense.
+    A field's annotation says which values it takes, and they are checked by it. NumPy's scalars,
+    lists and paths become what JSON and Python hold alike. Errors: ValueError for another value,
+    or one that makes no sense beside the others.
     """
 
     # The network, and the size in pixels at which it sees a photo.
-    network: str = "resnet34"  # one of NETWORKS
-    height: int = 192
-    width: int = 256
-    depth_scale: str = "log"  # what its output is linear in: see `DepthHead`
+    network: Annotated[str, NETWORKS] = "resnet34"
+    height: Pixels = 192
+    width: Pixels = 256
+    depth_scale: Annotated[str, DEPTH_SCALES] = "log"  # its output is linear in it: `DepthHead`
     weights: str | None = None  # see `build_encoder_decoder`; or a .keras file of the same network
-    precision: str = "auto"  # "auto": what `device.choose_precision` finds fast
+    precision: Annotated[str, PRECISIONS] = "auto"  # what `device.choose_precision` finds fast
 
     # The schedule. With `consistency` a batch counts pairs, each of which comes twice.
-    batch_size: int = 16
-    epochs: int = 20
-    learning_rate: float = 5e-4  # the schedule's highest
-    schedule: str = "one_cycle"
-    optimizer: str = "adamw"
-    weight_decay: float = 1e-2
-    encoder_rate: float = 1.0  # an encoder's learning rate is this share of the rest's
-    clip_norm: float | None = None  # the largest norm of all gradients together; None: any
-    average: float = 0.0  # momentum of the weights' moving average, which is kept; 0: none is
+    batch_size: Count = 16
+    epochs: Count = 20
+    learning_rate: Annotated[float, Range(above=0, most=1)] = 5e-4  # the schedule's highest
+    schedule: Annotated[str, SCHEDULES] = "one_cycle"
+    optimizer: Annotated[str, OPTIMIZERS] = "adamw"
+    weight_decay: Annotated[float, Range(0, 10)] = 1e-2
+    encoder_rate: Share = 1.0  # an encoder's learning rate is this share of the rest's
+    # The largest norm of all gradients together; None: any.
+    clip_norm: Annotated[float, Range(above=0, most=1000)] | None = None
+    average: Part = 0.0  # momentum of the weights' moving average, which is kept; 0: none is
 
     # The loss.
-    loss: str = "scale_invariant"
-    loss_weights: tuple[float, float, float] = (1.0, 3.0, 0.1)  # of "depth": SSIM, gradient, L1
-    consistency: float = 0.0  # weighs how little weather may change depth: `ConsistentLoss`
+    loss: Annotated[str, LOSSES] = "scale_invariant"
+    loss_weights: tuple[Weight, Weight, Weight] = (1.0, 3.0, 0.1)  # "depth": SSIM, gradient, L1
+    consistency: Weight = 0.0  # weighs how little weather may change depth: `ConsistentLoss`
     teacher: str | None = None  # a .keras file to learn from beside the truth: `distillation`
 
     # The augmentation: see `Augmentation`, whose chances and degrees these are.
     augment: bool = True  # False: photos as they are, not even mirrored
-    jitter: float = 0.5
-    crop: float = 0.5
-    rotation: float = 0.0
-    cut_depth: float = 0.0
-    weather: float = 0.0
+    jitter: Share = 0.5
+    crop: Share = 0.5
+    rotation: Annotated[float, Range(0, 45)] = 0.0
+    cut_depth: Share = 0.0
+    weather: Share = 0.0
     effects: tuple[str, ...] | None = None  # names in `weather.EFFECTS`; None: all
-    mix: float = 0.0  # of mixed photos only a teacher knows the depth
+    mix: Share = 0.0  # of mixed photos only a teacher knows the depth
 
     # The data: what trains, what validates. None takes all.
-    validation: float = 0.2  # share of the scenes that validate; 0 keeps the last epoch
-    counts: tuple[int, int] | None = None  # (training, validation) pairs that are drawn
-    scenes: int | None = None  # that are drawn of those that train
+    validation: Part = 0.2  # share of the scenes that validate; 0 keeps the last epoch
+    # (training, validation) pairs that are drawn.
+    counts: tuple[Count, Annotated[int, Range(0, 10_000_000)]] | None = None
+    scenes: Count | None = None  # that are drawn of those that train
     crop_border: bool = False  # cut off the dataset's white frame
 
     # Faults of the original project, kept to be measured.
-    split: str = "scene"  # "frame": rooms that train validate too (`split_by_frame`)
-    channels: str = "rgb"  # "bgr"
+    split: Annotated[str, SPLITS] = "scene"  # "frame": rooms that train validate too
+    channels: Annotated[str, CHANNELS] = "rgb"
     normalise: bool = False  # stretch photo and truth to their own range: no metres
 
-    seed: int = 0
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
 
-    def __post_init__(self):
-        for field, allowed in CHOICES.items():
-            if getattr(self, field) not in allowed:
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            try:
+                value = _convert(value, field.type)
+            except (ValueError, OverflowError):
                 raise ValueError(
-                    f"`{field}` must be one of {', '.join(allowed)}. "
-                    f"Received: {field}={getattr(self, field)!r}."
-                )
-        for field in ("height", "width", "batch_size", "epochs", "learning_rate"):
-            if getattr(self, field) <= 0:
-                raise ValueError(
-                    f"`{field}` must be positive. Received: {field}={getattr(self, field)}."
-                )
+                    f"`{field.name}` must be {_describe(field.type)}. "
+                    f"Received: {field.name}={value!r}."
+                ) from None
+            object.__setattr__(self, field.name, value)
+        is_network = self.weights is None or Path(self.weights).suffix == ".keras"
+        if self.network.startswith("unet") and not is_network:
+            raise ValueError(
+                "`weights` of a U-Net must be a .keras file of the same network. Received: "
+                f"weights={self.weights!r}, network={self.network!r}. Use weights=None."
+            )
         if self.normalise and self.loss != "depth":
             raise ValueError(
                 "`normalise` needs the loss that stretches the truth too. Received: "
                 f"loss={self.loss!r}. Use loss='depth', or normalise=False."
             )
-        if not 0 <= self.weather <= 1:
-            raise ValueError(f"`weather` must be 0 to 1. Received: weather={self.weather}.")
+        if self.loss == "depth" and not any(self.loss_weights):
+            raise ValueError(
+                "`loss_weights` must leave a term of the loss. Received: "
+                f"loss_weights={self.loss_weights}. Use (1, 3, 0.1)."
+            )
         if self.consistency and not (self.weather and self.augment):
             raise ValueError(
                 "`consistency` needs weather to be consistent in. Received: "
@@ -127,6 +167,55 @@ class Recipe:
     def to_dict(self) -> dict:
         """The fields as JSON holds them."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+
+# What a plain type is called, and what may be converted to it.
+_TYPES: dict[type, tuple[str, Any]] = {
+    int: ("an integer", Integral),
+    float: ("a number", Real),
+    bool: ("True or False", (bool, np.bool_)),
+    str: ("a string", (str, PathLike)),
+}
+
+
+def _convert(value: object, kind: Any) -> Any:
+    """`value` as the annotation `kind` has it: NumPy's scalars become Python's, lists tuples.
+
+    Errors: ValueError or OverflowError where it is none.
+    """
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):  # of something and None
+        return None if value is None else _convert(value, parts[0])
+    if origin is Annotated:
+        converted = _convert(value, parts[0])
+        if converted not in parts[1]:
+            raise ValueError(value)
+        return converted
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise ValueError(value)
+        parts = parts[:1] * len(value) if Ellipsis in parts else parts
+        return tuple(_convert(item, part) for item, part in zip(value, parts, strict=True))
+    # For Python a bool is an integer too.
+    if not isinstance(value, _TYPES[kind][1]) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(value)
+    return kind(value)
+
+
+def _describe(kind: Any) -> str:
+    """What `_convert` accepts, in words that follow "must be"."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return f"{_describe(parts[0])}, or None"
+    if origin is Annotated and isinstance(parts[1], tuple):
+        return f"one of {', '.join(parts[1])}"
+    if origin is Annotated:
+        return f"{_describe(parts[0])}, {parts[1]}"
+    if origin is tuple and Ellipsis in parts:
+        return f"a tuple such as (one,), each {_describe(parts[0])}"
+    if origin is tuple:
+        return f"a tuple of {len(parts)} ({'; '.join(dict.fromkeys(map(_describe, parts)))})"
+    return _TYPES[kind][0]
 
 
 # kyovchev/tensorflow-depth-estimation, train_resnet.ipynb: 195.4 s an epoch on an RTX 3050 Ti.
@@ -187,7 +276,7 @@ RECIPES = {
 }
 
 
-def get_recipe(name: str, **fields) -> Recipe:
+def get_recipe(name: str, **fields: Any) -> Recipe:
     """The recipe called `name`, with `fields` changed; a field that is None stays as it is.
 
     Errors: ValueError that lists the names.
@@ -212,6 +301,7 @@ def read_changes(words: Sequence[str]) -> dict:
             )
         try:
             changes[name] = ast.literal_eval(text)
-        except (SyntaxError, ValueError):
+        # Whatever the parser says, it is no literal, and so a string.
+        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
             changes[name] = text
     return changes

@@ -1,8 +1,9 @@
 """A run's folder: what it was made with, its log, and the networks so far.
 
-It holds run.json (recipe, versions, split), log.csv (a row an epoch), last.keras (with the
-optimizer: what a run that was stopped goes on from), best.keras (for prediction) and, where asked
-for, each epoch's network. A teacher stands in last.keras alone.
+It holds run.json (recipe, versions, split), last.keras (with the optimizer: what a run that was
+stopped goes on from), log.csv (a row an epoch), best.keras (for prediction) and, where asked for,
+each epoch's network. A teacher stands in last.keras alone. How far a run is, the steps that
+last.keras has counted say and nothing else.
 """
 
 import json
@@ -10,7 +11,9 @@ import math
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import keras
@@ -18,11 +21,15 @@ import pandas as pd
 
 from depthlib import __version__
 from depthlib.data.pairs import Pairs
-from depthlib.files import write_bytes, write_table
+from depthlib.files import check_zip, hold_lock, remove_temporaries, write_bytes, write_table
 from depthlib.networks.distillation import take_student
 from depthlib.networks.layers import as_float32
 from depthlib.networks.saving import export_half, save_model
 from depthlib.training.recipes import Recipe
+
+# What a run writes, in this order.
+RUN, LAST, BEST, LOG, EPOCHS = "run.json", "last.keras", "best.keras", "log.csv", "epochs"
+LOCK = "run.lock"
 
 
 def describe_run(recipe: Recipe, training: Sequence[Pairs], validation: Pairs) -> dict:
@@ -45,20 +52,129 @@ def describe_run(recipe: Recipe, training: Sequence[Pairs], validation: Pairs) -
     }
 
 
-def claim_folder(folder: Path, run: dict) -> None:
-    """Writes run.json, or checks that the one there is of the same recipe and split."""
-    path = folder / "run.json"
-    if not path.exists():
-        write_bytes(path, json.dumps(run, indent=2).encode())
-        return
-    held = json.loads(path.read_text())
-    held["recipe"] = Recipe().to_dict() | held["recipe"]  # fields that have come since
-    differing = [key for key in ("recipe", "dataset", "split") if held.get(key) != run[key]]
-    if differing:
+@contextmanager
+def hold_folder(folder: Path) -> Iterator[None]:
+    """Keeps `folder` to one process, and clears it of what a killed one left half written.
+
+    A folder that it makes is removed again where no run has begun in it by the end.
+    Errors: BlockingIOError where another process trains in it.
+    """
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    with hold_lock(folder / LOCK):
+        try:
+            remove_temporaries(folder, (RUN, LAST, BEST, LOG))
+            remove_temporaries(folder / EPOCHS, ("*.keras",))
+            yield
+        finally:
+            if is_new and not (folder / RUN).exists():
+                (folder / LOCK).unlink()
+                with suppress(OSError):  # it holds something else by now
+                    folder.rmdir()
+
+
+def check_folder(folder: Path, run: dict) -> None:
+    """Accepts a folder without a run, or with the run that `run` describes: `describe_run`.
+
+    Errors: ValueError for another run, which names each field that differs, a damaged run.json, or
+    a folder that lacks what a run goes on from.
+    """
+    held = [name for name in (RUN, LAST, BEST, LOG, EPOCHS) if (folder / name).exists()]
+    missing = [name for name in (RUN, LAST) if name not in held]
+    if missing and held not in ([], [RUN]):
         raise ValueError(
-            f"A run folder must hold one run. Received: {folder}, whose run differs in "
-            f"{', '.join(differing)}. Choose another folder, or delete this one."
+            f"A run goes on from {RUN} and {LAST}. Received: {folder}, which holds "
+            f"{', '.join(held)} but no {' and no '.join(missing)}. Put back what is missing, or "
+            f"{_begin_anew(folder)}"
         )
+    if not held:
+        return
+    there, now = _read_run(folder / RUN), _flatten(run)
+    differing = [key for key, value in now.items() if there.get(key) != value]
+    if not differing:
+        return
+    values = "; ".join(f"{key}: {there.get(key)!r} there, {now[key]!r} now" for key in differing)
+    remedy = "Choose another folder, or delete this one."
+    more = now["epochs"] - there["epochs"]
+    if differing == ["epochs"] and more > 0 and BEST in held:
+        remedy = (
+            "Its schedule ends with its last epoch, at a rate of zero. A new run goes on from its "
+            f"network: depthlib train RECIPE weights={folder / BEST} epochs={more} --data CSV "
+            "--run ANOTHER_FOLDER"
+        )
+    raise ValueError(
+        f"A run folder must hold one run. Received: {folder}, whose run differs in {values}. "
+        f"{remedy}"
+    )
+
+
+def claim_folder(folder: Path, run: dict, model: keras.Model) -> None:
+    """Writes run.json, and last.keras before its first step, so that no log is without one."""
+    write_bytes(folder / RUN, json.dumps(run, indent=2).encode())
+    save_model(model, folder / LAST)
+
+
+def read_last(folder: Path) -> keras.Model | None:
+    """The network of last.keras with its optimizer; None where no run has begun.
+
+    Errors: ValueError where the file is damaged, or no run's.
+    """
+    path = folder / LAST
+    if not path.exists():
+        return None
+    try:
+        check_zip(path)
+        with warnings.catch_warnings():
+            # Keras would go on with a new optimizer where the file has none of these variables.
+            warnings.filterwarnings("error", "Skipping variable loading for optimizer")
+            model = keras.models.load_model(path)
+        if not model.compiled:
+            raise ValueError("It has no optimizer.")
+    except Exception as error:  # whatever Keras, json and h5py make of damaged bytes
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"A run goes on from {LAST} as it was written. Received: {path}: {reason} Put it back, "
+            f"or {_begin_anew(folder)}"
+        ) from error
+    return model
+
+
+def count_epochs(folder: Path, model: keras.Model, steps: int, epochs: int) -> int:
+    """How many of `epochs` are done by the steps that `model` counts, `steps` an epoch.
+
+    Errors: ValueError where these are no whole epochs, or more than there are.
+    """
+    counted = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+    if counted % steps or counted > steps * epochs:
+        raise ValueError(
+            f"{LAST} must be of this run, {epochs} epochs of {steps} steps. Received: "
+            f"{folder / LAST} after {counted} steps. Put it back, or {_begin_anew(folder)}"
+        )
+    return counted // steps
+
+
+def read_log(folder: Path, done: int) -> pd.DataFrame:
+    """The log of the `done` epochs, a row each; what comes after them a killed process left.
+
+    Errors: ValueError where a row is missing, or the file is no log.
+    """
+    if not done:
+        return pd.DataFrame()
+    path = folder / LOG
+    try:
+        log = pd.read_csv(path, nrows=done)
+        numbers = log[["epoch", "loss", "seconds"]].astype(float)
+    except (FileNotFoundError, ValueError, KeyError) as error:
+        held = str(error).strip()
+    else:
+        epochs = numbers["epoch"].tolist()
+        if epochs == list(range(1, done + 1)) and numbers.notna().all(axis=None):
+            return log
+        held = f"epochs {', '.join(f'{epoch:g}' for epoch in epochs) or 'none'}"
+    raise ValueError(
+        f"{LOG} must have a row for each of the {done} epochs that {LAST} has done. "
+        f"Received: {path}: {held}. Put the rows back, or {_begin_anew(folder)}"
+    )
 
 
 class RunRecord(keras.callbacks.Callback):
@@ -71,30 +187,32 @@ class RunRecord(keras.callbacks.Callback):
     epochs/001.keras and so on, its weights as float16.
     """
 
-    def __init__(self, folder: Path, done: int, metric: str, keep: bool = False):
+    def __init__(self, folder: Path, done: int, metric: str, keep: bool = False) -> None:
         super().__init__()
         self.folder = folder
         self.keep = keep
-        self.portable = None
-        self.validated = None
+        self.portable: keras.Model | None = None
+        self.validated: list = []
         self.saved, self.save_seconds = -math.inf, 0.0
         self.column = f"val_{metric}"
         self.sign = -1 if metric == "silog" else 1
-        path = folder / "log.csv"
-        self.log = pd.read_csv(path).head(done) if done else pd.DataFrame()
+        self.log = read_log(folder, done)
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         super().set_model(model)
-        self.network = take_student(model)
+        student = take_student(model)
+        # Of the same layers, but without the optimizer, whose slots are twice the weights.
+        self.network = keras.Model(student.inputs[0], student.outputs[0], name=student.name)
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
         # Where an average is kept, that: SwapEMAWeights comes later and has not swapped it back.
         self.validated = self.network.get_weights()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.started = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        logs = logs or {}
         if not math.isfinite(logs["loss"]):
             raise FloatingPointError(
                 f"The loss must stay finite. Received: {logs['loss']} in epoch {epoch + 1}. Lower "
@@ -106,29 +224,63 @@ class RunRecord(keras.callbacks.Callback):
         earlier = [self.sign * value for value in self.log.get(self.column, [])]
         self.log = pd.concat([self.log, pd.DataFrame([row])], ignore_index=True)
         if self.sign * row.get(self.column, math.nan) > max(earlier, default=-math.inf):
-            self._save(self.validated, self.folder / "best.keras")
+            self._save(self.validated, self.folder / BEST)
         if self.keep:
-            path = self.folder / f"epochs/{epoch + 1:03}.keras"
+            path = self.folder / EPOCHS / f"{epoch + 1:03}.keras"
             self._save(self.validated or self.network.get_weights(), path)
             export_half(path, path)
-        write_table(self.folder / "log.csv", self.log)
+        write_table(self.folder / LOG, self.log)
         # Last: its step count is what says how many epochs are done.
         start = time.perf_counter()
         ends = self.model.stop_training or epoch + 1 == self.params["epochs"]
         if ends or start > self.saved + 9 * self.save_seconds:
-            save_model(self.model, self.folder / "last.keras")
+            save_model(self.model, self.folder / LAST)
             self.saved = time.perf_counter()
             self.save_seconds = self.saved - start
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         if self.column not in self.log:
-            self._save(self.network.get_weights(), self.folder / "best.keras")
+            self._save(self.network.get_weights(), self.folder / BEST)
 
     def _save(self, weights: list, path: Path) -> None:
-        # Without the optimizer's slots, which are twice the weights.
         self.portable = self.portable or as_float32(self.network)
         self.portable.set_weights(weights)
         save_model(self.portable, path)
+
+
+def _begin_anew(folder: Path) -> str:
+    """The way on where a folder's run cannot go on."""
+    from_best = f" weights={folder / BEST} starts it from this one's network."
+    return "begin a new run in another folder." + from_best * (folder / BEST).exists()
+
+
+def _read_run(path: Path) -> dict:
+    """What `_flatten` gives of a run.json; a field that has come since has its default."""
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+        unknown = sorted(run["recipe"].keys() - Recipe().to_dict().keys())
+        known = {name: run["recipe"][name] for name in run["recipe"].keys() - unknown}
+        held = {} if unknown else _flatten({**run, "recipe": Recipe(**known).to_dict()})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(
+            f"{path.name} must be as the run wrote it. Received: {path}: {error!r}. Put it back, "
+            f"or {_begin_anew(path.parent)}"
+        ) from error
+    if unknown:
+        raise ValueError(
+            f"A run's recipe must have the fields that depthlib {__version__} knows. Received: "
+            f"{', '.join(unknown)} in {path}, made with {run.get('versions')}. Go on with that."
+        )
+    return held
+
+
+def _flatten(run: dict) -> dict:
+    """What decides a run's result, field by field; pairs by the first digits of their digest."""
+    digests = {
+        f"{side} pairs": "+".join(digest[:12] for digest in digests.split("+"))
+        for side, digests in run["split"].items()
+    }
+    return {**run["recipe"], "dataset": run["dataset"], **digests}
 
 
 def _git_commit() -> str:

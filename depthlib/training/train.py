@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -25,11 +26,21 @@ from depthlib.networks.losses import (
     NormalisedDepthLoss,
     ScaleInvariantLoss,
 )
+from depthlib.networks.saving import load_model
 from depthlib.training.build import build_network
 from depthlib.training.generator import DepthGenerator, EpochFollower
 from depthlib.training.optimizers import make_optimizer
 from depthlib.training.recipes import Recipe
-from depthlib.training.run_folder import RunRecord, claim_folder, describe_run
+from depthlib.training.run_folder import (
+    BEST,
+    RunRecord,
+    check_folder,
+    claim_folder,
+    count_epochs,
+    describe_run,
+    hold_folder,
+    read_last,
+)
 from depthlib.weather import EFFECTS
 
 
@@ -50,28 +61,38 @@ def train(
     gives its log at once. `extra` pairs train too, but for scenes that validate; they may begin
     nearer than `pairs`, but reach no further. `cache_folder` keeps decoded images, `keep_epochs`
     each epoch's network (epochs/001.keras). It ends early where another epoch would go past
-    `minutes`. `verbose` as in Keras. Errors: ValueError where the folder holds another run or
-    `extra` or the loss does not fit; what `cache` and `pairs` raise, before training.
+    `minutes`. `verbose` as in Keras. Whatever is wrong with recipe, data, teacher or weights is
+    said before the folder is written to. Errors: ValueError where the folder holds another run or
+    a damaged one, or `extra` or the loss does not fit; BlockingIOError where another process trains
+    in the folder; what `cache`, `pairs` and `load_model` raise.
     """
     start, run_folder = time.monotonic(), Path(run_folder)
+    if not minutes >= 0:
+        raise ValueError(f"`minutes` must be a number, at least 0. Received: minutes={minutes}.")
     training, validation = _split(recipe, pairs, extra)
-    claim_folder(run_folder, describe_run(recipe, training, validation))
-    batches, validation_batches = open_batches(recipe, training, validation, cache_folder)
-    model = _resume(run_folder / "last.keras")
-    done = _count_steps(model) // len(batches) if model else 0
-    record = RunRecord(run_folder, done, _choose_metrics(recipe, pairs.spec)[0], keep_epochs)
-    if done < recipe.epochs:
-        model = model or _begin(recipe, _join(training), recipe.epochs * len(batches))
-        averaging = [keras.callbacks.SwapEMAWeights()] if recipe.average else []
-        model.fit(
-            batches,
-            validation_data=validation_batches,
-            initial_epoch=done,
-            epochs=recipe.epochs,
-            shuffle=False,  # the generator shuffles, by seed and epoch
-            callbacks=[EpochFollower(batches), TimeLimit(start, minutes), record, *averaging],
-            verbose=verbose,
-        )
+    run, spec = describe_run(recipe, training, validation), _join(training)
+    with hold_folder(run_folder):
+        check_folder(run_folder, run)
+        held = read_last(run_folder)
+        model = held or _begin(recipe, spec)  # before the photos, which may take hours to decode
+        batches, validation_batches = open_batches(recipe, training, validation, cache_folder)
+        if held is None:
+            compile_network(model, recipe, spec, recipe.epochs * len(batches))
+            claim_folder(run_folder, run, model)
+        done = count_epochs(run_folder, model, len(batches), recipe.epochs)
+        record = RunRecord(run_folder, done, _choose_metrics(recipe, pairs.spec)[0], keep_epochs)
+        # A run without validation that is killed at its very end has only its best.keras to write.
+        if done < recipe.epochs or not (run_folder / BEST).exists():
+            averaging = [keras.callbacks.SwapEMAWeights()] if recipe.average else []
+            model.fit(
+                batches,
+                validation_data=validation_batches,
+                initial_epoch=done,
+                epochs=recipe.epochs,
+                shuffle=False,  # the generator shuffles, by seed and epoch
+                callbacks=[EpochFollower(batches), TimeLimit(start, minutes), record, *averaging],
+                verbose=verbose,
+            )
     return record.log
 
 
@@ -82,10 +103,10 @@ class TimeLimit(keras.callbacks.Callback):
         super().__init__()
         self.end = start + 60 * minutes
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.begin = time.monotonic()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         now = time.monotonic()
         if now + (now - self.begin) > self.end:
             self.model.stop_training = True
@@ -144,21 +165,11 @@ def _join(sources: Sequence[Pairs]) -> DatasetSpec:
     return replace(first, min_depth=min(spec.min_depth for spec in (first, *metric)))
 
 
-def _resume(path: Path) -> keras.Model | None:
-    return keras.models.load_model(path) if path.exists() else None
-
-
-def _begin(recipe: Recipe, spec: DatasetSpec, steps: int) -> keras.Model:
+def _begin(recipe: Recipe, spec: DatasetSpec) -> keras.Model:
+    """The network before its first step, beside its teacher, not compiled."""
     keras.utils.set_random_seed(recipe.seed)
     model = build_network(recipe, spec)
-    if recipe.teacher:
-        model = add_teacher(model, keras.models.load_model(recipe.teacher, compile=False))
-    compile_network(model, recipe, spec, steps)
-    return model
-
-
-def _count_steps(model: keras.Model) -> int:
-    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+    return model if recipe.teacher is None else add_teacher(model, load_model(recipe.teacher))
 
 
 def compile_network(
@@ -191,7 +202,7 @@ def open_batches(
     Depth is in counts; `cache_folder` as in `train`. Errors: what `DepthGenerator` raises.
     """
     size = (recipe.height, recipe.width, recipe.batch_size)
-    settings = {
+    settings: dict[str, Any] = {
         "cache_folder": cache_folder,
         "crop_border": recipe.crop_border,
         "as_counts": True,

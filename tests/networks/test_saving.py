@@ -52,7 +52,8 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
         export_half(tmp_path / "bad.keras", tmp_path / "half.keras")
 
 
-def test_a_name_has_one_file_or_one_a_seed(model, photo, tmp_path):
+def test_a_name_has_one_file_or_one_a_seed(model, tmp_path):
+    photo = photos(32, 48)[0]
     path = str(tmp_path / "model.keras")
     model.save(path)
     loaded = load_models({"one": path, "seeds": [path, path]})

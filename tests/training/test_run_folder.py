@@ -5,10 +5,37 @@ import pytest
 
 from depthlib.data.pairs import find_pairs
 from depthlib.data.specs import NYU_TRAIN
+from depthlib.files import hold_lock, replace_file
 from depthlib.networks.saving import save_model
 from depthlib.training import run_folder
 from depthlib.training.recipes import Recipe
-from depthlib.training.run_folder import claim_folder
+from depthlib.training.run_folder import (
+    check_folder,
+    count_epochs,
+    hold_folder,
+    read_last,
+    read_log,
+)
+
+RUN = {
+    "recipe": Recipe(epochs=3).to_dict(),
+    "dataset": "rooms",
+    "split": {"training": "0a" * 32, "validation": "0b" * 32},
+}
+LOG = "epoch,loss,val_delta1,learning_rate,seconds\n" + "".join(
+    f"{epoch},0.{epoch}00000000000000{epoch},0.5,0.001,2.5\n" for epoch in range(1, 6)
+)
+
+
+def write_run(folder, run=RUN, names=("last.keras", "log.csv")):
+    """A folder as a run leaves it, as far as `check_folder` looks."""
+    (folder / "run.json").write_text(json.dumps(run))
+    for name in names:
+        (folder / name).write_text("")
+
+
+def change(**fields):
+    return {**RUN, "recipe": {**RUN["recipe"], **fields}}
 
 
 def test_what_a_run_goes_on_from_takes_a_tenth_of_the_time_at_most(tmp_path, monkeypatch):
@@ -42,13 +69,206 @@ def test_a_loss_that_is_no_number_stops_the_run_and_writes_nothing(tmp_path):
 
 
 def test_a_run_of_before_a_field_came_goes_on_where_the_field_has_its_default(tmp_path):
-    recipe = Recipe(epochs=3)
-    old = {"recipe": recipe.to_dict(), "dataset": "rooms", "split": {}}
+    old = change()
     del old["recipe"]["cut_depth"]
-    (tmp_path / "run.json").write_text(json.dumps(old))
-    claim_folder(tmp_path, {**old, "recipe": recipe.to_dict()})
-    with pytest.raises(ValueError, match="differs in recipe"):
-        claim_folder(tmp_path, {**old, "recipe": recipe.change(cut_depth=0.5).to_dict()})
+    write_run(tmp_path, old)
+    check_folder(tmp_path, RUN)
+    with pytest.raises(ValueError, match="hold one run.*in cut_depth: 0.0 there, 0.5 now. Choose"):
+        check_folder(tmp_path, change(cut_depth=0.5))
+
+
+def test_an_old_runs_whole_numbers_are_the_same_numbers(tmp_path):
+    write_run(tmp_path, change(loss_weights=[1, 3, 0.1], jitter=0))
+    check_folder(tmp_path, change(jitter=0.0))
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (change(learning_rate=0.001), "learning_rate: 0.0005 there, 0.001 now"),
+        (
+            change(weights="imagenet", seed=7),
+            "weights: None there, 'imagenet' now; seed: 0 there, 7",
+        ),
+        (change(counts=[8, 2]), r"counts: None there, \[8, 2\] now"),
+        ({**RUN, "dataset": "roads"}, "dataset: 'rooms' there, 'roads' now"),
+        (
+            {**RUN, "split": {"training": "0a" * 32 + "+" + "0c" * 32, "validation": "0b" * 32}},
+            r"training pairs: '0a0a0a0a0a0a' there, '0a0a0a0a0a0a\+0c0c0c0c0c0c' now",
+        ),
+    ],
+)
+def test_what_differs_from_the_run_in_a_folder_is_said_with_both_values(tmp_path, now, said):
+    write_run(tmp_path)
+    with pytest.raises(ValueError, match=f"hold one run. Received: {tmp_path}.*differs in {said}"):
+        check_folder(tmp_path, now)
+
+
+def test_a_run_that_is_to_be_longer_is_told_how_a_new_one_goes_on_from_it(tmp_path):
+    write_run(tmp_path, names=("last.keras", "log.csv", "best.keras"))
+    command = f"depthlib train RECIPE weights={tmp_path}/best.keras epochs=5 --data CSV --run "
+    with pytest.raises(ValueError, match="epochs: 3 there, 8 now.*rate of zero.*" + command):
+        check_folder(tmp_path, change(epochs=8))
+    for now in (change(epochs=2), change(epochs=8, seed=1)):
+        with pytest.raises(ValueError, match="epochs: 3 there.* Choose another folder"):
+            check_folder(tmp_path, now)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{", "[]", "5", "null", '"run"', "{}", '{"recipe": {}}', '{"recipe": 5, "split": {}}',
+        '{"recipe": {}, "split": {}}', '{"recipe": {"epochs": "x"}, "dataset": "a", "split": {}}',
+        '{"recipe": {}, "dataset": "a", "split": {"training": 5}}', "[" * 100_000, "\udc80",
+    ],
+    ids=range(14),
+)  # fmt: skip
+def test_a_run_json_that_is_none_is_refused_by_name_and_stays(tmp_path, text):
+    write_run(tmp_path)
+    held = text.encode("utf-8", "surrogateescape")
+    (tmp_path / "run.json").write_bytes(held)
+    with pytest.raises(
+        ValueError, match=f"as the run wrote it. Received: {tmp_path}/run.json.*new"
+    ):
+        check_folder(tmp_path, RUN)
+    assert (tmp_path / "run.json").read_bytes() == held
+
+
+def test_fields_of_a_newer_version_are_named_with_the_version(tmp_path):
+    newer = {**change(sharpness=0.5, beams=3, network="vit"), "versions": {"depthlib": "9.0"}}
+    write_run(tmp_path, newer)
+    with pytest.raises(ValueError, match="beams, sharpness in .*run.json.*'depthlib': '9.0'"):
+        check_folder(tmp_path, RUN)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("run.json", "log.csv"), "log.csv but no last.keras"),
+        (("run.json", "best.keras"), "best.keras but no last.keras"),
+        (("run.json", "best.keras", "log.csv"), "best.keras, log.csv but no last.keras.*weights="),
+        (("run.json", "epochs"), "epochs but no last.keras"),
+        (("last.keras",), "last.keras but no run.json"),
+        (("last.keras", "log.csv", "best.keras"), "but no run.json.*weights=.*/best.keras"),
+        (("log.csv",), "log.csv but no run.json and no last.keras"),
+    ],
+)
+def test_a_folder_that_lacks_what_a_run_goes_on_from_is_never_begun_again(tmp_path, names, said):
+    for name in names:
+        (tmp_path / name).write_text(json.dumps(RUN) if name == "run.json" else "held")
+    with pytest.raises(ValueError, match=f"Received: {tmp_path}, which holds .*{said}"):
+        check_folder(tmp_path, RUN)
+
+
+def test_a_folder_in_which_nothing_was_trained_yet_is_begun(tmp_path):
+    (tmp_path / "photo.jpg").write_text("a user's")
+    check_folder(tmp_path, RUN)
+    write_run(tmp_path, names=())
+    check_folder(tmp_path, RUN)
+
+
+def test_one_process_at_a_time_trains_in_a_folder_and_clears_it(tmp_path):
+    folder = tmp_path / "run"
+    with hold_folder(folder):
+        (folder / "run.json").write_text("{}")
+        with pytest.raises(BlockingIOError, match=f"{folder}/run.lock. Wait .*another folder"):
+            with hold_folder(folder):
+                pass
+    left = [
+        replace_file(folder / name) for name in ("last.keras", "best.keras", "epochs/002.keras")
+    ]
+    paths = [each.__enter__() for each in left]
+    with hold_lock(folder / "run.lock"), pytest.raises(BlockingIOError):
+        with hold_folder(folder):
+            pass
+    assert all(path.exists() for path in paths)  # another process writes them
+    with hold_folder(folder):
+        assert not any(path.exists() for path in paths)
+    assert (folder / "run.json").exists()
+
+
+def test_a_folder_that_no_run_began_in_is_left_as_it_was(tmp_path):
+    with pytest.raises(KeyError), hold_folder(tmp_path / "new"):
+        raise KeyError
+    assert not (tmp_path / "new").exists()
+    with hold_folder(tmp_path / "with a cache"):
+        (tmp_path / "with a cache" / "rgb.npy").write_text("")
+    assert [path.name for path in (tmp_path / "with a cache").iterdir()] == ["rgb.npy"]
+    (tmp_path / "mine").mkdir()
+    with hold_folder(tmp_path / "mine"):
+        pass
+    assert (tmp_path / "mine").exists()
+
+
+def test_the_log_has_the_rows_that_the_network_has_done_to_the_last_digit(tmp_path):
+    (tmp_path / "log.csv").write_text(LOG)
+    log = read_log(tmp_path, 3)  # the two others were written by a process that was killed
+    assert log["epoch"].tolist() == [1, 2, 3]
+    assert log["loss"].tolist() == [0.1000000000000001, 0.2000000000000002, 0.3000000000000003]
+    assert list(log) == ["epoch", "loss", "val_delta1", "learning_rate", "seconds"]
+    assert len(read_log(tmp_path, 5)) == 5
+    assert read_log(tmp_path / "none", 0).empty
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "No such file"),
+        ("", "No columns"),
+        (LOG.replace("\n3,", "\n4,"), "epochs 1, 2, 4, 4"),
+        ("\n".join(LOG.splitlines()[:4]), "epochs 1, 2, 3"),
+        ("\n".join(LOG.splitlines()[:1]), "epochs none"),
+        ("\n".join(line for line in LOG.splitlines() if line[0] != "3"), "epochs 1, 2, 4, 5"),
+        (LOG.replace("\n3,", "\nthree,"), "three"),
+        (LOG.replace("\n3,0.3000000000000003", "\n3,"), "epochs 1, 2, 3, 4"),
+        (LOG.replace("\n3,", "\n3,,"), "line 4"),
+        (LOG.replace("epoch,loss", "loss"), "epoch"),
+        (LOG.replace("\n", ",1\n").replace(",1", "", 1), "epochs 0.1, 0.2, 0.3, 0.4"),
+        (LOG.replace("seconds", "time"), "seconds"),
+        (LOG.replace("epoch,", ""), "epoch"),
+        ("\0\x01 no table", "None of"),
+        ("\udcff\udcfe", ""),
+    ],
+)
+def test_a_log_without_a_row_of_each_epoch_is_refused_by_name_and_stays(tmp_path, text, said):
+    path = tmp_path / "log.csv"
+    if text is not None:
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(
+        ValueError, match=f"each of the 4 epochs.* Received: {path}: .*{said}.*in another folder"
+    ):
+        read_log(tmp_path, 4)
+    assert path.exists() == (text is not None)
+    assert text is None or path.read_bytes() == text.encode("utf-8", "surrogateescape")
+
+
+def test_a_network_goes_on_only_whole_with_its_optimizer_and_after_whole_epochs(tmp_path):
+    assert read_last(tmp_path) is None
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    path = tmp_path / "last.keras"
+    model.save(path)
+    with pytest.raises(ValueError, match="Received: .*last.keras: It has no optimizer"):
+        read_last(tmp_path)
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    model.optimizer.iterations.assign(8)
+    model.save(path)
+    whole = path.read_bytes()
+    held = read_last(tmp_path)
+    assert count_epochs(tmp_path, held, 4, 3) == 2
+    for steps, epochs in ((3, 3), (4, 1)):
+        with pytest.raises(ValueError, match="must be of this run.*last.keras after 8 steps. Put"):
+            count_epochs(tmp_path, held, steps, epochs)
+    # Keras itself reads a network whose weights have another bit.
+    kernel = held.get_weights()[0].tobytes()
+    damaged = bytearray(whole)
+    damaged[whole.index(kernel) + 2] ^= 1
+    (tmp_path / "best.keras").write_bytes(whole)
+    for data in (bytes(damaged), b"", b"no zip", whole[:-100], whole[100:]):
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match="Received: .*last.keras.*Put it back, or .*weights="):
+            read_last(tmp_path)
+        assert path.read_bytes() == data
 
 
 def test_a_run_can_be_described_where_there_is_no_git(tiny_nyu, monkeypatch, tmp_path):

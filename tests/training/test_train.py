@@ -19,6 +19,7 @@ from depthlib.prediction.predictor import Predictor
 from depthlib.training.__main__ import UNFINISHED, main
 from depthlib.training.build import build_network
 from depthlib.training.recipes import UNET
+from depthlib.training.run_folder import RunRecord
 from depthlib.training.train import _make_loss, open_batches, train
 
 RECIPE = UNET.change(
@@ -45,6 +46,17 @@ run_folder.RunRecord.on_train_batch_begin = die
 root, run = sys.argv[1:]
 pairs = pairs.read_csv(root + "/nyu2_train.csv", specs.NYU_TRAIN)
 train(RECIPE, pairs, run, verbose=0)
+"""
+# Holds a run's folder as another start does, without TensorFlow, until it is killed.
+HOLDING = """
+import sys
+from pathlib import Path
+from depthlib.files import hold_lock
+run = Path(sys.argv[1])
+run.mkdir()
+with hold_lock(run / "run.lock"):
+    print("held", flush=True)
+    sys.stdin.read()
 """
 
 
@@ -82,8 +94,13 @@ def test_a_run_leaves_its_recipe_its_log_and_a_network_that_predicts(pairs, tmp_
     assert depth.shape == (32, 48) and np.isfinite(depth).all()
     # Finished: asked again it gives its log at once, and asked for another recipe it refuses.
     pd.testing.assert_frame_equal(train(RECIPE, pairs, tmp_path / "run", verbose=0), log)
-    with pytest.raises(ValueError, match="hold one run.*differs in recipe"):
+    best = tmp_path / "run" / "best.keras"
+    with pytest.raises(ValueError, match=f"epochs: 3 there, 4 now.*weights={best} epochs=1 "):
         train(RECIPE.change(epochs=4), pairs, tmp_path / "run", verbose=0)
+    # What it then says to do: a new run that begins with the network of the first.
+    further = RECIPE.change(epochs=1, weights=str(best), learning_rate=1e-9)
+    more = train(further, pairs, tmp_path / "more", verbose=0)
+    assert more["val_loss"].iloc[0] == pytest.approx(log["val_loss"].min(), rel=0.05)
 
 
 def test_a_run_that_was_killed_goes_on_to_the_same_losses(pairs, project, tmp_path):
@@ -91,17 +108,122 @@ def test_a_run_that_was_killed_goes_on_to_the_same_losses(pairs, project, tmp_pa
     killed = subprocess.run(command, cwd=project, capture_output=True, text=True)
     assert killed.returncode == -9, killed.stderr
     assert len(pd.read_csv(tmp_path / "killed" / "log.csv")) == 1
+    left = [
+        tmp_path / "killed" / f".{name}" for name in ("last-0a1b2c3d.keras", "log-4e5f6a7b.csv")
+    ]
+    for path in left:
+        path.write_bytes(b"half")
     resumed = train(RECIPE, pairs, tmp_path / "killed", verbose=0)
     whole = train(RECIPE, pairs, tmp_path / "whole", verbose=0)
     columns = ["epoch", "loss", "val_loss", "val_delta1", "learning_rate"]
     pd.testing.assert_frame_equal(resumed[columns], whole[columns], rtol=1e-3)
+    assert not any(path.exists() for path in left)
 
 
 def test_a_bad_file_stops_training_with_its_name_before_the_first_epoch(pairs, tmp_path):
     pairs.depth_path(17).write_bytes(b"")
     with pytest.raises(ValueError, match="0 bytes in .*room_0006_out/3.png"):
         train(RECIPE, pairs, tmp_path / "run", cache_folder=tmp_path / "cache", verbose=0)
-    assert not (tmp_path / "run" / "log.csv").exists()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder_that_the_right_command_would_find_taken(
+    pairs, tmp_path
+):
+    damaged, other = tmp_path / "damaged.keras", tmp_path / "other.keras"
+    damaged.write_bytes(b"no network")
+    keras.Sequential([keras.Input((2,)), DepthHead(1e-3, 10.0)]).save(other)
+    missing = str(tmp_path / "missing.keras")
+    relative = Pairs(pairs.root, pairs.table, NYU_RELATIVE)
+    for changes, data, error, message in (
+        ({"teacher": missing}, pairs, FileNotFoundError, "no model .*missing.keras"),
+        ({"teacher": str(damaged)}, pairs, ValueError, "Received: .*damaged.keras"),
+        ({"weights": missing}, pairs, FileNotFoundError, "no model .*missing.keras"),
+        ({"weights": str(damaged)}, pairs, ValueError, "`weights` must .*damaged.keras"),
+        ({"weights": str(other)}, pairs, ValueError, "`weights` must .*other.keras"),
+        ({"counts": (100, 2)}, pairs, ValueError, "`counts` must be at most"),
+        ({"scenes": 50}, pairs, ValueError, "`scenes` must be 1 to 3"),
+        ({"loss": "depth"}, relative, ValueError, "blind to scale"),
+    ):
+        with pytest.raises(error, match=message):
+            train(RECIPE.change(**changes), data, tmp_path / "run", verbose=0)
+        assert not (tmp_path / "run").exists(), changes
+    with pytest.raises(ValueError, match="`minutes` must be a number, at least 0. Received: min"):
+        train(RECIPE, pairs, tmp_path / "run", minutes=float("nan"), verbose=0)
+    command = ["light", "--data", str(pairs.root / "nyu2_train.csv"), "--run", f"{tmp_path}/run"]
+    for change in ("jitter=1.5", "height=abc", "crop_border=maybe", "counts=5"):
+        with pytest.raises(SystemExit, match=f"^`{change.partition('=')[0]}` must be "):
+            main([*command, change])
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_second_start_in_a_run_folder_is_turned_away_until_the_first_is_gone(
+    pairs, project, tmp_path
+):
+    run, recipe = tmp_path / "run", RECIPE.change(epochs=1)
+    first = subprocess.Popen(
+        [sys.executable, "-c", HOLDING, str(run)],
+        cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert first.stdout.readline() == "held\n"
+        with pytest.raises(BlockingIOError, match=f"Another process holds {run}/run.lock. Wait"):
+            train(recipe, pairs, run, verbose=0)
+        changes = [f"{name}={value}" for name, value in recipe.to_dict().items()]
+        with pytest.raises(SystemExit, match="Another process holds"):
+            main(["unet", *changes, "--data", f"{pairs.root}/nyu2_train.csv", "--run", str(run)])
+        assert [path.name for path in run.iterdir()] == ["run.lock"]
+    finally:
+        first.kill()
+        first.communicate()
+    assert len(train(recipe, pairs, run, verbose=0)) == 1
+
+
+def test_how_far_a_run_is_its_network_alone_says_and_a_log_that_disagrees_is_refused(
+    pairs, tmp_path, monkeypatch
+):
+    run = tmp_path / "run"
+
+    def interrupt(self, batch, logs=None):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(RunRecord, "on_train_batch_end", interrupt)
+        train(RECIPE, pairs, run, verbose=0)
+    # It has a network before its first step, so that no log is ever without one.
+    assert {path.name for path in run.iterdir()} == {"run.json", "last.keras", "run.lock"}
+    train(RECIPE, pairs, run, minutes=0, verbose=0)
+    log, last = run / "log.csv", run / "last.keras"
+    header, row = log.read_text().splitlines()
+    network = last.read_bytes()
+    files = {path: path.read_bytes() for path in run.iterdir() if path.name != "run.lock"}
+
+    def refuse(match):
+        held = {path: path.read_bytes() for path in files if path.exists()}
+        with pytest.raises(ValueError, match=match):
+            train(RECIPE, pairs, run, verbose=0)
+        assert {path: path.read_bytes() for path in files if path.exists()} == held
+
+    log.write_text(f"{header}\n")
+    refuse("each of the 1 epochs .* Received: .*log.csv: epochs none. Put the rows back")
+    log.unlink()
+    refuse("Received: .*log.csv: .*No such file.*weights=.*best.keras")
+    log.write_text("")
+    refuse("Received: .*log.csv: No columns")
+    last.unlink()
+    refuse("holds run.json, best.keras, log.csv but no last.keras")
+    last.write_bytes(network[:2000] + bytes(100) + network[2100:])
+    refuse("Received: .*last.keras: .*Put it back")
+    last.write_bytes((run / "best.keras").read_bytes())
+    refuse("Received: .*last.keras: It has no optimizer. Put it back")
+    # Rows of a process that was killed before it wrote its network: they are trained again.
+    last.write_bytes(network)
+    log.write_text(f"{header}\n{row}\n{row.replace('1', '2', 1)}\n")
+    resumed = train(RECIPE, pairs, run, verbose=0)
+    assert resumed["epoch"].tolist() == [1, 2, 3]
+    pd.testing.assert_frame_equal(pd.read_csv(log), resumed)
+    whole = train(RECIPE, pairs, tmp_path / "whole", verbose=0)
+    assert resumed["loss"].tolist() == pytest.approx(whole["loss"].tolist(), rel=1e-3)
 
 
 def test_a_run_in_mixed_precision_leaves_a_network_that_predicts_in_float32(pairs, tmp_path):
@@ -201,6 +323,11 @@ def test_without_validation_all_pairs_train_and_the_last_epoch_is_kept(pairs, tm
     assert counts == {"training": 18, "validation": 0}
     best, last = (keras.models.load_model(tmp_path / f"{n}.keras") for n in ("best", "last"))
     for kept, ended in zip(best.get_weights(), last.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, ended)
+    (tmp_path / "best.keras").unlink()  # as where the process is killed before it writes that
+    pd.testing.assert_frame_equal(train(RECIPE.change(validation=0.0), pairs, tmp_path), log)
+    again = keras.models.load_model(tmp_path / "best.keras")
+    for kept, ended in zip(again.get_weights(), last.get_weights(), strict=True):
         np.testing.assert_array_equal(kept, ended)
 
 
