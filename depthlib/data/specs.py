@@ -62,6 +62,19 @@ class DatasetSpec:
         """True where most pixels have no measurement, as with LiDAR."""
         return self.coverage_range[1] <= 0.5
 
+    def view(self, crop_border: bool = False) -> dict[str, float | None]:
+        """What a network sees that learns from it: `focal`, `aspect`, `horizon` as shares.
+
+        crop_border: whether it sees the photos within their border alone, as a shorter photo.
+        """
+        top, bottom, left, right = self.border if crop_border else (0.0, 1.0, 0.0, 1.0)
+        height, width = bottom - top, right - left
+        return {
+            "focal": self.focal and self.focal / width,
+            "aspect": self.aspect and self.aspect * width / height,
+            "horizon": self.horizon and (self.horizon - top) / height,
+        }
+
     def key_of(self, path: str, template: str) -> tuple[str, str] | None:
         """(scene, frame) of a POSIX path that ends as `template` says; None where it does not.
 

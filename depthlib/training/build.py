@@ -50,7 +50,7 @@ def _build(recipe: Recipe, spec: DatasetSpec) -> keras.Model:
         "scale": recipe.depth_scale,
         "unit": "relative" if recipe.normalise else spec.unit,
         "dataset": spec.name,
-        "view": {"focal": spec.focal, "aspect": spec.aspect, "horizon": spec.horizon},
+        "view": spec.view(recipe.crop_border),
     }
     size, weights = (recipe.height, recipe.width), recipe.weights
     prepare = partial(prepare_photos, channels=recipe.channels, normalise=recipe.normalise)

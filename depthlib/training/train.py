@@ -16,6 +16,7 @@ import pandas as pd
 
 from depthlib.data.augment import Augmentation
 from depthlib.data.cache import metres_per_count
+from depthlib.data.images import read_rgb
 from depthlib.data.pairs import SPLITTERS, Pairs
 from depthlib.data.specs import DatasetSpec
 from depthlib.networks.distillation import add_teacher
@@ -70,7 +71,8 @@ def train(
     if not minutes >= 0:
         raise ValueError(f"`minutes` must be a number, at least 0. Received: minutes={minutes}.")
     training, validation = _split(recipe, pairs, extra)
-    run, spec = describe_run(recipe, training, validation), _join(training)
+    run = describe_run(recipe, training, validation)
+    spec = _with_aspect(_join(training), training[0])
     with hold_folder(run_folder):
         check_folder(run_folder, run)
         held = read_last(run_folder)
@@ -163,6 +165,14 @@ def _join(sources: Sequence[Pairs]) -> DatasetSpec:
                 f"Make {spec.name} the main data and {first.name} extra."
             )
     return replace(first, min_depth=min(spec.min_depth for spec in (first, *metric)))
+
+
+def _with_aspect(spec: DatasetSpec, pairs: Pairs) -> DatasetSpec:
+    """The spec with the shape of its photos, which the network's file says: the first one's."""
+    if spec.aspect is not None:
+        return spec
+    height, width = read_rgb(pairs.rgb_path(0)).shape[:2]
+    return replace(spec, aspect=width / height)
 
 
 def _begin(recipe: Recipe, spec: DatasetSpec) -> keras.Model:

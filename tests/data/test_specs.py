@@ -62,3 +62,11 @@ def test_units_and_sparsity_follow_from_the_encoding():
 def test_an_unknown_dataset_is_refused_with_the_names_that_exist():
     with pytest.raises(ValueError, match="nyu_train, nyu_test.*Received: spec='nyu'"):
         get_spec("nyu")
+
+
+def test_a_network_that_sees_photos_within_their_border_sees_a_longer_lens():
+    assert NYU_TRAIN.view() == {"focal": NYU_TRAIN.focal, "aspect": 640 / 480, "horizon": None}
+    inside = NYU_TRAIN.view(crop_border=True)
+    # 565 of 640 columns and 427 of 480 rows are left.
+    assert inside["focal"] == pytest.approx(518.86 / 565)
+    assert inside["aspect"] == pytest.approx(565 / 427)

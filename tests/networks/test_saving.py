@@ -5,7 +5,8 @@ import keras
 import numpy as np
 import pytest
 
-from depthlib.networks.saving import export_half, load_model, load_models
+from depthlib.data.specs import SPECS
+from depthlib.networks.saving import VIEWS, export_half, load_model, load_models
 from depthlib.networks.unet import build_unet
 from depthlib.prediction.predictor import Predictor
 from tests.tiny_networks import HEAD, photos
@@ -99,3 +100,16 @@ def test_a_new_process_needs_nothing_but_this_module_for_every_file_that_ships(p
     command = [sys.executable, "-c", code, *files]
     answer = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
+
+
+def test_a_file_that_does_not_say_its_view_has_that_of_its_dataset(tmp_path):
+    for name, view in VIEWS.items():
+        assert view == SPECS[name].view(), name
+    old = {key: value for key, value in HEAD.items() if key != "view"} | {"dataset": "kitti_raw"}
+    network = build_unet(32, 48, variant="narrow", **old)
+    network.save(tmp_path / "old.keras")
+    assert load_model(tmp_path / "old.keras").layers[-1].view == VIEWS["kitti_raw"]
+    own = {"focal": 0.7, "aspect": 1.5, "horizon": None}
+    network = build_unet(32, 48, variant="narrow", **old, view=own)
+    network.save(tmp_path / "new.keras")
+    assert load_model(tmp_path / "new.keras").layers[-1].view == own

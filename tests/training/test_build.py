@@ -20,6 +20,7 @@ def test_a_recipe_names_the_network_that_is_built_with_the_datasets_range():
     assert model.count_params() == 8_638_433
     head = model.layers[-1]
     assert (head.max_depth, head.unit, head.dataset) == (10.0, "metre", "nyu_train")
+    assert head.view == NYU_TRAIN.view()
     head = build_network(TINY, KITTI).layers[-1]
     assert (head.min_depth, head.max_depth, head.dataset) == (1.0, 80.0, "kitti")
 

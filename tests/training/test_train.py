@@ -20,7 +20,7 @@ from depthlib.training.__main__ import UNFINISHED, main
 from depthlib.training.build import build_network
 from depthlib.training.recipes import UNET
 from depthlib.training.run_folder import RunRecord
-from depthlib.training.train import _make_loss, open_batches, train
+from depthlib.training.train import _make_loss, _with_aspect, open_batches, train
 
 RECIPE = UNET.change(
     height=32,
@@ -36,7 +36,7 @@ KILLED = """
 import os, signal, sys
 from depthlib.data import pairs, specs
 from depthlib.training import build, run_folder
-from depthlib.training.train import _make_loss, open_batches, train
+from depthlib.training.train import train
 from tests.training.test_train import RECIPE, build_tiny
 build._build = build_tiny
 def die(self, batch, logs=None):
@@ -354,3 +354,8 @@ def test_a_recipe_with_the_seeds_faults_trains_on_its_own_loss_and_split(pairs, 
     assert run["counts"] == {"training": 11, "validation": 7}  # by scene: 9 and 9
     batches, validation = open_batches(recipe, [pairs], pairs, None)
     assert batches.augmentation.jitter == 0 and validation.augmentation is None
+
+
+def test_a_networks_file_says_what_it_has_seen_of_an_own_dataset_too(pairs, tmp_path):
+    own = replace(pairs.spec, name="own", focal=0.7, aspect=None)
+    assert _with_aspect(own, pairs).view() == {"focal": 0.7, "aspect": 48 / 32, "horizon": None}
