@@ -48,7 +48,7 @@ class FixedBatch(keras.utils.PyDataset):
 
 
 class CachedArrays(keras.utils.PyDataset):
-    """Shuffled batches from arrays on disk, laid out as `depthlib.data.cache` has them."""
+    """Shuffled batches from arrays on disk."""
 
     def __init__(self, folder: Path, count: int, size: tuple[int, int], batch_size: int):
         super().__init__(workers=1)

@@ -1,8 +1,9 @@
-"""Decode once: every pair at one size, in memory-mapped arrays that later runs open at once.
+"""Decode once: every pair at one size, in files that many processes read at once.
 
-A cache is a folder `<spec>-<height>x<width>-<key>` with rgb.npy, counts.npy and manifest.json. It
-is built under the name `….partial` and renamed when it is whole, so a folder without that ending
-is whole whatever happened. The key covers the files and all that changes the pixels.
+A cache is a folder `<spec>-<height>x<width>-<key>` of shards, 00000.npy and on, of a fixed number
+of pairs. A shard is written whole or not at all, so what is left to do is what is missing. It is an
+array of records (rgb, counts, crc32), which `np.load(path, mmap_mode="r")` opens as well. The key
+covers the files and all that changes the pixels.
 """
 
 import errno
@@ -10,15 +11,20 @@ import hashlib
 import json
 import os
 import shutil
-import time
+import sys
+import threading
+import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from io import BytesIO, FileIO
 from itertools import islice
+from math import gcd, prod
 from pathlib import Path
-from typing import BinaryIO
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -27,14 +33,14 @@ from tqdm.auto import tqdm
 from depthlib.data import images
 from depthlib.data.pairs import Pairs
 from depthlib.data.specs import DatasetSpec
-from depthlib.files import hold_lock, write_bytes
+from depthlib.files import hold_lock, replace_file
 
-_FORMAT = 3  # raise it when the pixels or the files change
-_MANIFEST = "manifest.json"
-_JOURNAL = "done"  # how many pairs of a partial cache are on the disk
+_FORMAT = 4  # raise it when the pixels or the files change
+_SHARD = 1024  # pairs a file; a kill loses the work of one
 _CHUNK = 16  # pairs a task
-_SYNC = 1.0  # seconds between two notes of what is on the disk; a kill loses as much
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 def metres_per_count(spec: DatasetSpec) -> float:
@@ -93,23 +99,271 @@ class FilePairs:
         return np.stack(rgb), np.stack(counts)
 
 
-@dataclass
 class DecodedPairs:
-    """A cache: RGB uint8 (n, height, width, 3), depth as counts uint16 (n, height, width).
+    """A cache, as `open_cache` gives it: what `FilePairs` gives, copied from its folder.
 
-    Both are memory-mapped and read only; `metres_per_count` is the depth of one count.
+    Each read is checked. The first one of a pair compares its CRC-32; later ones compare the sum of
+    its words with that of the first, which takes a thirtieth of the time and misses little more
+    than words that change places within the pair.
     """
 
-    rgb: np.memmap
-    counts: np.memmap
-    metres_per_count: float
+    def __init__(self, source: FilePairs, folder: Path):
+        self.source = source
+        self.folder = folder
+        size = (source.height, source.width)
+        self._record = np.dtype(
+            [("rgb", "|u1", (*size, 3)), ("counts", "<u2", size), ("crc32", "<u4")]
+        )
+        parts = _split(range(len(source)), _SHARD)
+        self._shards = [self._describe_shard(number, rows) for number, rows in enumerate(parts)]
+        self._sums = np.zeros(len(source), np.uint64)
+        self._checked = np.zeros(len(source), bool)
+        self._repairing = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self.rgb)
+        return len(self.source)
 
-    def gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Copies: RGB uint8 (rows, height, width, 3) and counts uint16 (rows, height, width)."""
-        return _read_rows(self.rgb, rows), _read_rows(self.counts, rows)
+    @property
+    def metres_per_count(self) -> float:
+        """The depth of one count."""
+        return self.source.metres_per_count
+
+    def gather(self, rows: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """RGB uint8 (rows, height, width, 3) and counts uint16 (rows, height, width).
+
+        A damaged shard is decoded again, which a printed line says. Errors, which name the shard
+        and what stands in the way: FileNotFoundError or ValueError where its photos are gone, bad
+        or others than at the opening; OSError where it cannot be written.
+        """
+        rows = np.asarray(rows, np.intp)
+        rgb, counts, sound = self._read(rows)
+        if not sound.all():
+            self._repair({row // _SHARD for row in rows[~sound].tolist()})
+            rgb, counts, sound = self._read(rows)
+        if not sound.all():
+            raise OSError(
+                errno.EIO,
+                "A shard must be read as it was written. Received: other bytes, after it was "
+                "decoded again. Check the disk, or choose another cache folder",
+                str(self._shards[rows[~sound][0] // _SHARD].path),
+            )
+        return rgb, counts
+
+    def complete(self, workers: int, progress: bool) -> None:
+        """Decodes the shards that are missing or have another header or length. Errors: `gather`'s.
+
+        Where none is, nothing is written: such a cache may be read-only.
+        """
+        damage = self._find_damage(range(len(self._shards)), thorough=False)
+        if damage:
+            self._decode(damage, workers, progress)
+
+    def _describe_shard(self, number: int, rows: range) -> "_Shard":
+        header = BytesIO()
+        np.lib.format.write_array_header_1_0(
+            header,
+            {
+                "descr": np.lib.format.dtype_to_descr(self._record),
+                "fortran_order": False,
+                "shape": (len(rows),),
+            },
+        )
+        return _Shard(self.folder / f"{number:05d}.npy", rows, header.getvalue())
+
+    def _read(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Copies of RGB and counts, and of each row whether it is as it was written.
+
+        Linux maps the surroundings of each page that is touched, so reading through a memory map
+        would seem to fill the memory with the whole cache, and in random order it takes longer.
+        """
+        rgb = np.empty((len(rows), *self._record["rgb"].shape), np.uint8)
+        counts = np.empty(rgb.shape[:3], "<u2")
+        stored = np.empty((len(rows), 1), "<u4")
+        lengths = np.zeros(len(rows), int)
+        places = zip(*(part.tolist() for part in np.divmod(rows, _SHARD)), strict=True)
+        for i, (number, place) in enumerate(places):
+            shard = self._shards[number]
+            start = len(shard.header) + place * self._record.itemsize
+            try:
+                lengths[i] = _read_at(
+                    shard.file, start, [rgb[i].data, counts[i].data, stored[i].data]
+                )
+            except OSError:
+                pass  # keeps the length 0; `_describe_damage` says why
+        sums = _add_words(rgb) + _add_words(counts)
+        checked = self._checked[rows]
+        sound = (lengths == self._record.itemsize) & (~checked | (sums == self._sums[rows]))
+        for i in np.flatnonzero(sound & ~checked).tolist():
+            sound[i] = stored[i, 0] == self._checksum(rows[i], rgb[i], counts[i])
+        if not checked.all():
+            self._sums[rows[sound]] = sums[sound]  # other threads look at it after the next line
+            self._checked[rows[sound]] = True
+        return rgb, counts, sound
+
+    def _checksum(self, row: int, rgb: np.ndarray, counts: np.ndarray) -> int:
+        """The CRC-32 of a pair that stands in this row of this cache, and in no other."""
+        name = f"{self.folder.name}/{row}".encode()
+        return zlib.crc32(counts.data, zlib.crc32(rgb.data, zlib.crc32(name)))
+
+    def _find_damage(self, numbers: Iterable[int], thorough: bool) -> dict[int, str]:
+        """What is wrong with which of these shards; `thorough`: by the checksums too."""
+        found = {number: self._describe_damage(number, thorough) for number in numbers}
+        return {number: damage for number, damage in found.items() if damage}
+
+    def _describe_damage(self, number: int, thorough: bool) -> str:
+        shard = self._shards[number]
+        due = len(shard.header) + len(shard.rows) * self._record.itemsize
+        try:
+            with FileIO(shard.path) as file:
+                size = os.fstat(file.fileno()).st_size
+                if size != due:
+                    return f"it has {size} bytes, not {due}"
+                if file.read(len(shard.header)) != shard.header:
+                    return "its header tells of another shape or dtype"
+        except OSError as error:
+            return error.strerror or str(error)
+        if thorough:
+            self._forget(shard)
+            for chunk in _split(shard.rows, _CHUNK):
+                sound = self._read(np.array(chunk))[2]
+                if not sound.all():
+                    return f"pair {chunk[int(sound.argmin())]} does not have its checksum"
+        return ""
+
+    def _forget(self, shard: "_Shard") -> None:
+        """Lets the next read open the file anew, and compare checksums."""
+        shard.__dict__.pop("file", None)
+        self._checked[shard.rows.start : shard.rows.stop] = False
+
+    def _repair(self, numbers: Iterable[int]) -> None:
+        """Decodes damaged shards again, unless another thread has by now."""
+        with self._repairing:
+            damage = self._find_damage(numbers, thorough=True)
+            if damage:
+                self._decode(damage, os.cpu_count() or 1, progress=False, thorough=True)
+
+    def _decode(
+        self, damage: dict[int, str], workers: int, progress: bool, thorough: bool = False
+    ) -> None:
+        """Writes the shards that `damage` names, unless another process has by now."""
+        # What is missing at the opening is no damage, but work that is left to do.
+        broken = [
+            f"{self._shards[number].path} is damaged: {reason}"
+            for number, reason in damage.items()
+            if thorough or self._shards[number].path.exists()
+        ]
+        for line in broken:
+            print(f"{line}. Decoding its pairs again.", flush=True)
+        try:
+            with self._claim_folder(damage):
+                if thorough and _name_cache(self.source) != self.folder.name:
+                    raise ValueError(
+                        "Photos and depth maps must stay as they are while their cache is in use. "
+                        f"Received: other ones in {self.source.pairs.root}. Open the cache anew."
+                    )
+                self._write(self._find_damage(damage, thorough), workers, progress)
+        except (OSError, ValueError) as error:
+            if not broken:
+                raise
+            explained = type(error)(
+                f"{'; '.join(broken)}. Its pairs cannot be decoded again: {error}"
+            )
+            if isinstance(error, OSError) and isinstance(explained, OSError):
+                explained.errno = error.errno
+            raise explained from error
+
+    @contextmanager
+    def _claim_folder(self, numbers: Iterable[int]) -> Iterator[None]:
+        """Lets one process write these shards. Errors: OSError where the folder is not for that."""
+        waiting = f"Another process is decoding into {self.folder}; waiting for it."
+        with ExitStack() as stack:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                for number in numbers:
+                    if self._shards[number].path.is_dir():
+                        self._shards[number].path.rmdir()  # which keeps one that holds files
+                lock = self.folder.with_name(f"{self.folder.name}.lock")
+                stack.enter_context(hold_lock(lock, waiting))
+            except OSError as error:
+                raise OSError(
+                    error.errno,
+                    "A cache needs a folder that it can write and that holds nothing else. "
+                    f"Received: {error.strerror or error}. Change that, or choose another cache "
+                    "folder",
+                    str(error.filename or self.folder),
+                ) from error
+            yield
+
+    def _write(self, numbers: Iterable[int], workers: int, progress: bool) -> None:
+        """Decodes these shards. Errors: OSError with ENOSPC on a full disk, its room given back."""
+        for left_by_a_kill in self.folder.glob(".*.npy"):
+            left_by_a_kill.unlink()
+        shards = [self._shards[number] for number in numbers]
+        due = sum(len(shard.rows) for shard in shards)
+        needed = due * self._record.itemsize
+        if needed > shutil.disk_usage(self.folder.parent).free:
+            raise self._no_room(needed)
+        chunks = [chunk for shard in shards for chunk in _split(shard.rows, _CHUNK)]
+        total = len(self)
+        try:
+            with (
+                tqdm(total=total, initial=total - due, desc="decode", disable=not progress) as bar,
+                closing(_map_in_order(self._decode_records, chunks, workers)) as results,
+            ):
+                for shard in shards:
+                    self._forget(shard)  # Windows replaces no file that is open
+                    with replace_file(shard.path) as temporary, temporary.open("wb") as file:
+                        file.write(shard.header)
+                        for records in islice(results, len(_split(shard.rows, _CHUNK))):
+                            file.write(records.data)
+                            bar.update(len(records))
+                    self._forget(shard)  # as another version of OpenCV may decode other pixels
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            # What the run itself writes needs the room more than the start of a cache does.
+            for shard in shards:
+                shard.path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self.folder.rmdir()  # which keeps a folder that holds other shards
+            raise self._no_room(needed) from error
+
+    def _decode_records(self, rows: range) -> np.ndarray:
+        records = np.empty(len(rows), self._record)
+        records["rgb"], records["counts"] = self.source.gather(rows)
+        for row, record in zip(rows, records, strict=True):
+            record["crc32"] = self._checksum(row, record["rgb"], record["counts"])
+        return records
+
+    def _no_room(self, needed: int) -> OSError:
+        free = shutil.disk_usage(self.folder.parent).free
+        return OSError(
+            errno.ENOSPC,
+            f"The cache must fit on the disk. Received: {needed / 1e9:.3f} GB of decoded images "
+            f"and {free / 1e9:.3f} GB free. Make room, or choose another cache folder",
+            str(self.folder.parent),
+        )
+
+
+@dataclass
+class _Shard:
+    """A file of records, the pairs that it holds, and the .npy header that it begins with."""
+
+    path: Path
+    rows: range
+    header: bytes
+
+    @cached_property
+    def file(self) -> "_OpenFile":
+        """Stays open: opening it for each batch would take as long as a quarter of the reading."""
+        return _OpenFile(self.path)
+
+
+class _OpenFile(FileIO):
+    """Is closed when nothing holds it any more, and warns of nothing then."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def open_cache(
@@ -124,36 +378,20 @@ def open_cache(
 ) -> DecodedPairs:
     """The decoded pairs, in their order, from a cache in `folder` that the first use builds.
 
-    The build uses `workers` threads (None: one a core), goes on where an interrupted one stopped,
-    and lets one process work while others wait. Errors: FileNotFoundError or ValueError that names
-    a missing or bad file; OSError with errno ENOSPC where the disk has no room.
+    The build uses `workers` threads (None: one a core), goes on after the last whole shard of an
+    interrupted one, and lets one process work while others wait. A whole cache may be read-only.
+    Errors: FileNotFoundError or ValueError that names a missing or bad file; OSError with errno
+    ENOSPC where the disk has no room; those of `DecodedPairs.gather` where a shard is damaged.
     """
     source = FilePairs(pairs, height, width, crop_border)
-    spec_name = pairs.spec.name
-    cache = Path(folder) / f"{spec_name}-{height}x{width}-{_fingerprint(source)[:16]}"
-    if not cache.exists():
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        waiting = f"Another process is decoding into {cache}; waiting for it."
-        with hold_lock(cache.with_name(f"{cache.name}.lock"), waiting):
-            if not cache.exists():
-                _build(source, cache, workers or os.cpu_count() or 1, progress)
-    manifest = json.loads((cache / _MANIFEST).read_text())
-    rgb, counts = (np.load(cache / name, mmap_mode="r") for name in ("rgb.npy", "counts.npy"))
-    return DecodedPairs(rgb, counts, manifest["unit"])
+    cache = DecodedPairs(source, Path(folder) / _name_cache(source))
+    cache.complete(workers or os.cpu_count() or 1, progress)
+    return cache
 
 
-def _read_rows(array: np.memmap, rows: np.ndarray) -> np.ndarray:
-    """Copies `array[rows]` from its file.
-
-    Linux maps the surroundings of each page that is touched, so reading through the map would seem
-    to fill the memory with the whole cache, and in random order it takes longer.
-    """
-    copies = np.empty((len(rows), *array.shape[1:]), array.dtype)
-    with Path(array.filename).open("rb", buffering=0) as file:
-        for copy, row in zip(copies, rows.tolist(), strict=True):
-            file.seek(array.offset + row * array.strides[0])
-            file.readinto(copy)
-    return copies
+def _name_cache(source: FilePairs) -> str:
+    name = source.pairs.spec.name
+    return f"{name}-{source.height}x{source.width}-{_fingerprint(source)[:16]}"
 
 
 def _fingerprint(source: FilePairs) -> str:
@@ -180,82 +418,31 @@ def _fingerprint(source: FilePairs) -> str:
     return digest.hexdigest()
 
 
-def _build(source: FilePairs, cache: Path, workers: int, progress: bool) -> None:
-    partial = cache.with_name(f"{cache.name}.partial")
-    partial.mkdir(exist_ok=True)
-    held = sum(file.stat().st_size for file in partial.iterdir())
-    if _size(source) - held > shutil.disk_usage(partial).free:
-        raise _no_room(source, cache)
-    manifest = {
-        "format": _FORMAT,
-        "spec": asdict(source.pairs.spec),
-        "shape": (len(source), source.height, source.width),
-        "crop_border": source.crop_border,
-        "unit": metres_per_count(source.pairs.spec),
-    }
-    try:
-        _decode_all(source, partial, workers, progress)
-        write_bytes(partial / _MANIFEST, json.dumps(manifest, indent=2).encode())
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        # What the run itself writes needs the room more than the start of a cache does.
-        shutil.rmtree(partial)
-        raise _no_room(source, cache) from error
-    partial.rename(cache)
-    (cache / _JOURNAL).unlink()
+def _split(rows: range, size: int) -> list[range]:
+    """Parts of `size` rows; the last one may have fewer."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def _decode_all(source: FilePairs, partial: Path, workers: int, progress: bool) -> None:
-    """Appends decoded pairs in order, from where an earlier build came to."""
-    journal = partial / _JOURNAL
-    done = int(journal.read_text()) if journal.exists() else 0
-    total = len(source)
-    chunks = [range(i, min(i + _CHUNK, total)) for i in range(done, total, _CHUNK)]
-    size = (total, source.height, source.width)
-    with (
-        _open_array(partial / "rgb.npy", np.uint8, (*size, 3), done) as rgb_file,
-        _open_array(partial / "counts.npy", np.uint16, size, done) as counts_file,
-        tqdm(total=total, initial=done, desc="decode", disable=not progress) as bar,
-        closing(_map_in_order(source.gather, chunks, workers)) as results,
-    ):
-        files, noted = (rgb_file, counts_file), time.monotonic()
-        try:
-            for chunk, arrays in zip(chunks, results, strict=True):
-                for file, array in zip(files, arrays, strict=True):
-                    file.write(array)
-                done = chunk.stop
-                bar.update(len(chunk))
-                if time.monotonic() > noted + _SYNC:
-                    _note(journal, files, done)
-                    noted = time.monotonic()
-        finally:  # a bad file, too, leaves what came before it
-            _note(journal, files, done)
+def _read_at(file: FileIO, position: int, buffers: Sequence[memoryview]) -> int:
+    """Fills `buffers` from there on, and gives how many bytes there were. Threads may share it."""
+    if sys.platform != "win32":
+        return os.preadv(file.fileno(), buffers, position)
+    with FileIO(file.name) as own:
+        own.seek(position)
+        return sum(own.readinto(buffer) for buffer in buffers)
 
 
-def _note(journal: Path, files: Iterable[BinaryIO], done: int) -> None:
-    """Writes how many pairs are done, after they are on the disk."""
-    for file in files:
-        file.flush()
-        os.fsync(file.fileno())
-    write_bytes(journal, str(done).encode())
+def _add_words(images: np.ndarray) -> np.ndarray:
+    """The sum of each image's bytes, eight at a time where its size allows, modulo 2**64."""
+    flat = images.reshape(len(images), prod(images.shape[1:]))
+    word = gcd(8, flat.shape[1] * flat.itemsize)
+    sums: np.ndarray = flat.view(f"u{word}").sum(axis=1, dtype=np.uint64)
+    return sums
 
 
-def _open_array(path: Path, dtype: type, shape: tuple[int, ...], rows: int) -> BinaryIO:
-    """A .npy file of which `rows` rows are kept, to be written on from there.
-
-    Written with `write`, not through a memory map, where a full disk would end the process.
-    """
-    path.touch()
-    file = path.open("r+b")
-    header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)
-    file.seek(rows * int(np.prod(shape[1:])) * np.dtype(dtype).itemsize, os.SEEK_CUR)
-    file.truncate()
-    return file
-
-
-def _map_in_order(function: Callable, items: Iterable, workers: int) -> Iterator:
+def _map_in_order(
+    function: Callable[[_Item], _Result], items: Iterable[_Item], workers: int
+) -> Generator[_Result, None, None]:
     """The results in the order of `items`, with few of them in memory at a time."""
     items = iter(items)
     threads = cv2.getNumThreads()
@@ -269,17 +456,3 @@ def _map_in_order(function: Callable, items: Iterable, workers: int) -> Iterator
     finally:
         pool.shutdown(cancel_futures=True)
         cv2.setNumThreads(threads)
-
-
-def _size(source: FilePairs) -> int:
-    return len(source) * source.height * source.width * (3 + 2)
-
-
-def _no_room(source: FilePairs, cache: Path) -> OSError:
-    free = shutil.disk_usage(cache.parent).free
-    return OSError(
-        errno.ENOSPC,
-        f"The cache must fit on the disk. Received: {_size(source) / 1e9:.3f} GB of decoded images "
-        f"and {free / 1e9:.3f} GB free. Make room, or choose another cache folder",
-        str(cache.parent),
-    )
