@@ -28,7 +28,7 @@ FAR = 0.8  # of a network's range: where it ends, all that is further is pressed
 # at, and the power of that ratio by which depth grows. From NYU's test photos, cut and zoomed.
 RATIO_POWER = 0.75
 FILL_WIDE, FILL_TALL = 0.5, 0.2
-DEPTH_POWER = 0.7
+DEPTH_POWER = 0.75
 LEAST_TILING = 1.15  # a photo that would stick out of the view by less is fitted: tiles cost time
 OVERLAP = 0.25  # of a tile, at least
 

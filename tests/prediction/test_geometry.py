@@ -81,9 +81,9 @@ def test_a_roads_depth_follows_the_focal_length_and_its_sky_stays_far():
 def test_a_rooms_depth_grows_less_than_the_focal_length_and_a_room_has_no_sky():
     depth, layout = through(ROOMS, 64, 96, 1.6, 9.9)
     assert layout.far is None
-    # Twice the focal length is shown at 2 ** .75 of training's, and depth grows by that ** .7.
+    # Twice the focal length is shown at 2 ** .75 of training's, and depth grows by that ** .75.
     assert layout.columns == pytest.approx(48 * 2**0.75 / 2, abs=1)
-    np.testing.assert_allclose(depth, 9.9 * 2 ** (0.75 * 0.7), rtol=0.03)
+    np.testing.assert_allclose(depth, 9.9 * 2 ** (0.75 * 0.75), rtol=0.03)
     wide, layout = through(ROOMS, 64, 96, 0.3)
     assert layout.canvases > 1 and wide.max() < 1  # more than the view holds: in tiles
 
