@@ -160,7 +160,7 @@ class Recipe:
         if self.effects is not None:
             check_effects(self.effects)
 
-    def change(self, **fields) -> "Recipe":
+    def change(self, **fields: Any) -> "Recipe":
         """The same recipe with some fields changed."""
         return replace(self, **fields)
 
