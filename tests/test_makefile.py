@@ -89,7 +89,7 @@ def test_an_interpreter_that_does_not_run_is_passed_over(workplace):
     (workplace / "bin" / "python3.13").chmod(0o755)
     add_python(workplace, "python3.12", "3.12")
     assert make(workplace, "setup").returncode == 0
-    assert pip_log(workplace) == ["-m pip install -e ."]
+    assert pip_log(workplace) == ["-m pip install -r requirements.txt -e ."]
 
 
 def test_lint_checks_style_and_then_types(workplace):
@@ -281,7 +281,7 @@ def test_an_interpreter_may_be_called_anything(workplace, value):
     (workplace / value.replace("/", "")).mkdir()
     add_python(workplace, f"../{value}/python3", "3.11")
     assert make(workplace, "setup", f"PYTHON={value}/python3").returncode == 0
-    assert pip_log(workplace) == ["-m pip install -e ."]
+    assert pip_log(workplace) == ["-m pip install -r requirements.txt -e ."]
     refused = make(workplace, "setup", f"PYTHON={value}")
     assert refused.returncode != 0 and "is needed; tried " + value in refused.stderr
     assert not (workplace / "harm").exists()

@@ -39,7 +39,8 @@ class DepthPredictor(ABC):
         self.focal = focal
         self.height, self.width = view.height, view.width
         usual = lay_out(view.height, max(1, round(view.height * view.shape)), view, focal)
-        self.max_depth = view.max_depth * max(usual.factor, usual.sky_factor)
+        grown = 1.0 if focal is None else max(usual.factor, usual.sky_factor)
+        self.max_depth = view.max_depth * grown
         # Networks whose mean this one is: how far they disagree tells how sure it is.
         self.members: Sequence[DepthPredictor] = ()
         # Depth of `far` and more is sky, or too far to say how far; None: rooms have no sky.
