@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
+from typing import Protocol
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,6 +25,19 @@ PANEL = (2.6, 2.15)  # inches
 WRAP = 24  # letters of a title above a panel
 PIXELS = 480  # of a panel's shorter side, at most to twice that: more than it shows costs memory
 POINTS = 20_000  # of a cloud's picture: more take seconds to draw and show no more
+
+
+class Result(Protocol):
+    """One photo with its depth, as `prediction.photo.predict_photo` gives it."""
+
+    @property
+    def photo(self) -> np.ndarray: ...
+    @property
+    def depth_m(self) -> np.ndarray: ...
+    @property
+    def far(self) -> float: ...
+    @property
+    def unit(self) -> str: ...
 
 
 def compare_with_truth(
@@ -100,6 +114,18 @@ def show_photos(
     return figure
 
 
+def show_results(results: Mapping[str, Sequence[Result]]) -> Figure:
+    """The figure of `show_photos` for the same photos as each network, by name, sees them."""
+    first = next(iter(results.values()))
+    far = {name: [one.far for one in each] for name, each in results.items()}
+    return show_photos(
+        [one.photo for one in first],
+        {name: [one.depth_m for one in each] for name, each in results.items()},
+        first[0].unit,
+        far if np.isfinite(list(far.values())).any() else None,
+    )
+
+
 def split_pages(
     photos: Sequence[Path], figure: Path | str, count: int = 8
 ) -> list[tuple[Path, Sequence[Path]]]:
@@ -135,10 +161,11 @@ def show_clouds(clouds: Mapping[str, tuple[np.ndarray, np.ndarray]], unit: str =
         inside = np.flatnonzero(((points >= low) & (points <= high)).all(axis=1))
         chosen = rng.permutation(inside)[:POINTS]
         x, y, z = points[chosen].T
-        axis.scatter(x, z, -y, c=colours[chosen] / 255, s=1.5, lw=0, depthshade=False)
+        axis.scatter(x, z, -y, c=colours[chosen] / 255, s=5, lw=0, depthshade=False)
         axis.set(xlabel="right", ylabel=f"forward ({shorten(unit)})", zlabel="up")
+        axis.locator_params(nbins=5)
         axis.set_aspect("equal")
-        axis.view_init(elev=20, azim=-70)
+        axis.view_init(elev=25, azim=-65)
     return figure
 
 

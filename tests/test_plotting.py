@@ -1,9 +1,11 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import LogNorm, Normalize
 
 from depthlib import plotting
 
@@ -71,6 +73,19 @@ def test_far_may_be_each_photos_own_and_rooms_have_none():
     for unsure in ({"road": [np.inf]}, {"road": [None]}, {"road": None}, {}):
         figure = plotting.show_photos([PHOTO], {"road": [TRUTH]}, far=unsure)
         assert figure.axes[1].get_title() == "road"
+
+
+def test_results_of_rooms_have_even_colours_and_those_of_a_road_logarithmic_ones():
+    room = SimpleNamespace(photo=PHOTO, depth_m=TRUTH, far=np.inf, unit="metre")
+    road = SimpleNamespace(photo=PHOTO, depth_m=TRUTH * 20, far=64.0, unit="metre")
+    figure = plotting.show_results({"room": [room, room]})
+    assert [axis.get_title() for axis in figure.axes[:2]] == ["photo", "room"]
+    assert type(figure.axes[1].images[0].norm) is Normalize
+    figure = plotting.show_results({"room": [room], "road": [road]})
+    _, room, road = (axis for axis in figure.axes if axis.images and not axis.get_label())
+    assert (room.get_title(), road.get_title()) == ("room", "road\ngrey: sky, or too far to tell")
+    assert isinstance(road.images[0].norm, LogNorm)
+    np.testing.assert_array_equal(road.images[0].get_array().mask, TRUTH * 20 >= 64)
 
 
 def test_a_photo_that_is_all_sky_is_grey():
