@@ -1,6 +1,6 @@
 """Every figure: photos, depth and errors side by side, on colour scales that can be read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import Protocol
@@ -74,7 +74,7 @@ def compare_with_truth(
 
 def show_photos(
     photos: Sequence[np.ndarray],
-    predictions: dict[str, Sequence[np.ndarray]],
+    predictions: Mapping[str, Sequence[np.ndarray]],
     unit: str = "metre",
     far: Mapping[str, float | Sequence[float | None] | None] | None = None,
     changed: Mapping[str, Sequence[np.ndarray]] | None = None,
@@ -114,16 +114,23 @@ def show_photos(
     return figure
 
 
-def show_results(results: Mapping[str, Sequence[Result]]) -> Figure:
-    """The figure of `show_photos` for the same photos as each network, by name, sees them."""
-    first = next(iter(results.values()))
-    far = {name: [one.far for one in each] for name, each in results.items()}
-    return show_photos(
-        [one.photo for one in first],
-        {name: [one.depth_m for one in each] for name, each in results.items()},
-        first[0].unit,
-        far if np.isfinite(list(far.values())).any() else None,
-    )
+def show_results(results: Mapping[str, Iterable[Result]]) -> Figure:
+    """The figure of `show_photos` for the same photos as each network, by name, sees them.
+
+    Of each result, what the figure shows is kept: from `predict_photos`, one is in memory at once.
+    """
+    photos: list[np.ndarray] = []
+    depths: dict[str, list[np.ndarray]] = {name: [] for name in results}
+    far: dict[str, list[float]] = {name: [] for name in results}
+    unit = "metre"
+    for number, (name, each) in enumerate(results.items()):
+        for one in each:
+            photos += [_thin(one.photo)] if number == 0 else []
+            depths[name].append(_thin(one.depth_m))
+            far[name].append(one.far)
+            unit = one.unit
+    is_road = np.isfinite(list(far.values())).any()
+    return show_photos(photos, depths, unit, far if is_road else None)
 
 
 def split_pages(

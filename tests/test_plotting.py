@@ -81,7 +81,7 @@ def test_results_of_rooms_have_even_colours_and_those_of_a_road_logarithmic_ones
     figure = plotting.show_results({"room": [room, room]})
     assert [axis.get_title() for axis in figure.axes[:2]] == ["photo", "room"]
     assert type(figure.axes[1].images[0].norm) is Normalize
-    figure = plotting.show_results({"room": [room], "road": [road]})
+    figure = plotting.show_results({"room": iter([room]), "road": iter([road])})
     _, room, road = (axis for axis in figure.axes if axis.images and not axis.get_label())
     assert (room.get_title(), road.get_title()) == ("room", "road\ngrey: sky, or too far to tell")
     assert isinstance(road.images[0].norm, LogNorm)

@@ -1,5 +1,6 @@
 """The depth of one photo with all that its files and pictures need."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,3 +37,10 @@ def predict_photo(
         sky=depth >= layout.far if layout.far else None,
         source=path,
     )
+
+
+def predict_photos(
+    predictor: DepthPredictor, paths: Sequence[Path | str], request: FocalRequest
+) -> Iterator[DepthResult]:
+    """What `predict_photo` gives for each of the photos, one at a time as they are asked for."""
+    return (predict_photo(predictor, path, request) for path in paths)

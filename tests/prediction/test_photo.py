@@ -8,7 +8,7 @@ from depthlib.data.lenses import parse_focal
 from depthlib.prediction.command import predict_files
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
-from depthlib.prediction.photo import predict_photo
+from depthlib.prediction.photo import predict_photo, predict_photos
 
 
 class Brightness(DepthPredictor):
@@ -61,3 +61,10 @@ def test_what_is_no_photo_is_named(tmp_path):
     (tmp_path / "text.jpg").write_text("text")
     with pytest.raises(ValueError, match="text.jpg"):
         predict_photo(ROOMS, tmp_path / "text.jpg", parse_focal("exif"))
+
+
+def test_photos_are_read_when_they_are_asked_for(photo, tmp_path):
+    results = predict_photos(ROOMS, [photo, photo, tmp_path / "absent.jpg"], parse_focal("exif"))
+    assert [next(results).depth_m.shape for _ in range(2)] == [(40, 70)] * 2
+    with pytest.raises(FileNotFoundError, match="absent.jpg"):
+        next(results)
