@@ -1,8 +1,9 @@
 """Every figure: photos, depth and errors side by side, on colour scales that can be read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
+from typing import Protocol
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,6 +23,21 @@ ERROR_COLOURS = plt.get_cmap("RdBu_r").with_extremes(bad="0.6")
 LARGEST_ERROR = 0.5  # of the true depth; where the error map's colours end
 PANEL = (2.6, 2.15)  # inches
 WRAP = 24  # letters of a title above a panel
+PIXELS = 480  # of a panel's shorter side, at most to twice that: more than it shows costs memory
+POINTS = 20_000  # of a cloud's picture: more take seconds to draw and show no more
+
+
+class Result(Protocol):
+    """One photo with its depth, as `prediction.photo.predict_photo` gives it."""
+
+    @property
+    def photo(self) -> np.ndarray: ...
+    @property
+    def depth_m(self) -> np.ndarray: ...
+    @property
+    def far(self) -> float: ...
+    @property
+    def unit(self) -> str: ...
 
 
 def compare_with_truth(
@@ -58,36 +74,105 @@ def compare_with_truth(
 
 def show_photos(
     photos: Sequence[np.ndarray],
-    predictions: dict[str, Sequence[np.ndarray]],
+    predictions: Mapping[str, Sequence[np.ndarray]],
     unit: str = "metre",
-    far: Mapping[str, float] | None = None,
+    far: Mapping[str, float | Sequence[float | None] | None] | None = None,
     changed: Mapping[str, Sequence[np.ndarray]] | None = None,
 ) -> Figure:
     """A row a photo without ground truth: the photo and each model's depth, one scale a row.
 
-    `far` says of a model, by its name, from which depth on it says no more than "far": that is grey
-    and named so. Where it is given, if only {}, colours are logarithmic, as a road's must be.
+    `far` says of a model, by its name, from which depth on it says no more than "far", for all
+    photos or for each: that is grey and named so; None, of rooms: it never does. Where it is given,
+    if only {}, colours are logarithmic, as a road's must be.
     `changed` are photos made of these, by title, to stand beside them: those that a model saw.
+    The figure holds no more of large photos than it shows.
     """
     logarithmic, far = far is not None, far or {}
+    ends = {  # None is NaN, which nothing is beyond
+        name: np.broadcast_to(np.array(far.get(name), float), len(photos)) for name in predictions
+    }
     columns = {"photo": photos, **(changed or {})}
     aspect = max(photo.shape[0] / photo.shape[1] for photo in photos)
     panel = PANEL[0], PANEL[1] + PANEL[0] * (aspect - 0.75)
     figure, axes = _make_grid(len(photos), len(columns) + len(predictions), panel)
     for row in range(len(photos)):
-        depths = [
-            np.where(depths[row] < far.get(name, np.inf), depths[row], 0)
-            for name, depths in predictions.items()
-        ]
+        depths = [_thin(depths[row]) for depths in predictions.values()]
+        for depth, end in zip(depths, ends.values(), strict=True):
+            depth[depth >= end[row]] = 0
         limits = _limits(depths)
         for axis, pictures in zip(axes[row], columns.values(), strict=False):
-            axis.imshow(pictures[row])
+            axis.imshow(_thin(pictures[row]))
         for axis, depth in zip(axes[row, len(columns) :], depths, strict=True):
             _show_depth(axis, depth, limits, unit, logarithmic)
-    notes = dict.fromkeys(far, "\ngrey: sky, or too far to tell")
-    titles = [*columns, *(fill(name, WRAP) + notes.get(name, "") for name in predictions)]
+    note = "\ngrey: sky, or too far to tell"
+    titles = [
+        *columns,
+        *(fill(name, WRAP) + note * bool(np.isfinite(end).any()) for name, end in ends.items()),
+    ]
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title)
+    return figure
+
+
+def show_results(results: Mapping[str, Iterable[Result]]) -> Figure:
+    """The figure of `show_photos` for the same photos as each network, by name, sees them.
+
+    Of each result, what the figure shows is kept: from `predict_photos`, one is in memory at once.
+    """
+    photos: list[np.ndarray] = []
+    depths: dict[str, list[np.ndarray]] = {name: [] for name in results}
+    far: dict[str, list[float]] = {name: [] for name in results}
+    unit = "metre"
+    for number, (name, each) in enumerate(results.items()):
+        for one in each:
+            photos += [_thin(one.photo)] if number == 0 else []
+            depths[name].append(_thin(one.depth_m))
+            far[name].append(one.far)
+            unit = one.unit
+    is_road = np.isfinite(list(far.values())).any()
+    return show_photos(photos, depths, unit, far if is_road else None)
+
+
+def split_pages(
+    photos: Sequence[Path], figure: Path | str, count: int = 8
+) -> list[tuple[Path, Sequence[Path]]]:
+    """The photos by pages of `count`, each with the file of its figure.
+
+    One page's is `figure`; of several, figure.png is figure_1.png, figure_2.png and so on.
+    """
+    starts = range(0, len(photos), count)
+    path = Path(figure)
+    return [
+        (
+            path.with_stem(f"{path.stem}_{number}") if len(starts) > 1 else path,
+            photos[start : start + count],
+        )
+        for number, start in enumerate(starts, start=1)
+    ]
+
+
+def show_clouds(clouds: Mapping[str, tuple[np.ndarray, np.ndarray]], unit: str = "metre") -> Figure:
+    """Points in space by title, each from a little above and beside the camera that took them.
+
+    points float32 (n, 3) in OpenCV's axes, x right, y down, z forward; colours uint8 RGB (n, 3).
+    Of many points POINTS are drawn, and of each axis the part that holds 98 % of them.
+    """
+    figure = plt.figure(figsize=(5.2 * len(clouds), 4.6), layout="constrained")
+    rng = np.random.default_rng(0)
+    for number, (title, (points, colours)) in enumerate(clouds.items(), start=1):
+        axis = figure.add_subplot(1, len(clouds), number, projection="3d")
+        axis.set_title(fill(title, WRAP))
+        if len(points) == 0:
+            continue
+        low, high = np.percentile(points, [1, 99], axis=0)
+        inside = np.flatnonzero(((points >= low) & (points <= high)).all(axis=1))
+        chosen = rng.permutation(inside)[:POINTS]
+        x, y, z = points[chosen].T
+        axis.scatter(x, z, -y, c=colours[chosen] / 255, s=5, lw=0, depthshade=False)
+        axis.set(xlabel="right", ylabel=f"forward ({shorten(unit)})", zlabel="up")
+        axis.locator_params(nbins=5)
+        axis.set_aspect("equal")
+        axis.view_init(elev=25, azim=-65)
     return figure
 
 
@@ -210,6 +295,12 @@ def shorten(unit: str) -> str:
     return {"metre": "m"}.get(unit, unit)
 
 
+def _thin(picture: np.ndarray) -> np.ndarray:
+    """A copy, of every second row and column of a large picture, or every third, and so on."""
+    step = max(1, min(picture.shape[:2]) // PIXELS)
+    return picture[::step, ::step].copy()
+
+
 def _make_grid(
     rows: int, columns: int, panel: tuple[float, float] = PANEL
 ) -> tuple[Figure, np.ndarray]:
@@ -223,6 +314,8 @@ def _make_grid(
 def _limits(depths: Sequence[np.ndarray]) -> tuple[float, float]:
     """The range that holds 98 % of the valid pixels, so that one far pixel costs no contrast."""
     valid = np.concatenate([depth[depth > 0] for depth in depths])
+    if not len(valid):  # all is sky: there is nothing to colour
+        return 1.0, 10.0
     low, high = np.percentile(valid, [1, 99])
     return (low, high) if high > low else (low * 0.9, high * 1.1)
 

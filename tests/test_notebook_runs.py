@@ -1,12 +1,17 @@
 """Every notebook, run from top to bottom on a dataset of a few small pairs."""
 
+import re
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
+from depthlib.__main__ import main
 from depthlib.data.pairs import read_csv
 from depthlib.data.specs import KITTI_RAW
 from depthlib.video.frames import open_frames
@@ -32,6 +37,7 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
         figure = {"MODEL": model, "FIGURE": f"{out}/{name}.png"}
         runs.append((f"predict_{name}", {**data, **figure, "TABLE": f"{out}/{name}.csv"}))
         photos = {"PHOTOS": f"{root}/photos.csv", "FIGURE": f"{out}/{name}_photos.png"}
+        photos["OUT"] = f"{out}/{name}_depth"
         runs.append((f"predict_{name}_real_images", {**figure, **photos}))
     compared = {"MODEL_1": models["resnet"], "MODEL_2": models["unet"], "FOLDER": str(out)}
     compared |= {"TRAIN_DATA": train["DATA"], "PHOTOS": f"{root}/photos.csv"}
@@ -52,7 +58,8 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     corrupted |= {"TABLE": f"{out}/corruptions.csv", "FIGURE": f"{out}/corruptions.png"}
     runs.append(("experiments/corruptions", corrupted))
     film = {"MODEL": models["unet"], "VIDEO": f"{root}/nyu2_test/*_colors.png"}
-    film |= {"TARGET": f"{out}/film.avi", "FIGURE": f"{out}/film.png"}
+    suffix = ".mp4" if find_spec("imageio_ffmpeg") else ".avi"
+    film |= {"TARGET": f"{out}/film{suffix}", "FIGURE": f"{out}/film.png", "FOCAL": "26mm"}
     runs.append(("predict_video", film))
     assert len(runs) == 14
     run_all(runs, out)
@@ -73,11 +80,51 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     latency = pd.read_csv(out / "latency.csv")
     assert latency["model"].tolist() == ["resnet", "unet", "tiny"]
     assert latency["parameters"].tolist() == [24_456_154, 6_124_089, 4]
-    assert open_frames(out / "film.avi").count == 3
+    assert open_frames(out / f"film{suffix}").count == 3
+    film = str(nbformat.read(out / "predict_video.ipynb", as_version=4).cells)
+    assert ("data:video/mp4" in film) == (suffix == ".mp4")
+    assert "focal length over the width: 0.72" in film  # of a 3:2 frame, as film's is
+    for name in models:
+        depth = out / f"{name}_depth"
+        for path in (depth, depth / "road"):
+            assert {one.suffix for one in path.glob("00000_colors*")} == {".npy", ".png", ".ply"}
     robust = pd.read_csv(out / "corruptions.csv").set_index("model")
     assert robust.at["resnet", "mce"] == 100 and robust.at["unet", "mce"] > 0
     executed = nbformat.read(out / "gpu_test.ipynb", as_version=4)
     assert "cpu:0" in str(executed.cells[-2].outputs)
+
+
+@pytest.mark.parametrize("focal", ["exif", "0.75"])
+def test_the_notebook_for_photos_make_and_the_command_agree_on_metres(
+    project, tmp_path, monkeypatch, focal
+):
+    """Of ten photos, one with an EXIF and one no photo, by networks that need no Keras."""
+    monkeypatch.chdir(project)
+    out, folder = tmp_path / "out", tmp_path / "my photos"
+    folder.mkdir()
+    phone = Image.Exif()
+    phone.get_ifd(0x8769)[0xA405] = 26  # FocalLengthIn35mmFilm
+    photo = np.random.default_rng(0).integers(0, 255, (48, 72, 3), np.uint8)
+    for number in range(9):
+        exif = phone if number == 1 else Image.Exif()
+        Image.fromarray(np.roll(photo, number)).save(folder / f"{number}.jpg", exif=exif)
+    (folder / "9.jpg").write_text("no photo")
+    parameters = {"MODEL": "light", "MODEL_ROAD": "road", "PHOTOS": folder, "FOCAL": focal}
+    parameters |= {"OUT": out / "depth", "FIGURE": out / "figure.png", "SAVE": "npy,colour"}
+    run_all([("predict_unet_real_images", parameters)], out)
+    assert {path.name for path in out.glob("*.png")} == {"figure_1.png", "figure_2.png"}
+    for network, written in (("light", out / "depth"), ("road", out / "depth" / "road")):
+        words = ["predict", str(folder), "--model", network, "--focal", focal, "--save", "npy"]
+        assert main([*words, "--out", str(tmp_path / network)]) == 1  # for 9.jpg
+        for number in range(9):
+            name = f"{number}_depth.npy"
+            np.testing.assert_array_equal(
+                np.load(written / name), np.load(tmp_path / network / name)
+            )
+        assert (written / "0_depth_colour.png").is_file()
+        assert (written / "0.ply").read_bytes().startswith(b"ply")
+    executed = str(nbformat.read(out / "predict_unet_real_images.ipynb", 4))
+    assert re.search("9 written, 1 failed.*9.jpg: .* must be", executed)
 
 
 def run_all(runs, out):
@@ -105,7 +152,7 @@ def test_the_notebooks_of_the_road_run(tiny_nyu, project, tmp_path, monkeypatch)
     runs.append(("experiments/focal_length", {**data, **focal, "FIGURE": f"{out}/focal.png"}))
     (root / "photos.csv").write_text("nyu2_test/00000_colors.png")
     photos = {"MODEL": models["kitti_unet"], "MODEL_ROAD": models["kitti_resnet"]}
-    photos |= {"PHOTOS": f"{root}/photos.csv", "FIGURE": f"{out}/photos.png"}
+    photos |= {"PHOTOS": f"{root}/photos.csv", "FIGURE": f"{out}/photos.png", "OUT": None}
     runs.append(("predict_unet_real_images", photos))
     roads = project / "datasets/sample_roads/road_test.csv"
     relit = {"MODELS": {"road": list(models.values())}, "BESIDE": {"one": models["kitti_unet"]}}

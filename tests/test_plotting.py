@@ -1,13 +1,23 @@
+from pathlib import Path
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import LogNorm, Normalize
 
 from depthlib import plotting
 
 PHOTO = np.random.default_rng(0).integers(0, 255, (32, 48, 3), np.uint8)
 TRUTH = np.linspace(1, 4, 32 * 48, dtype=np.float32).reshape(32, 48)
 SCORES = pd.DataFrame({"delta1": [0.5, 0.75], "abs_rel": [0.25, 0.125]})
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plotting.plt.close("all")
 
 
 def test_the_comparison_has_the_seeds_columns_and_an_error_map_for_each_model():
@@ -48,6 +58,85 @@ def test_what_a_model_calls_far_is_grey_and_said_so_on_logarithmic_colours():
     assert not np.any(room.images[0].get_array().mask)
     norm = road.images[0].norm
     assert norm(8.0) - norm(4.0) == pytest.approx(norm(32.0) - norm(16.0))
+
+
+def test_far_may_be_each_photos_own_and_rooms_have_none():
+    far = {"room": None, "road": [64.0, None, 48.0], "none of them": 5.0}
+    depths = {"room": [TRUTH] * 3, "road": [TRUTH * 20] * 3}
+    figure = plotting.show_photos([PHOTO] * 3, depths, far=far)
+    pictures = [axis for axis in figure.axes if axis.images and not axis.get_label()]
+    titles = [axis.get_title() for axis in pictures[:3]]
+    assert titles == ["photo", "room", "road\ngrey: sky, or too far to tell"]
+    for axis, end in zip(pictures[2::3], (64, np.inf, 48), strict=True):
+        masked = np.ma.getmaskarray(axis.images[0].get_array())
+        np.testing.assert_array_equal(masked, TRUTH * 20 >= end)
+    for unsure in ({"road": [np.inf]}, {"road": [None]}, {"road": None}, {}):
+        figure = plotting.show_photos([PHOTO], {"road": [TRUTH]}, far=unsure)
+        assert figure.axes[1].get_title() == "road"
+
+
+def test_results_of_rooms_have_even_colours_and_those_of_a_road_logarithmic_ones():
+    room = SimpleNamespace(photo=PHOTO, depth_m=TRUTH, far=np.inf, unit="metre")
+    road = SimpleNamespace(photo=PHOTO, depth_m=TRUTH * 20, far=64.0, unit="metre")
+    figure = plotting.show_results({"room": [room, room]})
+    assert [axis.get_title() for axis in figure.axes[:2]] == ["photo", "room"]
+    assert type(figure.axes[1].images[0].norm) is Normalize
+    figure = plotting.show_results({"room": iter([room]), "road": iter([road])})
+    _, room, road = (axis for axis in figure.axes if axis.images and not axis.get_label())
+    assert (room.get_title(), road.get_title()) == ("room", "road\ngrey: sky, or too far to tell")
+    assert isinstance(road.images[0].norm, LogNorm)
+    np.testing.assert_array_equal(road.images[0].get_array().mask, TRUTH * 20 >= 64)
+
+
+def test_a_photo_that_is_all_sky_is_grey():
+    figure = plotting.show_photos([PHOTO], {"road": [TRUTH]}, far={"road": 0.5})
+    assert figure.axes[1].images[0].get_array().mask.all()
+    figure.canvas.draw()
+
+
+def test_a_figure_holds_no_more_of_a_large_photo_than_it_shows():
+    photo, depth = np.zeros((1440, 2000, 3), np.uint8), np.ones((1440, 2000), np.float32)
+    depth[::3] = 2
+    figure = plotting.show_photos([photo], {"model": [depth]}, far={"model": 1.5})
+    shapes = [axis.images[0].get_array().shape[:2] for axis in figure.axes[:2]]
+    assert shapes == [(480, 667)] * 2
+    assert all(axis.images[0].get_array().base is not photo for axis in figure.axes[:2])
+    assert depth.max() == 2, "what it was given stays as it is"
+
+
+@pytest.mark.parametrize(
+    ("photos", "names"),
+    [
+        (0, []),
+        (1, ["a.b.png"]),
+        (8, ["a.b.png"]),
+        (9, ["a.b_1.png", "a.b_2.png"]),
+        (17, ["a.b_1.png", "a.b_2.png", "a.b_3.png"]),
+    ],
+)
+def test_every_eight_photos_are_a_page_with_a_figure_of_its_own(photos, names):
+    paths = [Path(f"{number}.jpg") for number in range(photos)]
+    pages = plotting.split_pages(paths, "runs/a.b.png")
+    assert [figure for figure, _ in pages] == [Path("runs") / name for name in names]
+    assert [path for _, page in pages for path in page] == paths
+    assert all(len(page) <= 8 for _, page in pages)
+
+
+def test_clouds_stand_upright_side_by_side_without_their_strays():
+    rng = np.random.default_rng(0)
+    points = rng.uniform((-1, -1, 2), (1, 3, 6), (30_000, 3)).astype(np.float32)
+    points[0] = 0, 0, 500  # a stray would shrink all else to a dot
+    colours = np.full((30_000, 3), (255, 0, 51), np.uint8)
+    figure = plotting.show_clouds({"one": (points, colours), "none": (points[:0], colours[:0])})
+    one, none = figure.axes
+    assert (one.get_title(), none.get_title()) == ("one", "none")
+    (drawn,) = one.collections
+    right, forward, up = drawn._offsets3d
+    assert 15_000 < len(right) <= plotting.POINTS
+    assert 2 <= forward.min() and forward.max() <= 6
+    assert up.min() == pytest.approx(-3, abs=0.1) and up.max() == pytest.approx(1, abs=0.1)
+    np.testing.assert_allclose(drawn.get_facecolor()[0], (1, 0, 0.2, 1))
+    figure.canvas.draw()
 
 
 def test_what_was_made_of_a_photo_stands_between_it_and_its_depth():

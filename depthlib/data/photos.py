@@ -3,75 +3,101 @@
 import csv
 import hashlib
 import os
+from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from urllib.request import urlopen
 
+from depthlib.data.inputs import LISTS, find_inputs
 from depthlib.data.lenses import find_focals, read_focal
 from depthlib.files import refuse_escape, write_bytes
 
 __all__ = ["find_focals", "find_photos", "read_focal"]
 
 TIMEOUT = 10  # seconds; a machine that cannot reach the network must not wait for long
+DATASETS = Path(__file__).parents[2] / "datasets"  # in a clone alone
+STAND_INS = (  # a room and a road, rendered: what this project may ship
+    DATASETS / "sample" / "nyu2_test" / "00038_colors.png",
+    DATASETS / "sample_roads" / "test" / "motorway_0027" / "overcast.jpg",
+)
 
 
-def find_photos(path: Path | str, folder: Path | str) -> tuple[list[Path], str]:
-    """The photos that a CSV lists, and a sentence that says where they are from.
+def find_photos(
+    path: Path | str | Sequence[Path | str], folder: Path | str
+) -> tuple[list[Path], str]:
+    """The photos that `path` means, and a sentence that says where they are from.
 
-    `path` holds a photo a line, relative to its own folder. What is not there is looked for in the
-    folder that the environment variable DEPTHLIB_PHOTOS names, else in `folder`, into which it is
-    downloaded when sources.csv beside the CSV has it. When the download fails, the two photos that
-    scikit-learn ships stand in, and the sentence says so.
+    path: a photo, a folder, a pattern or a list, as `inputs.find_inputs` takes it; or several.
+    A list whose every line is in the sources.csv beside it (file, url, sha256) is fetched: what is
+    not beside the list is looked for in the folder that the environment variable DEPTHLIB_PHOTOS
+    names, else in `folder`, into which it is downloaded. When the download fails, a room and a road
+    that were rendered for this project stand in, and the sentence says so.
 
-    Errors: FileNotFoundError for a CSV or photo that is nowhere; ValueError for a CSV without
-    photos, a path that leaves its folder, or bytes of another SHA-256 than sources.csv has.
+    Errors: those of `find_inputs`; FileNotFoundError for a photo that is nowhere; ValueError for
+    words that mean videos alone, or bytes of another SHA-256 than sources.csv has.
     """
-    path, folder = Path(path), Path(folder)
-    names = _read_names(path)
-    sources = _read_sources(path.with_name("sources.csv"))
-    try:
-        photos = [_find(name, path, folder, sources.get(name)) for name in names]
-    except ConnectionError as error:
-        import sklearn  # here: importing it takes a second, which those who are online save
-
-        images = Path(sklearn.__file__).parent / "datasets" / "images"
-        return [images / "china.jpg", images / "flower.jpg"], (
-            f"The photos of {path} cannot be downloaded ({error}), so two that scikit-learn ships "
-            "stand in. To see those, go online or set DEPTHLIB_PHOTOS to a folder that holds them."
+    words = [path] if isinstance(path, str | Path) else list(path)
+    sources = _read_sources(Path(words[0])) if len(words) == 1 else {}
+    if sources:
+        return _fetch_all(Path(words[0]), Path(folder), sources)
+    photos, videos = find_inputs(words)
+    name = ", ".join(map(str, words))
+    if not photos:
+        raise ValueError(
+            f"There must be a photo. Received: none, and {len(videos)} videos, in {name}. Give "
+            "photos; predict_video.ipynb takes a video."
         )
-    return photos, f"The photos of {path}, from {photos[0].parent}."
-
-
-def _read_names(path: Path) -> list[str]:
-    if not path.exists():
-        raise FileNotFoundError(f"There is no {path}. Write one, with a photo's path a line.")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        names = [row[0].strip() for row in csv.reader(file) if row and row[0].strip()]
-    if not names:
-        raise ValueError(f"A CSV of photos must have a path a line. Received: none in {path}.")
-    for name in names:
-        refuse_escape(name, path)
-    return names
+    left_out = f" {len(videos)} videos are left out." if videos else ""
+    return photos, f"Photos of {name}: {len(photos)}.{left_out}"
 
 
 def _read_sources(path: Path) -> dict[str, dict[str, str]]:
-    """The rows of sources.csv (file, url, licence, sha256), by file."""
-    if not path.exists():
+    """The rows of sources.csv for the list `path`, in its order; {} where it lacks a line of it."""
+    table = path.with_name("sources.csv")
+    if path.suffix.lower() not in LISTS or not path.is_file() or not table.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        return {row["file"]: row for row in csv.DictReader(file)}
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    names = [name for line in lines if (name := line.partition(",")[0].strip())]
+    with table.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        known = {
+            row["file"]: row
+            for row in csv.DictReader(file)
+            if row.get("file") and row.get("url") and row.get("sha256")
+        }
+    return {name: known[name] for name in names} if known.keys() >= set(names) else {}
 
 
-def _find(name: str, path: Path, folder: Path, source: dict[str, str] | None) -> Path:
+def _fetch_all(
+    path: Path, folder: Path, sources: dict[str, dict[str, str]]
+) -> tuple[list[Path], str]:
+    try:
+        photos = [_fetch(name, path, folder, source) for name, source in sources.items()]
+    except ConnectionError as error:
+        missing = [str(photo) for photo in STAND_INS if not photo.is_file()]
+        if missing:
+            raise FileNotFoundError(
+                f"The photos of {path} cannot be downloaded ({error}), and there is no "
+                f"{' nor '.join(missing)}. Give photos of your own, or go online."
+            ) from error
+        return list(STAND_INS), (
+            f"The photos of {path} cannot be downloaded ({error}), so a room and a road that were "
+            "rendered for this project stand in. To see those, go online or set DEPTHLIB_PHOTOS to "
+            "a folder that holds them."
+        )
+    return photos, f"Photos of {path}: {len(photos)}, from {photos[0].parent}."
+
+
+def _fetch(name: str, path: Path, folder: Path, source: dict[str, str]) -> Path:
+    refuse_escape(name, path)
     by_hand = os.environ.get("DEPTHLIB_PHOTOS")
     places = [path.parent / name, folder / name]
     if by_hand:
         places.insert(1, Path(by_hand) / PurePosixPath(name).name)
-    photo = next((place for place in places if place.exists()), None)
+    photo = next((place for place in places if place.is_file()), None)
     if photo:
         _check(photo.read_bytes(), photo, source)
         return photo
-    if by_hand or not source:
+    if by_hand:
         raise FileNotFoundError(
             f"There is no {' nor '.join(map(str, places))}. Put the photo there, or take its line "
             f"out of {path}."
@@ -83,16 +109,16 @@ def _download(source: dict[str, str], photo: Path) -> Path:
     try:
         with urlopen(source["url"], timeout=TIMEOUT) as response:
             data = response.read()
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: what is no URL
         raise ConnectionError(str(error)) from error
     _check(data, source["url"], source)
     write_bytes(photo, data)
     return photo
 
 
-def _check(data: bytes, place: Path | str, source: dict[str, str] | None) -> None:
+def _check(data: bytes, place: Path | str, source: dict[str, str]) -> None:
     digest = hashlib.sha256(data).hexdigest()
-    if source and digest != source["sha256"]:
+    if digest != source["sha256"]:
         raise ValueError(
             f"{source['file']} must have the SHA-256 {source['sha256']}. Received: {digest} from "
             f"{place}. Delete it and run again, or correct sources.csv."
