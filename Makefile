@@ -41,9 +41,9 @@ DEMO := \
     predict_unet.ipynb MODEL=runs/demo/unet/last.keras \
         FIGURE=runs/demo/predict_unet.png TABLE=runs/demo/predict_unet.csv \
     predict_resnet_real_images.ipynb MODEL=runs/demo/resnet/last.keras \
-        FIGURE=runs/demo/predict_resnet_real_images.png \
+        FIGURE=runs/demo/predict_resnet_real_images.png OUT=runs/demo/resnet_depth \
     predict_unet_real_images.ipynb MODEL=runs/demo/unet/last.keras \
-        FIGURE=runs/demo/predict_unet_real_images.png \
+        FIGURE=runs/demo/predict_unet_real_images.png OUT=runs/demo/unet_depth \
     compare_two_models.ipynb MODEL_1=runs/demo/resnet/last.keras \
         MODEL_2=runs/demo/unet/last.keras FOLDER=runs/demo
 
@@ -72,8 +72,8 @@ train-resnet: ## train the ResNet34 U-Net; EPOCHS=, DATA=, RUN=, ...: the notebo
 train-unet: ## train the U-Net
 predict-resnet: ## score the ResNet34 U-Net on test images; MODEL=, DATA=
 predict-unet: ## score the U-Net
-predict-resnet-real-images: ## the ResNet34 U-Net on photos; PHOTOS=
-predict-unet-real-images: ## the U-Net on photos
+predict-resnet-real-images: ## the ResNet34 U-Net on photos; PHOTOS= a photo, folder or list, FOCAL=
+predict-unet-real-images: ## the U-Net on photos; the same
 predict-video: ## a video with its depth beside it; VIDEO= a file, a folder or a camera, MODEL=
 gpu-test: ## which device computes, and how fast
 $(NOTEBOOKS): setup
@@ -128,7 +128,8 @@ roads: .venv/render.done ## render more roads; SCENES=, FOLDER=, SEED=, KINDS=, 
 
 figures: demo ## the pictures and the table under docs/ that need no more than the sample
 	@cp runs/demo/comparison.png runs/demo/metrics.csv docs
-	@$(PY) -m tools.run_notebooks predict_unet_real_images.ipynb FIGURE=docs/road_photos.png
+	@$(PY) -m tools.run_notebooks predict_unet_real_images.ipynb FIGURE=docs/road_photos.png \
+	    FOCAL=0.75 OUT=None
 	@$(PY) -m tools.run_notebooks experiments/weather.ipynb FIGURE=docs/weather.png
 	@$(PY) -m experiments.corruptions datasets/sample/nyu2_test/00030_colors.png docs/corruptions.png
 	@$(PY) -m rendering show --folder datasets/sample_roads --figure docs/roads.png
