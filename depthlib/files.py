@@ -72,7 +72,7 @@ def hold_lock(path: Path | str, waiting: str | None = None) -> Iterator[None]:
 
 def natural_key(name: str) -> list[str | int]:
     """A key that sorts frame2 before frame10: text and numbers by turns."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def refuse_escape(name: str, listing: Path | str) -> None:

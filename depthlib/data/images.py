@@ -143,7 +143,10 @@ def _decode(path: Path, mode: int) -> np.ndarray:
                 f"An image must be whole. Received: {path}, cut off after {len(data)} bytes. "
                 "Copy or download it again."
             )
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
+    except cv2.error:  # of more than 2**30 pixels, or so its header says
+        image = None
     if image is None:
         raise ValueError(f"An image must be one that OpenCV reads. Received: {path}.")
     return image
