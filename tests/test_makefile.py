@@ -29,7 +29,7 @@ def workplace(tmp_path, project):
     for name in ("Makefile", "requirements.txt", "pyproject.toml"):
         shutil.copy(project / name, tmp_path)
     (tmp_path / "bin").mkdir()
-    for program in ("sh", "mkdir", "cp", "mv", "rm", "touch", "awk"):
+    for program in ("sh", "mkdir", "cp", "mv", "rm", "touch", "awk", "echo"):
         (tmp_path / "bin" / program).symlink_to(shutil.which(program))
     return tmp_path
 
