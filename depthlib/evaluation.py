@@ -281,7 +281,8 @@ def _read_map(
     values, texts = _read_values(path)
     while values.ndim > 2 and 1 in values.shape:
         values = values.squeeze(values.shape.index(1))
-    if values.ndim != 2 or values.dtype.kind not in "fu" or values.dtype == np.uint8:
+    is_count = values.dtype.kind in "iu" and values.itemsize > 1
+    if values.ndim != 2 or not (is_count or values.dtype.kind == "f"):
         raise ValueError(
             "A depth map must be (height, width) of floating-point metres or of 16-bit counts. "
             f"Received: {values.dtype} {values.shape} in {path}. Write it so."
@@ -300,7 +301,7 @@ def _read_map(
             f"Relative depth must be aligned before it is compared. Received: {path}. Use --align "
             "median."
         )
-    if values.dtype.kind == "u" and not is_relative:
+    if is_count and not is_relative:
         scale = texts.get("depth_scale_metres") or _SCALES.get(said) or depth_scale
         if scale is None:
             raise ValueError(

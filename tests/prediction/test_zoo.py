@@ -90,7 +90,8 @@ def test_without_keras_what_to_install_is_said(tmp_path, monkeypatch):
 @pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="needs root, to be nobody")
 def test_a_network_that_one_may_not_read_is_named(project):
     code = (
-        "import os, sys; from depthlib.prediction.zoo import open_network; import onnxruntime\n"
+        "import os, sys, onnxruntime; from onnxruntime.capi import onnxruntime_pybind11_state\n"
+        "from depthlib.prediction import onnx; from depthlib.prediction.zoo import open_network\n"
         "os.setuid(65534)\n"
         "try: open_network(sys.argv[1])\n"
         "except PermissionError as error: print(error)"
