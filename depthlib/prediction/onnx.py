@@ -193,6 +193,8 @@ def _open(path: Path, threads: int) -> Any:
     path.open("rb").close()  # where it cannot be read, Python says so in its own words
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    # Threads that wait would take the cores from those that read and write photos.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors; it warns of every unused weight
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
