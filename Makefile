@@ -52,13 +52,16 @@ ifneq ($(and $(filter study,$(MAKECMDGOALS)),$(filter-out $(STUDIES),$(value NAM
 $(error `NAME` must be one of $(STUDIES). Received: NAME=$(value NAME))
 endif
 
-.PHONY: help setup demo $(NOTEBOOKS) kitti compare study nyu bench lab sample roads \
+.PHONY: help setup setup-predict demo $(NOTEBOOKS) kitti compare study nyu bench lab sample roads \
     sample-kitti figures test lint test-backends test-jax test-torch clean-cache clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-28s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/setup.done ## the environment .venv, again only when the requirements have changed
+
+setup-predict: .venv-predict/setup.done ## only what predicting needs, in a minute: .venv-predict
+	@echo .venv-predict/bin/depthlib predict PHOTO --out FOLDER
 
 demo: setup ## every notebook in turn on the embedded sample, then figure and table
 	@rm -rf runs/demo
@@ -153,7 +156,7 @@ clean-cache: ## remove the decoded images
 	rm -rf runs/cache
 
 clean: ## remove the environments and what tools leave; runs/ stays
-	rm -rf .venv .venv-jax .venv-torch .pytest_cache .ruff_cache .mypy_cache depthlib.egg-info
+	rm -rf .venv .venv-predict .venv-jax .venv-torch .pytest_cache .ruff_cache .mypy_cache depthlib.egg-info
 
 # Set-up. Python 3.14 has no TensorFlow yet; what pyenv calls python3.13 need not run.
 version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
@@ -172,13 +175,15 @@ endif
 endif
 
 .venv/setup.done: PACKAGES = -r requirements.txt -e .
+.venv-predict/setup.done: PACKAGES = -e .
 .venv-jax/setup.done: PACKAGES = jax $(LIGHT)
 .venv-torch/setup.done: PACKAGES = $(call each,TORCH) $(LIGHT)
 # PyTorch on a CPU refuses the backward pass of a convolution as tiny as this test's.
 TRAINS_jax := tests/training/test_train.py tests/networks/test_distillation.py
 LIGHT := keras pandas scikit-learn h5py opencv-python-headless matplotlib pillow tqdm filelock pytest \
     -c requirements.txt
-.venv/setup.done .venv-jax/setup.done .venv-torch/setup.done: requirements.txt pyproject.toml
+.venv/setup.done .venv-predict/setup.done .venv-jax/setup.done .venv-torch/setup.done: \
+    requirements.txt pyproject.toml
 	@if [ -e $(@D)/unfinished ] || [ "$(OTHER_PYTHON)" ]; then rm -rf $(@D); fi
 	@mkdir -p $(@D) && touch $(@D)/unfinished
 	@if $(FOUND) -c 'import ensurepip' 2>/dev/null; then $(FOUND) -m venv $(@D); \

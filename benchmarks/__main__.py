@@ -18,6 +18,7 @@ import pandas as pd
 
 from benchmarks.loading import bench_loading, bench_weather
 from benchmarks.onednn import NETWORKS, bench_onednn
+from benchmarks.predict_folder import bench_predict_folder, measure_memory
 from benchmarks.prediction import bench_prediction
 from benchmarks.rounds import median_ratio
 from benchmarks.synthetic import ROOT, make_pairs
@@ -37,6 +38,8 @@ UNITS = {
     "predict": "ms",
     "alone": "frames/s",
     "video": "frames/s",
+    "folder": "photos/s",
+    "start": "s",
     "matmul": "GFLOP/s",
 }
 
@@ -54,6 +57,9 @@ def main(folder: Path = ROOT / "runs" / "bench") -> None:
     rounds |= bench_weather(pairs, folder / "loading" / "warm", *SIZES["240x320"])
     _say(start, "prediction")
     rounds |= bench_prediction(pairs)
+    _say(start, "a folder of photos")
+    rounds |= bench_predict_folder(folder / "predict")
+    large = measure_memory()
     _say(start, "video")
     rounds |= bench_video(pairs, folder)
     _say(start, "training steps")
@@ -72,6 +78,7 @@ def main(folder: Path = ROOT / "runs" / "bench") -> None:
         "rounds": rounds,
         "gflop_an_image": gflop,
         "growth": growth,
+        "large_photos": large,
     }
     write_bytes(folder / "bench.json", json.dumps(report, indent=2).encode())
     _show(report)
@@ -100,6 +107,7 @@ def _compare(rounds: dict, gflop: dict) -> dict[str, float]:
             f"onednn_over_eigen_{name}": median_ratio(rounds, f"onednn_{name}", f"eigen_{name}")
             for name in NETWORKS
         },
+        "folder_over_network_light": median_ratio(rounds, "folder_light", "alone_onnx_light"),
         "video_over_network_light": median_ratio(rounds, "video_light", "alone_light"),
         "video_over_network_resnet34": median_ratio(rounds, "video_resnet34", "alone_resnet34"),
         "unet_over_seed_unet": median_ratio(rounds, "step_unet", "step_seed_unet"),
@@ -130,6 +138,7 @@ def _show(report: dict) -> None:
         ("rounds", pd.DataFrame(rows).T),
         ("ratios", pd.Series(report["ratios"], name="median").to_frame()),
         ("growth", pd.DataFrame(report["growth"]).set_index("pairs")),
+        ("large photos", pd.DataFrame(report["large_photos"]).set_index("photos")),
         ("hardware", pd.Series(report["hardware"], name="").to_frame()),
     ):
         print(f"\n{heading}\n{table.to_string(float_format='{:.3g}'.format)}")

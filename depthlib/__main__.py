@@ -2,29 +2,43 @@
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from depthlib import __version__
 
+INTERRUPTED = 130  # the exit status of shells for a process that Ctrl-C ended
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headless", "onnxruntime")
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Runs the subcommand that the first word names; gives the process' exit status."""
     words = sys.argv[1:] if words is None else list(words)
-    if words[:1] == ["train"]:  # it has a command line of its own, which needs Keras
-        from depthlib.training.__main__ import main as train
-
-        return train(words[1:])
-    arguments = _make_parser().parse_args(words)
     try:
+        if words[:1] == ["train"]:  # it has a command line of its own, which needs Keras
+            from depthlib.training.__main__ import main as train
+
+            return train(words[1:])
+        arguments = _make_parser().parse_args(words)
         return arguments.run(arguments)
     except (OSError, ValueError, ImportError) as error:
-        sys.exit(f"depthlib {arguments.command}: {error}")
+        sys.exit(f"depthlib {words[0]}: {error}{_advise(error)}")
     except KeyboardInterrupt:
-        sys.exit("Stopped. The same command goes on.")
+        _say("Stopped. The same command goes on.")
+        sys.exit(INTERRUPTED)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _advise(error: Exception) -> str:
+    """What to install where a package is missing; "" where the error says it, or it is another."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""
+    return ". Install what training, scoring and exporting need: pip install -e .[train]"
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -35,6 +49,8 @@ def _make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_predict(commands.add_parser("predict", help="depth of photos and videos, as files"))
     commands.add_parser("train", help="train a network; `depthlib train --help`", add_help=False)
+    _add_evaluate(commands.add_parser("evaluate", help="how good networks, or files of depth, are"))
+    _add_export(commands.add_parser("export", help="a network for another runtime"))
     models = commands.add_parser("models", help="the networks that ship")
     models.set_defaults(run=_models)
     info = commands.add_parser("info", help="versions, and the device that computes")
@@ -73,6 +89,38 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_predict)
 
 
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Scores networks, or depth that any tool wrote, against true depth: a row each, means over "
+        "images with 95 % intervals over scenes."
+    )
+    add = parser.add_argument
+    add("models", nargs="*", metavar="MODEL", help="light, road, ..., or .keras and .onnx files")
+    add("--data", required=True, type=Path, metavar="CSV", help="rows of rgb,depth")
+    add(
+        "--depth",
+        type=Path,
+        metavar="FOLDER",
+        help="score the .npy and 16-bit .png files there, which are called as the photos are",
+    )
+    add("--depth-scale", type=float, metavar="METRES", help="of a count in files that say none")
+    add("--spec", help="how DATA's depth is encoded; by default what its paths say")
+    add("--protocol", help="by default the dataset's own")
+    add("--align", metavar="KINDS", help="none, median, disparity, affine; default none,median")
+    add("--out", type=Path, metavar="CSV", help="write the table there too")
+    parser.set_defaults(run=_evaluate)
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Writes a network for another runtime."
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="light, best, ..., or a .keras file")
+    add("--to", required=True, choices=("onnx", "litert", "openvino"), help="the runtime")
+    add("--int8", action="store_true", help="ONNX's weights in 8 bits: a quarter of the size")
+    add("--out", type=Path, metavar="FILE", help="by default MODEL.onnx, .tflite or .xml, here")
+    parser.set_defaults(run=_export)
+
+
 def _predict(arguments: argparse.Namespace) -> int:
     from depthlib.data.intrinsics import CameraCalibration, read_camera
     from depthlib.data.lenses import FocalRequest, parse_focal
@@ -85,6 +133,10 @@ def _predict(arguments: argparse.Namespace) -> int:
             raise ValueError("Give --focal or --camera. Received: both.")
         lens = read_camera(arguments.camera)
     known = KnownDistance.parse(arguments.known) if arguments.known else None
+    # A writer's warning is of one photo: its words, without a line of our code.
+    warnings.showwarning = lambda message, *_, **__: _say(str(message))
+    # A name of bytes that are no text can be printed too.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     report = predict_files(
         open_network(arguments.model, arguments.runtime),
         arguments.paths,
@@ -97,6 +149,63 @@ def _predict(arguments: argparse.Namespace) -> int:
     )
     print(f"{arguments.out}: {report}")
     return 1 if report.failed else 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from depthlib import evaluation
+    from depthlib.files import write_table
+    from depthlib.metrics import PROTOCOLS
+    from depthlib.prediction.zoo import open_network
+
+    if bool(arguments.models) == bool(arguments.depth):
+        raise ValueError(
+            "Give networks or --depth FOLDER. Received: "
+            f"{'both' if arguments.depth else 'neither'}."
+        )
+    if arguments.protocol not in (None, *PROTOCOLS):
+        raise ValueError(
+            f"`protocol` must be one of {', '.join(PROTOCOLS)}. Received: {arguments.protocol}."
+        )
+    pairs = evaluation.read_pairs(arguments.data, arguments.spec)
+    protocol = PROTOCOLS[arguments.protocol or pairs.spec.protocol]
+    usual = "median" if pairs.spec.is_relative else "none,median"
+    alignments = [word.strip() for word in (arguments.align or usual).split(",") if word.strip()]
+    scores = {}
+    if arguments.depth:
+        scores[arguments.depth.name] = evaluation.evaluate_files(
+            arguments.depth, pairs, protocol, alignments, arguments.depth_scale
+        )
+    for model in dict.fromkeys(arguments.models):
+        network = open_network(model)
+        if network.unit == "relative" and "none" in alignments:
+            raise ValueError(
+                "Relative depth must be aligned before it is compared. Received: the network "
+                f"{model} with --align none. Use --align median."
+            )
+        network.focal = pairs.spec.focal if network.view.focal else None
+        scores[model] = evaluation.evaluate_all(network, pairs, [protocol], alignments)
+    summary = evaluation.summarise_all(scores)
+    print(f"{arguments.data}, {pairs.spec.name}, protocol {protocol.name}")
+    print(evaluation.tabulate(summary).to_string(index=False))
+    if arguments.out:
+        write_table(arguments.out, evaluation.keep_few(summary))
+        print(arguments.out)
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from depthlib.prediction.zoo import find_network
+
+    path = find_network(arguments.model, "keras")
+    from depthlib.networks.saving import load_model
+    from depthlib.prediction.export import FORMATS, export_network
+
+    weights = "int8" if arguments.int8 else "float32"
+    ending = ("_int8" if arguments.int8 else "") + FORMATS[arguments.to][0]
+    target = arguments.out or Path(path.stem + ending)
+    export_network(load_model(path), target, arguments.to, weights)
+    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
+    return 0
 
 
 def _models(arguments: argparse.Namespace) -> int:

@@ -1,15 +1,22 @@
 """How good predictions are: a row an image, means with intervals, trivial baselines to beat."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
+from PIL import Image
 from tqdm.auto import tqdm
 
 from depthlib.data.images import read_depth, read_pair, resize_depth
-from depthlib.data.pairs import Pairs
+from depthlib.data.inputs import name_photo
+from depthlib.data.intrinsics import same_aspect
+from depthlib.data.pairs import Pairs, read_csv
+from depthlib.data.specs import DENSE_M256, INDOOR_MILLIMETRE, NYU_TEST, SPECS, get_spec
 from depthlib.metrics import (
     METRICS,
     EvaluationProtocol,
@@ -48,6 +55,51 @@ def evaluate_all(
 
     A photo is read once and predicted once, and once more where a protocol averages over flips.
     """
+
+    def look(indices: range, photos: Sequence[np.ndarray], flip: bool) -> list[np.ndarray]:
+        return predict(photos, flip)
+
+    return _score_all(look, pairs, protocols, alignments, batch_size)
+
+
+def evaluate_files(
+    folder: Path | str,
+    pairs: Pairs,
+    protocol: EvaluationProtocol,
+    alignments: Sequence[str],
+    depth_scale: float | None = None,
+) -> dict[tuple[str, str], pd.DataFrame]:
+    """`evaluate_all` of depth in files, which any tool wrote: one protocol, without flips.
+
+    folder: holds a file a photo, called as the photo (its stem, or more of its path), perhaps with
+    _depth, _depth_mm, _depth_m256 or _depth_relative behind it. .npy holds depth in metres, or
+    counts; a 16-bit .png holds counts. Their scale is what the file or its name says, else
+    `depth_scale`, metres a count. A map of another size is resized, bilinear, to its truth's, as
+    the protocols have it, if it has its shape. 0, unknown, is scored as the nearest depth.
+    Errors: FileNotFoundError that names the photos without a file; ValueError for a file of two
+    photos, of no depth map, of another shape, or of counts without a scale.
+    """
+    paths = _find_maps(Path(folder), pairs)
+    protocol = replace(protocol, flip_average=False)
+
+    def look(indices: range, photos: Sequence[np.ndarray], flip: bool) -> list[np.ndarray]:
+        sizes = [photo.shape[:2] for photo in photos]
+        return [
+            _read_map(paths[index], size, depth_scale, alignments)
+            for index, size in zip(indices, sizes, strict=True)
+        ]
+
+    return _score_all(look, pairs, [protocol], alignments)
+
+
+def _score_all(
+    look: Callable[[range, Sequence[np.ndarray], bool], list[np.ndarray]],
+    pairs: Pairs,
+    protocols: Sequence[EvaluationProtocol],
+    alignments: Sequence[str],
+    batch_size: int = 8,
+) -> dict[tuple[str, str], pd.DataFrame]:
+    """The tables of what `look` gives for the pairs at some indices, their photos, and flips."""
     relative = pairs.spec.is_relative
     ways = list(product(protocols, alignments))
     rows: dict[tuple[str, str], list[dict[str, float]]] = {
@@ -61,7 +113,7 @@ def evaluate_all(
         ]
         photos, truths = zip(*loaded, strict=True)
         flips = {protocol.flip_average for protocol in protocols}
-        predictions = {flip: predict(photos, flip) for flip in flips}
+        predictions = {flip: look(indices, photos, flip) for flip in flips}
         for protocol, alignment in ways:
             predicted = predictions[protocol.flip_average]
             rows[protocol.name, alignment] += [
@@ -106,6 +158,49 @@ def summarise_all(
     return pd.concat(summaries, ignore_index=True)
 
 
+SHOWN = ("delta1", "abs_rel", "rmse")  # what tells how good a model is
+
+
+def keep_few(summary: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a summary that tell most, to three digits."""
+    shown = [metric for metric in SHOWN if metric in summary]
+    columns = [f"{metric}{end}" for metric in shown for end in ("", "_low", "_high")]
+    return summary[["model", "protocol", "alignment", "images", *columns]].round(3)
+
+
+def tabulate(summary: pd.DataFrame) -> pd.DataFrame:
+    """The same to be read, a column a metric: mean [low, high]."""
+
+    def write(row: Mapping[Hashable, float], metric: str) -> str:
+        low, high = row[f"{metric}_low"], row[f"{metric}_high"]
+        interval = "" if np.isnan(low) else f" [{low:.3f}, {high:.3f}]"  # a single scene has none
+        return f"{row[metric]:.3f}{interval}"
+
+    table = summary[["model", "alignment", "images"]].copy()
+    for metric in SHOWN:
+        if metric in summary:
+            table[metric] = [write(row, metric) for row in summary.to_dict("records")]
+    return table
+
+
+def read_pairs(path: Path | str, spec: str | None = None) -> Pairs:
+    """The pairs of a CSV; `spec`: the name of its encoding, None for that of its paths.
+
+    Errors: those of `read_csv`; ValueError where the paths are those of no dataset or of several.
+    """
+    if spec is not None:
+        return read_csv(path, get_spec(spec))
+    rgb, depth = map(str, read_csv(path, NYU_TEST).table.loc[0, ["rgb", "depth"]])
+    fits = [s for s in SPECS.values() if s.key_of(rgb, s.photo) and s.key_of(depth, s.depth)]
+    if len(fits) != 1:
+        names = ", ".join(s.name for s in fits) or ", ".join(SPECS)
+        raise ValueError(
+            "How depth is encoded must be said where the paths do not say it. Received: "
+            f"{rgb},{depth} in {path}. Give --spec: {names}."
+        )
+    return read_csv(path, fits[0])
+
+
 def fit_trivial_baselines(training: Pairs, most: int = 2000) -> dict[str, Predict]:
     """What needs no photo at all: `mean_map`, training's mean log depth at each pixel, `constant`.
 
@@ -137,3 +232,104 @@ def _predict_map(depth: np.ndarray) -> Predict:
         return [cv2.resize(shown, photo.shape[1::-1]) for photo in photos]
 
     return predict
+
+
+# Behind the name of a photo, in the names of files of depth that say their scale.
+_SCALES = {"_mm": INDOOR_MILLIMETRE.scale, "_m256": DENSE_M256.scale}
+_ENDING = re.compile("(.*?)(?:_depth(_mm|_m256|_relative)?)?")
+
+
+def _find_maps(folder: Path, pairs: Pairs) -> list[Path]:
+    """The file of depth of each pair."""
+    files: dict[str, Path] = {}
+    for suffix in (".png", ".npy"):  # the latter hold more, so they count where there are both
+        for path in sorted(folder.rglob(f"*{suffix}")):
+            place = path.relative_to(folder).with_suffix("").as_posix()
+            files[_ENDING.fullmatch(place)[1]] = path  # type: ignore[index]
+    photos = [str(photo) for photo in pairs.table["rgb"]]
+    found = [_find_map(Path(photo), files) for photo in photos]
+    missing = [photo for photo, path in zip(photos, found, strict=True) if not path]
+    if missing:
+        raise FileNotFoundError(
+            f"Each photo must have its depth in {folder}. Received: none for {len(missing)} of "
+            f"{len(pairs)} photos: {', '.join(missing[:10])}{', ...' * (len(missing) > 10)}. Call "
+            "them as the photos are, 00000_colors.npy or 00000_colors_depth_mm.png."
+        )
+    paths = [path for path in found if path]
+    twice = next((path for path in paths if paths.count(path) > 1), None)
+    if twice:
+        alike = [photo for photo, path in zip(photos, paths, strict=True) if path == twice]
+        raise ValueError(
+            f"Each photo must have a file of its own. Received: {twice} for {', '.join(alike)}. "
+            "Put the files into folders as the photos are."
+        )
+    return paths
+
+
+def _find_map(photo: Path, files: Mapping[str, Path]) -> Path | None:
+    """The file that says most of a photo's path."""
+    parts = photo.with_suffix("").parts
+    nested = ["/".join(parts[start:]) for start in range(len(parts))]
+    names = [*nested[:-1], *reversed(list(name_photo(photo)))]
+    return next((files[name] for name in names if name in files), None)
+
+
+def _read_map(
+    path: Path, size: tuple[int, int], depth_scale: float | None, alignments: Sequence[str]
+) -> np.ndarray:
+    """A map of depth float32 of `size`, in metres, or relative where that is aligned."""
+    values, texts = _read_values(path)
+    while values.ndim > 2 and 1 in values.shape:
+        values = values.squeeze(values.shape.index(1))
+    is_count = values.dtype.kind in "iu" and values.itemsize > 1
+    if values.ndim != 2 or not (is_count or values.dtype.kind == "f"):
+        raise ValueError(
+            "A depth map must be (height, width) of floating-point metres or of 16-bit counts. "
+            f"Received: {values.dtype} {values.shape} in {path}. Write it so."
+        )
+    height, width = values.shape
+    if not same_aspect(height, width, *size):
+        raise ValueError(
+            "A depth map must have its photo's shape. Received: "
+            f"{height}x{width} in {path} for a photo of {size[0]}x{size[1]}. "
+            "Bring it to the photo's view."
+        )
+    said = _ENDING.fullmatch(path.stem)[2] or ""  # type: ignore[index]
+    is_relative = said == "_relative" or texts.get("unit") == "relative"
+    if is_relative and "none" in alignments:
+        raise ValueError(
+            f"Relative depth must be aligned before it is compared. Received: {path}. Use --align "
+            "median."
+        )
+    if is_count and not is_relative:
+        scale = texts.get("depth_scale_metres") or _SCALES.get(said) or depth_scale
+        if scale is None:
+            raise ValueError(
+                f"Counts must have a scale. Received: none for {path}. Give --depth-scale, the "
+                "metres of one count: 0.001 for millimetres."
+            )
+        values = values * float(scale)
+    depth = values.astype(np.float32)
+    if not np.isfinite(depth).all() or depth.min() < 0:
+        raise ValueError(
+            f"Depth must be finite and at least 0. Received: {depth.min()} to {depth.max()} in "
+            f"{path}. Use 0 where it is unknown."
+        )
+    if depth.shape == size:
+        return depth
+    return cv2.resize(depth, size[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _read_values(path: Path) -> tuple[np.ndarray, dict[str, str]]:
+    """The numbers in a file, and the texts of a PNG."""
+    with path.open("rb") as file:
+        try:
+            if path.suffix == ".npy":
+                return np.asarray(np.load(file, allow_pickle=False)), {}
+            with Image.open(file) as image:
+                return np.asarray(image), {str(k): str(v) for k, v in image.info.items()}
+        except Exception as error:  # a dozen kinds, by format and damage
+            raise ValueError(
+                f"A depth map must be an .npy or .png file. Received: {path}: {error}. Write it "
+                "again."
+            ) from error

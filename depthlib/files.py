@@ -124,7 +124,7 @@ def check_suffix(path: Path | str, *suffixes: str) -> None:
 
 def natural_key(name: str) -> list[str | int]:
     """A key that sorts frame2 before frame10: text and numbers by turns."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def refuse_escape(name: str, listing: Path | str) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
-from benchmarks import gpu, onednn
+from benchmarks import gpu, onednn, predict_folder
 from benchmarks.rounds import median_ratio, run_rounds, time_rate
 from benchmarks.synthetic import PlainLoader
 from depthlib.data.pairs import read_csv
@@ -95,3 +95,13 @@ def test_the_gpu_benchmark_times_real_steps_and_cached_epochs(tmp_path):
     assert gpu.time_steps(model, 2, seconds=0.1) > 0
     assert gpu.time_epoch(recipe, 100.0, model, 2) > 200
     assert gpu.time_nyu(recipe, model, 2, count=5) > 0
+
+
+def test_a_folder_is_timed_against_its_network_and_a_start_to_its_files(tmp_path, monkeypatch):
+    starts = []
+    monkeypatch.setattr(predict_folder, "_time_start", lambda photo: starts.append(photo) or 0.5)
+    monkeypatch.setattr(predict_folder, "SIZE", (48, 64))
+    rounds = predict_folder.bench_predict_folder(tmp_path, photos=2)
+    assert set(rounds) == {"start_light", "alone_onnx_light", "folder_light"}
+    assert len(starts) == 6 and starts[0].exists()
+    assert all(rate > 0 for rates in rounds.values() for rate in rates)

@@ -4,16 +4,22 @@ import pandas as pd
 import pytest
 
 from depthlib.data import images
+from depthlib.data.intrinsics import Intrinsics
 from depthlib.data.pairs import Pairs, find_pairs, read_csv
 from depthlib.data.specs import KITTI, NYU_RELATIVE, NYU_TEST, NYU_TRAIN
 from depthlib.evaluation import (
     evaluate,
     evaluate_all,
+    evaluate_files,
     fit_trivial_baselines,
+    keep_few,
+    read_pairs,
     summarise,
     summarise_all,
+    tabulate,
 )
 from depthlib.metrics import FULL, NYU_BTS, NYU_DENSEDEPTH, depth_metrics
+from depthlib.prediction.writers import DepthResult, write_png16
 
 
 @pytest.fixture
@@ -141,3 +147,159 @@ def test_the_floors_on_nyu_are_those_that_were_measured_before(shared):
     table = summarise({k: evaluate(v, few, NYU_DENSEDEPTH) for k, v in floors.items()})
     # All 735 and 301 images: 0.450 and 0.399; a fifth of each scatters by some hundredths.
     assert table["delta1"].tolist() == pytest.approx([0.450, 0.399], abs=0.04)
+
+
+ENDINGS = {
+    "{stem}.npy": lambda depth: depth,
+    "{stem}_depth.npy": lambda depth: depth[np.newaxis, ..., np.newaxis].astype(np.float64),
+    "{stem}_depth_mm.png": lambda depth: np.rint(depth * 1000).astype(np.uint16),
+    "{stem}_depth_m256.png": lambda depth: np.rint(depth * 256).astype(np.uint16),
+    "nyu2_test/{stem}.npy": lambda depth: depth.astype(np.float16),
+    "nyu2_test_{stem}_png_depth_mm.png": lambda depth: np.rint(depth * 1000).astype(np.uint16),
+}
+
+
+def write_maps(pairs, folder, name, encode, size=None):
+    """Writes a map of each pair that is a tenth too deep, under a name with its {stem}."""
+    for index in range(len(pairs)):
+        depth = 1.1 * images.read_depth(pairs.depth_path(index), NYU_TEST)
+        if size:
+            depth = cv2.resize(depth, size[::-1], interpolation=cv2.INTER_NEAREST)
+        path = folder / name.format(stem=pairs.rgb_path(index).stem)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".npy":
+            np.save(path, encode(depth))
+        else:
+            cv2.imwrite(str(path), encode(depth))
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_depth_in_files_is_scored_whatever_tool_wrote_it(test_pairs, tmp_path, name):
+    write_maps(test_pairs, tmp_path, name, ENDINGS[name])
+    tables = evaluate_files(tmp_path, test_pairs, NYU_DENSEDEPTH, ["none", "median"])
+    table = tables["nyu_densedepth", "none"]
+    assert table["rgb"].tolist() == test_pairs.table["rgb"].tolist()
+    # Of what the protocol leaves: it clips to 10 m.
+    assert table["abs_rel"].to_numpy() == pytest.approx(0.1, abs=2e-3)
+    assert tables["nyu_densedepth", "median"]["abs_rel"].to_numpy() == pytest.approx(0, abs=2e-3)
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [(np.uint16, 0.002), (np.int64, 1e-4)])
+@pytest.mark.parametrize("suffix", [".npy", ".png"])
+def test_counts_need_a_scale(test_pairs, tmp_path, dtype, scale, suffix):
+    if suffix == ".png" and dtype == np.int64:
+        pytest.skip("PNG has no 64 bits")
+    write_maps(test_pairs, tmp_path, "{stem}" + suffix, lambda d: np.rint(d / scale).astype(dtype))
+    with pytest.raises(ValueError, match=r"Counts must have a scale.*00000_colors.*--depth-scale"):
+        evaluate_files(tmp_path, test_pairs, FULL, ["none"])
+    table = evaluate_files(tmp_path, test_pairs, FULL, ["none"], scale)["full", "none"]
+    assert table["abs_rel"].to_numpy() == pytest.approx(0.1, abs=2e-3)
+
+
+def test_our_own_files_say_their_scale_even_under_another_name(test_pairs, tmp_path):
+    for index in range(len(test_pairs)):
+        depth = images.read_depth(test_pairs.depth_path(index), NYU_TEST)
+        photo, camera = np.zeros((*depth.shape, 3), np.uint8), Intrinsics(9, 9, 0, 0, *depth.shape)
+        name = test_pairs.rgb_path(index).stem
+        result = DepthResult(photo, depth, np.inf, camera, max_depth=80.0)
+        write_png16(tmp_path / f"{name}.png", result)
+    table = evaluate_files(tmp_path, test_pairs, FULL, ["none"])["full", "none"]
+    assert table["abs_rel"].to_numpy() == pytest.approx(0, abs=2e-3)
+
+
+def test_relative_depth_in_files_is_aligned(test_pairs, tmp_path):
+    write_maps(
+        test_pairs, tmp_path, "{stem}_depth_relative.png", lambda d: np.rint(d * 3000).astype("u2")
+    )
+    with pytest.raises(ValueError, match="Relative depth must be aligned.*--align median"):
+        evaluate_files(tmp_path, test_pairs, FULL, ["none", "median"])
+    table = evaluate_files(tmp_path, test_pairs, FULL, ["median"])["full", "median"]
+    assert table["abs_rel"].to_numpy() == pytest.approx(0, abs=2e-3)
+
+
+@pytest.mark.parametrize("size", [(16, 24), (64, 96), (16, 25)])
+def test_maps_of_the_photos_shape_are_resized(test_pairs, tmp_path, size):
+    write_maps(test_pairs, tmp_path, "{stem}.npy", lambda d: d, size)
+    table = evaluate_files(tmp_path, test_pairs, FULL, ["none"])["full", "none"]
+    assert table["abs_rel"].to_numpy() == pytest.approx(0.1, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "encode", "said"),
+    [
+        ("{stem}.npy", lambda d: d[:20], "must have its photo's shape. Received: 20x48"),
+        ("{stem}.npy", lambda d: np.stack([d, d]), r"must be \(height, width\)"),
+        ("{stem}.npy", lambda d: d - 99, "at least 0. Received"),
+        ("{stem}.npy", lambda d: d * np.nan, "must be finite"),
+        ("{stem}.npy", lambda d: d.astype(str), r"must be \(height, width\)"),
+        (
+            "{stem}.png",
+            lambda d: np.rint(25 * d).astype(np.uint8),
+            "16-bit counts. Received: uint8",
+        ),
+        ("{stem}.png", lambda d: np.dstack([d] * 3).astype(np.uint8), "Received: uint8"),
+    ],
+)
+def test_maps_that_are_none_are_named(test_pairs, tmp_path, name, encode, said):
+    write_maps(test_pairs, tmp_path, name, encode)
+    with pytest.raises(ValueError, match=f"(?s){said}.*00000_colors|00000_colors.*{said}"):
+        evaluate_files(tmp_path, test_pairs, FULL, ["none"])
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"\x93NUMPY\x01\x00", b"\x89PNG\r\n\x1a\n\x00"])
+@pytest.mark.parametrize("suffix", [".npy", ".png"])
+def test_damaged_maps_are_named(test_pairs, tmp_path, content, suffix):
+    for index in range(5):
+        (tmp_path / f"0000{index}_colors{suffix}").write_bytes(content)
+    with pytest.raises(ValueError, match="must be an .npy or .png file. Received: .*00000_colors"):
+        evaluate_files(tmp_path, test_pairs, FULL, ["none"], 0.001)
+
+
+def test_photos_without_a_map_are_named(test_pairs, tmp_path):
+    write_maps(test_pairs.select([0, 2]), tmp_path, "{stem}.npy", lambda d: d)
+    names = "nyu2_test/00001_colors.png, nyu2_test/00003_colors.png, nyu2_test/00004_colors.png"
+    with pytest.raises(FileNotFoundError, match=f"none for 3 of 5 photos: {names}. Call"):
+        evaluate_files(tmp_path, test_pairs, FULL, ["none"])
+
+
+def test_a_map_is_not_taken_for_two_photos(tiny_nyu, tmp_path):
+    pairs, _ = find_pairs(tiny_nyu(scenes=2, frames=1), NYU_TRAIN)
+    np.save(tmp_path / "1.npy", np.ones((32, 48)))
+    with pytest.raises(ValueError, match="a file of its own. Received: .*1.npy for .*room_0001"):
+        evaluate_files(tmp_path, pairs, FULL, ["none"])
+    (tmp_path / "1.npy").unlink()
+    for room in (1, 2):
+        folder = tmp_path / f"room_000{room}_out"
+        folder.mkdir()
+        np.save(folder / "1.npy", np.full((32, 48), float(room)))
+    assert len(evaluate_files(tmp_path, pairs, FULL, ["none"])["full", "none"]) == 2
+
+
+def test_the_spec_of_a_csv_is_what_its_paths_say(tiny_nyu, sample):
+    root = tiny_nyu()
+    assert read_pairs(root / "nyu2_test.csv").spec is NYU_TEST
+    assert read_pairs(root / "nyu2_train.csv").spec is NYU_TRAIN
+    assert read_pairs(root / "nyu2_test.csv", "indoor_millimetre").spec.name == "indoor_millimetre"
+    (root / "x_colors.png").touch()
+    (root / "odd.csv").write_text("x_colors.png,x.png\n")
+    with pytest.raises(ValueError, match="must be said .* Received: x_colors.png,x.png in .*odd"):
+        read_pairs(root / "odd.csv")
+    with pytest.raises(ValueError, match="`spec` must be one of"):
+        read_pairs(root / "nyu2_test.csv", "nyu")
+
+
+def test_a_table_to_be_read_has_few_columns_and_three_digits(test_pairs):
+    def predict(photos, flip_average):
+        return [np.full(photo.shape[:2], 4.0, np.float32) for photo in photos]
+
+    tables = evaluate_all(predict, test_pairs, [FULL], ["none"])
+    summary = summarise_all({"four": tables})
+    few = keep_few(summary)
+    assert len(few.columns) == 13 and few["delta1"][0] == round(summary["delta1"][0], 3)
+    shown = tabulate(summary)
+    assert list(shown) == ["model", "alignment", "images", "delta1", "abs_rel", "rmse"]
+    row = few.iloc[0]
+    expected = f"{row['rmse']:.3f} [{row['rmse_low']:.3f}, {row['rmse_high']:.3f}]"
+    assert shown["rmse"][0] == expected
+    one = {"four": {way: table.iloc[:1] for way, table in tables.items()}}
+    assert "[" not in tabulate(summarise_all(one))["rmse"][0]  # a single scene has no interval

@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tomllib
 
 import pytest
 
@@ -36,7 +37,7 @@ def workplace(tmp_path, project):
     (tmp_path / "experiments").mkdir()
     (tmp_path / "experiments" / "weather.ipynb").touch()
     (tmp_path / "bin").mkdir()
-    for program in ("sh", "mkdir", "cp", "mv", "rm", "touch", "awk"):
+    for program in ("sh", "mkdir", "cp", "mv", "rm", "touch", "awk", "echo"):
         (tmp_path / "bin" / program).symlink_to(shutil.which(program))
     return tmp_path
 
@@ -90,6 +91,47 @@ def test_an_interpreter_that_does_not_run_is_passed_over(workplace):
     add_python(workplace, "python3.12", "3.12")
     assert make(workplace, "setup").returncode == 0
     assert pip_log(workplace) == ["-m pip install -r requirements.txt -e ."]
+
+
+def test_what_predicts_alone_is_set_up_beside_the_rest(workplace):
+    add_python(workplace, "python3", "3.11")
+    for _ in range(2):
+        answer = make(workplace, "setup-predict")
+        assert answer.returncode == 0
+        assert answer.stdout.splitlines()[-1].startswith(".venv-predict/bin/depthlib predict ")
+    assert pip_log(workplace) == ["-m pip install -e ."]
+    assert not (workplace / ".venv").exists()
+    assert make(workplace, "setup").returncode == 0
+    assert make(workplace, "clean").returncode == 0
+    assert not list(workplace.glob(".venv*"))
+
+
+def test_an_interrupted_light_set_up_starts_afresh_and_leaves_the_other_one(workplace):
+    add_python(workplace, "python3", "3.11")
+    assert make(workplace, "setup").returncode == 0
+    (workplace / "no-network").touch()
+    assert make(workplace, "setup-predict").returncode != 0
+    half = workplace / ".venv-predict" / "half-installed"
+    half.touch()
+    (workplace / "no-network").unlink()
+    assert make(workplace, "setup-predict").returncode == 0
+    assert not half.exists()
+    assert (workplace / ".venv" / "setup.done").exists()
+
+
+def test_the_requirements_are_what_predicts_and_the_extra_that_trains(project):
+    declared = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+    wanted = declared["dependencies"] + declared["optional-dependencies"]["train"]
+    lines = (project / "requirements.txt").read_text().splitlines()
+    listed = [line for line in lines if line and not line.startswith("#")]
+    assert sorted(listed) == sorted(wanted)
+
+
+@pytest.mark.parametrize("package", ["keras", "tensorflow", "scikit-learn", "jupyterlab"])
+def test_what_predicts_needs_none_of_what_trains(project, package):
+    declared = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+    names = {re.split("[<>=]", line)[0] for line in declared["dependencies"]}
+    assert package not in names
 
 
 def test_lint_checks_style_and_then_types(workplace):

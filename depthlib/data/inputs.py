@@ -2,7 +2,8 @@
 
 import csv
 import glob
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from depthlib.files import natural_key
@@ -22,42 +23,59 @@ def find_inputs(words: Sequence[Path | str]) -> tuple[list[Path], list[Path]]:
     """The photos and the videos that the words mean, each file once, in their order.
 
     A word is a photo, a video, a folder (its photos, or where it has none its videos, in natural
-    order), a pattern (`drive/*.jpg`), or a list, .txt or .csv: a path a line, relative to the list
-    or to the working folder, in a CSV the first field. Hidden files are none.
+    order), a pattern (`drive/*.jpg`), or a list, .txt or .csv: a path a line, relative to the list,
+    to its folder's parent or to the working folder; in a CSV the first field, and its first row may
+    be a heading. Hidden files are none. What is called as a photo is, or stands in a list, counts
+    as one, be it there or not: reading it says what is wrong.
     Errors: FileNotFoundError for a word that is nothing of it, or that holds none; ValueError for
     a file of another kind, or a list that is no text.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}
     for word in words:
-        found |= dict.fromkeys(_find(word))
-    paths = list(found)
-    return (
-        [path for path in paths if path.suffix.lower() in PHOTOS],
-        [path for path in paths if path.suffix.lower() in VIDEOS],
-    )
+        for path in _find(word):
+            found.setdefault(locate(path), path)
+    videos = [path for path in found.values() if path.suffix.lower() in VIDEOS]
+    return [path for path in found.values() if path.suffix.lower() not in VIDEOS], videos
+
+
+def locate(path: Path) -> Path:
+    """Where a file lies, absolute: the same however its path is written; a link stays one."""
+    return path.parent.resolve() / path.name
+
+
+def name_photo(path: Path) -> Iterator[str]:
+    """What files made from a photo may be called, without suffix: short ones first.
+
+    The last one names every folder. scene/1.jpg: 1, 1_jpg, scene_1_jpg, ...
+    """
+    yield path.stem
+    parts = path.parts[path.is_absolute() :]
+    whole = path.name.replace(".", "_")
+    for start in range(len(parts) - 1, -1, -1):
+        yield "_".join([*parts[start:-1], whole])
 
 
 def _find(word: Path | str) -> list[Path]:
     path = Path(word)
-    if path.is_dir():
-        return _list_folder(path)
-    if path.exists():
-        suffix = path.suffix.lower()
+    suffix = path.suffix.lower()
+    if _exists(path) and str(word):  # Path("") is the working folder
+        if suffix in PHOTOS | VIDEOS:
+            return [path]
+        if path.is_dir():
+            return _list_folder(path)
         if suffix in LISTS:
             return _read_list(path)
-        if suffix not in PHOTOS | VIDEOS:
-            raise ValueError(
-                f"A photo must end in {', '.join(sorted(PHOTOS))}, a video in "
-                f"{', '.join(sorted(VIDEOS))}, a list in .txt or .csv. Received: {path}."
-            )
-        return [path]
+        raise ValueError(
+            f"A photo must end in {', '.join(sorted(PHOTOS))}, a video in "
+            f"{', '.join(sorted(VIDEOS))}, a list in .txt or .csv. Received: {path}."
+        )
     # Path.glob takes no absolute patterns.
     matches = [Path(match) for match in glob.glob(str(word), recursive=True)]  # noqa: PTH207
     files = [match for match in matches if match.suffix.lower() in PHOTOS | VIDEOS]
     if not files:
         raise FileNotFoundError(
-            f"There is no {word}. Give a photo, a video, a folder, a pattern in quotes such as "
-            "'drive/*.jpg', or a .txt or .csv file with a path a line."
+            f"There is no {str(word)!r}. Give a photo, a video, a folder, a pattern in quotes such "
+            "as 'drive/*.jpg', or a .txt or .csv file with a path a line."
         )
     return sorted(files, key=lambda file: natural_key(file.as_posix()))
 
@@ -76,31 +94,55 @@ def _list_folder(folder: Path) -> list[Path]:
     )
 
 
-def _read_list(path: Path) -> list[Path]:
+def _read_list(listing: Path) -> list[Path]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = listing.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"A list must be UTF-8 text with a path a line. Received: {path}: {error}. "
+            f"A list must be UTF-8 text with a path a line. Received: {listing}: {error}. "
             "Save it as UTF-8."
         ) from error
-    names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    if not names:
-        raise ValueError(f"A list must have a path a line. Received: none in {path}.")
-    found = []
-    for name in names:
-        found += _find_line(name, path)
-    return found
+    rows = [list(_read_row(line.strip())) for line in lines if line.strip()]
+    found = [_find_row(names, listing) for names in rows]
+    paths = []
+    for number, (names, path) in enumerate(zip(rows, found, strict=True)):
+        is_heading = listing.suffix.lower() == ".csv" and number == 0 and not _take_named(names)
+        if path is None and (is_heading or names[0].startswith("#")):
+            continue
+        paths.append(path or listing.parent / (_take_named(names) or names)[-1])
+    if not paths:
+        raise ValueError(f"A list must have a path a line. Received: none in {listing}.")
+    return paths
 
 
-def _find_line(name: str, listing: Path) -> list[Path]:
-    """The file that a line names: as it stands, or its first field where it is a row of a CSV."""
-    field = next(csv.reader([name]), [name])[0].strip()
-    for text in dict.fromkeys((name, field)):
-        for place in (listing.parent / text, Path(text)):
-            if place.is_file():
-                return [place]
-    raise FileNotFoundError(
-        f"There is no {listing.parent / field}, which {listing} lists. Put the file there, or take "
-        "its line out."
-    )
+def _read_row(line: str) -> Iterator[str]:
+    """What a line may name: all of it, its first field in quotes, or less and less of its fields.
+
+    A path may have commas in it, with quotes around it or without.
+    """
+    yield line
+    if line.startswith('"'):
+        yield next(csv.reader([line]))[0].strip()
+        return
+    for end in reversed([match.start() for match in re.finditer("[,;\t]", line)]):
+        yield line[:end].strip()
+
+
+def _find_row(names: list[str], listing: Path) -> Path | None:
+    """The file that is there under one of the names; None where none is."""
+    roots = listing.parent, listing.parent.resolve().parent, Path()
+    names = [way for name in names if name for way in (name, name.replace("\\", "/"))]
+    paths = [root / name for name in names for root in roots]
+    return next((path for path in paths if _exists(path) and not path.is_dir()), None)
+
+
+def _take_named(names: list[str]) -> list[str]:
+    """Those that end as photos and videos do."""
+    return [name for name in names if Path(name).suffix.lower() in PHOTOS | VIDEOS]
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists() or path.is_symlink()
+    except OSError:  # a name that is too long for any file
+        return False

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import GroupShuffleSplit
 from tqdm.auto import tqdm
 
 from depthlib.data.images import read_pair
@@ -181,6 +180,9 @@ def split_by_scene(
         )
     sides = [np.arange(len(pairs)), np.arange(0)]
     if validation:
+        # Here: it takes a second, and scoring needs no more than what predicting does.
+        from sklearn.model_selection import GroupShuffleSplit
+
         splitter = GroupShuffleSplit(n_splits=1, test_size=validation, random_state=seed)
         sides = [np.sort(side) for side in next(splitter.split(names, groups=names))]
     if scenes is not None:

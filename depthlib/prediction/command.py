@@ -1,15 +1,13 @@
 """Depth of photos and videos as files: what `depthlib predict` does."""
 
-import csv
 import errno
-import io
+import os
 import sys
-import time
-from collections import Counter
+from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,21 +15,17 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from depthlib.data.images import read_rgb
-from depthlib.data.inputs import find_inputs
+from depthlib.data.inputs import find_inputs, locate
 from depthlib.data.intrinsics import CameraCalibration, Intrinsics
 from depthlib.data.lenses import FocalRequest, Lens, find_lens
-from depthlib.files import write_bytes
-from depthlib.prediction.geometry import Layout, join, split
+from depthlib.prediction.geometry import Layout, check_focal, join, split
 from depthlib.prediction.interface import DepthPredictor
 from depthlib.prediction.pipeline import work_ahead
+from depthlib.prediction.summary import Summary, leave_out_outputs
 from depthlib.prediction.writers import WRITERS, DepthResult, name_file
 
 AHEAD = 2  # photos that are read, and photos that are written, while the network computes
-SUMMARY = "depth.csv"
-COLUMNS = (
-    "photo", "height", "width", "focal", "focal_from", "nearest", "median", "farthest", "sky",
-)  # fmt: skip
-SUMMARY_SECONDS = 5.0  # between two writings of the summary; a killed run repeats as much
+WRITING = 2  # threads that write
 SPREAD = 0.1  # of ln depth: where two looks differ by so much, confidence is exp(-1)
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -117,7 +111,6 @@ class _Seen:
     """A photo that is read and laid out."""
 
     path: Path
-    stem: str
     rgb: np.ndarray
     lens: Lens
     camera: Intrinsics
@@ -147,13 +140,15 @@ def predict_files(
 
     lens: as `lenses.find_lens` takes it; a calibration undistorts too, and the files are then of
     the undistorted photo. save: names in `writers.WRITERS`. flip: average with the mirrored photo.
-    known: sets the scale of the one photo. Photos whose files are all there are left as they are
-    unless `overwrite`, so that a run that was stopped goes on. `out`/depth.csv has a row a photo.
+    known: sets the scale of the one photo. A file that is there already stays as it is unless
+    `overwrite`, so that a run that was stopped goes on. `out`/depth.csv has a row a photo and says
+    which one each file is of (`summary.Summary`). What earlier runs wrote is not taken for photos.
     A video becomes a video, and a folder of files a frame for what else is saved.
-    One photo at a time is in the network, one or two before and behind it: memory does not grow
-    with their number. A file that fails is noted, and the rest is done.
-    Errors: those of `find_inputs`; ValueError for an unknown format, or `known` of several photos;
-    OSError where the disk is full.
+    One photo at a time is in the network, a few before and behind it: memory does not grow with
+    their number. A file that fails is noted, and the rest is done.
+    Errors: those of `find_inputs`; ValueError for an unknown format, `known` of several photos, a
+    focal length for a network that knows none, or where there are only files of earlier runs;
+    OSError for a folder that cannot be written to, or where the disk is full.
     """
     out = Path(out)
     for kind in save:
@@ -161,86 +156,190 @@ def predict_files(
             raise ValueError(
                 f"`save` must be of {', '.join(WRITERS)}. Received: {kind!r} in {list(save)}."
             )
-    photos, videos = find_inputs(words)
+    if isinstance(lens, FocalRequest) and lens.value:
+        check_focal(lens.value if lens.unit == "share" else 1.0, predictor.view)
+    photos, videos = _find(words)
     if known is not None and (len(photos) != 1 or videos):
         raise ValueError(
             f"A known distance must be of one photo. Received: {len(photos)} photos and "
             f"{len(videos)} videos. Give the one that it was measured in."
         )
+    _make_folder(out)
+    summary = Summary(out)
+    names = summary.name_outputs([*photos, *videos])
+    folder = _Folder(out, names, set(map(locate, names)), summary, save, overwrite)
     report = PredictReport()
-    stems = _name_outputs(photos)
-    waiting = []
-    for path in photos:
-        names = [name_file(kind, stems[path], _shape_of(predictor)) for kind in save]
-        done = all((out / name).exists() for name in names)
-        if done and not overwrite:
-            report.skipped.append(path)
-        else:
-            waiting.append(path)
-    summary = _Summary(out / SUMMARY)
+    sample = _make_sample(predictor, known)
+    waiting = [path for path in photos if folder.is_wanted(path, sample, report)]
+    jobs = _Jobs(report, tqdm(total=len(waiting), unit="photo", disable=not progress))
     try:
         with (
-            tqdm(total=len(waiting), unit="photo", disable=not progress) as bar,
-            ThreadPoolExecutor(1) as pool,
-            closing(work_ahead(_read(predictor, waiting, stems, lens), AHEAD)) as seen,
+            jobs.bar,
+            ThreadPoolExecutor(WRITING) as pool,
+            closing(work_ahead(_read(predictor, waiting, lens), AHEAD)) as seen,
         ):
-            writing: list[tuple[Path, Future[dict]]] = []
             for one in seen:
-                if isinstance(one, _Seen) and one.lens.note:
-                    tqdm.write(one.lens.note, file=sys.stderr)
                 if isinstance(one, _Failed):
-                    report.failed[one.path] = one.reason
-                    bar.update()
+                    jobs.fail(one.path, one.reason)
                     continue
-                looks = _look(predictor, one.canvases, flip, "confidence" in save)
-                job = pool.submit(_write, predictor, one, looks, out, save, known)
-                writing.append((one.path, job))
-                while len(writing) > AHEAD:
-                    _finish(writing, report, summary)
-                    bar.update()
-            while writing:
-                _finish(writing, report, summary)
-                bar.update()
+                if one.lens.note:
+                    tqdm.write(one.lens.note, file=sys.stderr)
+                depth, looks = _look(predictor, one.canvases, flip, "confidence" in save)
+                jobs.wait_for(AHEAD)
+                jobs.add(one.path, pool.submit(_write, predictor, one, depth, looks, folder, known))
+            jobs.wait_for(0)
+        for path in videos:
+            _predict_video(predictor, path, folder, lens, report)
     finally:
-        summary.write()
-    for path in videos:
-        _predict_video(predictor, path, out, lens, save, overwrite, report)
+        summary.close()
     return report
 
 
-def _finish(
-    writing: list[tuple[Path, Future[dict]]], report: PredictReport, summary: "_Summary"
-) -> None:
-    """Waits for the first of the jobs and notes what became of it."""
-    path, job = writing.pop(0)
+def _find(words: Sequence[Path | str]) -> tuple[list[Path], list[Path]]:
+    """The photos and videos of the words, without what earlier runs wrote beside them."""
+    found = find_inputs(words)
+    photos, videos = map(leave_out_outputs, found)
+    count = sum(map(len, found)) - len(photos) - len(videos)
+    if count and not photos and not videos:
+        raise ValueError(
+            f"There must be photos or videos. Received: {count} files that an earlier run wrote. "
+            "Give the photos that they were made of."
+        )
+    if count:
+        tqdm.write(f"Left out: {count} files that an earlier run wrote.", file=sys.stderr)
+    return photos, videos
+
+
+def _make_folder(out: Path) -> None:
+    """Errors: NotADirectoryError where `out` is a file or in one; PermissionError."""
     try:
-        summary.add(job.result())
-        report.written.append(path)
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno in FULL:
-            raise
-        report.failed[path] = str(error)
+        out.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(
+            f"`out` must be a folder. Received: {out}, which is or lies in a file. Use another "
+            "name."
+        ) from error
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"`out` must be a folder that you may write to. Received: {out}. Use another one."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Folder:
+    """Where files go, how those of each photo begin, and which are to be written.
+
+    sources: where all photos and videos of the run lie.
+    """
+
+    out: Path
+    names: dict[Path, str]
+    sources: set[Path]
+    summary: Summary
+    save: Sequence[str]
+    overwrite: bool
+
+    def list_files(self, path: Path, result: DepthResult) -> dict[str, Path]:
+        """The file of each format that is to be saved of a photo."""
+        return {kind: self.out / name_file(kind, self.names[path], result) for kind in self.save}
+
+    def is_wanted(self, path: Path, sample: DepthResult, report: PredictReport) -> bool:
+        """Whether a photo is to be predicted; else the report says why not."""
+        files = list(self.list_files(path, sample).values())
+        if reason := self.find_obstacle(path, files):
+            report.failed[path] = reason
+        elif not self.overwrite and all(file.exists() for file in files):
+            report.skipped.append(path)
+        else:
+            return True
+        return False
+
+    def find_obstacle(self, path: Path, files: Sequence[Path]) -> str:
+        """Why the files of a photo or video must not be written; "" where they may."""
+        for file in files:
+            if locate(file) in self.sources:
+                return f"{file} is to be predicted itself, so it is not written. Use another folder"
+            if file.exists() and path not in self.summary and not self.overwrite:
+                return (
+                    f"{file} is there, and {self.summary.path} does not say that it is of this "
+                    "photo. Use another folder, or --overwrite, which writes it anew"
+                )
+        return ""
+
+
+@dataclass(frozen=True, eq=False)
+class _Jobs:
+    """Photos whose files are being written."""
+
+    report: PredictReport
+    bar: tqdm
+    waiting: deque[tuple[Path, Future[None]]] = field(default_factory=deque)
+
+    def add(self, path: Path, job: Future[None]) -> None:
+        self.waiting.append((path, job))
+
+    def fail(self, path: Path, reason: str) -> None:
+        self.report.failed[path] = reason
+        self.bar.update()
+
+    def wait_for(self, most: int) -> None:
+        """Waits until at most so many are left. Errors: OSError where the disk is full."""
+        while len(self.waiting) > most:
+            path, job = self.waiting.popleft()
+            try:
+                job.result()
+            except (OSError, ValueError) as error:
+                self.fail(path, _say(error))
+            else:
+                self.report.written.append(path)
+                self.bar.update()
+
+
+def _say(error: OSError | ValueError) -> str:
+    """What went wrong with one file. Errors: OSError where it is that the disk is full."""
+    if not isinstance(error, OSError):
+        return str(error)
+    if error.errno in FULL:
+        raise OSError(
+            f"The disk must have room. Received: {error.strerror}: {error.filename}. Make room; "
+            "the same command goes on."
+        ) from error
+    return error.strerror or str(error)
 
 
 def _read(
     predictor: DepthPredictor,
     paths: Sequence[Path],
-    stems: dict[Path, str],
     request: FocalRequest | CameraCalibration,
 ) -> Generator[_Seen | _Failed, None, None]:
     for path in paths:
         try:
+            _check_file(path)
             lens, rgb = find_lens(path, request), read_rgb(path)
-            focal = lens.focal
+            camera = None
             if isinstance(request, CameraCalibration):
                 rgb, camera = request.undistort(rgb)
-                focal = camera.focal
-            layout = predictor.lay_out(rgb.shape[0], rgb.shape[1], focal)
-            if not isinstance(request, CameraCalibration):
-                camera = _guess_camera(layout)
-            yield _Seen(path, stems[path], rgb, lens, camera, layout, split(rgb, layout))
+                lens = replace(lens, focal=camera.focal)
+            height, width = rgb.shape[:2]
+            layout = predictor.lay_out(height, width, _choose_focal(predictor, lens))
+            camera = camera or _guess_camera(layout)
+            yield _Seen(path, rgb, lens, camera, layout, split(rgb, layout))
         except (OSError, ValueError) as error:
-            yield _Failed(path, str(error))
+            yield _Failed(path, _say(error))
+
+
+def _check_file(path: Path) -> None:
+    """Accepts a file; reading a pipe would wait for ever. Errors: OSError, ValueError."""
+    if path.is_dir():
+        raise IsADirectoryError(f"A photo must be a file. Received: the folder {path}.")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"A photo must be a file. Received: {path}, a pipe or a device.")
+
+
+def _choose_focal(predictor: DepthPredictor, lens: Lens) -> float | None:
+    """The focal length that decides about metres; None for a network that knows no lens."""
+    given = lens.source == "given"
+    return lens.focal if given or predictor.view.focal is not None else None
 
 
 def _guess_camera(layout: Layout) -> Intrinsics:
@@ -252,67 +351,98 @@ def _guess_camera(layout: Layout) -> Intrinsics:
 
 def _look(
     predictor: DepthPredictor, canvases: np.ndarray, flip: bool, confidence: bool
-) -> list[np.ndarray]:
-    """The depth of the canvases, by one look or more; the mean of the first ones is the depth."""
-    looks = [predictor.predict_canvases(canvases)]
-    if flip or confidence:
-        looks.append(predictor.predict_canvases(canvases[:, :, ::-1])[:, :, ::-1])
-    if confidence:
-        looks += [member.predict_canvases(canvases) for member in predictor.members]
-    return looks if confidence or not flip else [(looks[0] + looks[1]) / 2]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The depth of the canvases, and the looks at them whose spread tells how sure it is."""
+    if not confidence:
+        return predictor.predict_canvases(canvases, flip), []
+    looks = [
+        predictor.predict_canvases(canvases),
+        predictor.predict_canvases(canvases[:, :, ::-1])[:, :, ::-1],
+    ]
+    depth = (looks[0] + looks[1]) / 2 if flip else looks[0]
+    return depth, looks + [member.predict_canvases(canvases) for member in predictor.members]
 
 
 def _write(
     predictor: DepthPredictor,
     seen: _Seen,
+    depth: np.ndarray,
     looks: list[np.ndarray],
-    out: Path,
-    save: Sequence[str],
+    folder: _Folder,
     known: KnownDistance | None,
-) -> dict:
-    """Writes the files of one photo; gives its row of the summary."""
-    result = _make_result(predictor, seen, looks, known)
-    for kind in save:
-        WRITERS[kind](out / name_file(kind, seen.stem, result), result)
+) -> None:
+    """Writes the row and the files of one photo; one that cannot be does not stop the others."""
+    result = _make_result(predictor, seen, depth, looks, known)
+    folder.summary.add(seen.path, _describe(folder.names[seen.path], seen, result))
+    problems = []
+    for kind, file in folder.list_files(seen.path, result).items():
+        if folder.overwrite or not file.exists():
+            try:
+                WRITERS[kind](file, result)
+            except ValueError as error:
+                problems.append(str(error))
+    if problems:
+        raise ValueError(" ".join(problems))
+
+
+def _describe(name: str, seen: _Seen, result: DepthResult) -> dict[str, object]:
+    """A photo's row of the table."""
     depth = result.leave_out_sky()
     inside = depth[depth > 0]
     ends = np.percentile(inside, (0, 50, 100)) if inside.size else (0.0, 0.0, 0.0)
+    nearest, median, farthest = (f"{end:.4g}" for end in ends)
     return {
-        "photo": str(seen.path),
+        "name": name,
         "height": seen.layout.height,
         "width": seen.layout.width,
-        "focal": f"{seen.layout.focal:.4g}" if seen.layout.focal else "",
+        "focal": _write_focal(seen.layout),
         "focal_from": seen.lens.source,
-        **{name: f"{end:.4g}" for name, end in zip(COLUMNS[5:8], ends, strict=True)},
+        "nearest": nearest,
+        "median": median,
+        "farthest": farthest,
         "sky": f"{np.mean(result.sky) if result.sky is not None else 0:.3f}",
     }
 
 
+def _write_focal(layout: Layout) -> str:
+    return f"{layout.focal:.4g}" if layout.focal else ""
+
+
 def _make_result(
-    predictor: DepthPredictor, seen: _Seen, looks: list[np.ndarray], known: KnownDistance | None
+    predictor: DepthPredictor,
+    seen: _Seen,
+    depth: np.ndarray,
+    looks: list[np.ndarray],
+    known: KnownDistance | None,
 ) -> DepthResult:
     layout = seen.layout
-    depth = join(looks[0] if len(looks) == 1 else (looks[0] + looks[1]) / 2, layout)
+    depth = join(depth, layout)
     far, confidence, sky = np.inf, None, None
     if layout.far is not None:
         far, sky = layout.far, depth >= layout.far
-    if len(looks) > 1:
+    if looks:
         spread = np.std([np.log(np.maximum(join(look, layout), 1e-6)) for look in looks], axis=0)
         confidence = np.exp(-spread / SPREAD)
     if known is not None:
         inside = depth if sky is None else np.where(sky, 0, depth)
-        depth = depth * np.float32(known.find_scale(inside, seen.camera))
+        scale = known.find_scale(inside, seen.camera)
+        depth, far = depth * np.float32(scale), far * scale
     return DepthResult(
         photo=seen.rgb,
         depth_m=depth,
         far=far,
         intrinsics=seen.camera,
         max_depth=_largest(predictor),
-        unit=predictor.unit,
+        unit=_unit(predictor, known),
         sky=sky,
         confidence=confidence,
         source=seen.path,
     )
+
+
+def _unit(predictor: DepthPredictor, known: KnownDistance | None) -> str:
+    """A known distance makes metres of depth up to a scale."""
+    return "metre" if known else predictor.unit
 
 
 def _largest(predictor: DepthPredictor) -> float:
@@ -323,54 +453,33 @@ def _largest(predictor: DepthPredictor) -> float:
     return predictor.view.max_depth
 
 
-def _shape_of(predictor: DepthPredictor) -> DepthResult:
+def _make_sample(predictor: DepthPredictor, known: KnownDistance | None = None) -> DepthResult:
     """A result of one pixel, for the names of files that are not written yet."""
     pixel = np.ones((1, 1, 3), np.uint8), np.ones((1, 1), np.float32)
     camera = Intrinsics(1, 1, 0, 0, width=1, height=1)
-    return DepthResult(*pixel, np.inf, camera, _largest(predictor), predictor.unit)
-
-
-def _name_outputs(photos: Sequence[Path]) -> dict[Path, str]:
-    """What each photo's files are called, without suffix: longer where two would be alike."""
-    own = Counter(path.stem for path in photos)
-    whole = Counter(path.name for path in photos)
-    stems = {}
-    for path in photos:
-        stem = path.stem
-        if own[stem] > 1:
-            stem = path.name.replace(".", "_")
-        if whole[path.name] > 1:
-            stem = f"{path.resolve().parent.name}_{stem}"
-        stems[path] = stem
-    taken = Counter(stems.values())
-    for stem, count in taken.items():
-        if count > 1:
-            alike = [str(path) for path, name in stems.items() if name == stem]
-            raise ValueError(
-                f"Photos of one run must have names of their own. Received: {', '.join(alike)}. "
-                "Predict them into two folders."
-            )
-    return stems
+    return DepthResult(*pixel, np.inf, camera, _largest(predictor), _unit(predictor, known))
 
 
 def _predict_video(
     predictor: DepthPredictor,
     path: Path,
-    out: Path,
+    folder: _Folder,
     request: FocalRequest | CameraCalibration,
-    save: Sequence[str],
-    overwrite: bool,
     report: PredictReport,
 ) -> None:
     # Here: they import matplotlib, which photos do not need.
     from depthlib.video.frames import open_frames
     from depthlib.video.render import predict_video
 
-    target = out / f"{path.stem}_depth{'.mp4' if find_spec('imageio_ffmpeg') else '.avi'}"
-    if target.exists() and not overwrite:
+    name = folder.names[path]
+    target = folder.out / f"{name}_depth{'.mp4' if find_spec('imageio_ffmpeg') else '.avi'}"
+    if reason := folder.find_obstacle(path, [target]):
+        report.failed[path] = reason
+        return
+    if target.exists() and not folder.overwrite:
         report.skipped.append(path)
         return
-    kinds = [kind for kind in save if kind not in ("colour", "confidence")]
+    kinds = [kind for kind in folder.save if kind != "colour"]
 
     def save_frame(number: int, frame: np.ndarray, depth: np.ndarray, layout: Layout) -> None:
         sky = depth >= layout.far if layout.far is not None else None
@@ -380,55 +489,28 @@ def _predict_video(
             frame, depth, far, camera, _largest(predictor), predictor.unit, sky, source=path
         )
         for kind in kinds:
-            WRITERS[kind](out / path.stem / name_file(kind, f"{number:06d}", result), result)
+            WRITERS[kind](folder.out / name / name_file(kind, f"{number:06d}", result), result)
 
     try:
-        if isinstance(request, CameraCalibration):
+        _check_file(path)
+        if isinstance(request, CameraCalibration) or "confidence" in kinds:
             raise ValueError(
-                "A calibration must be of photos: frames are not undistorted. Received: a video, "
-                f"{path}. Give its focal length instead."
+                "A calibration and confidence must be of photos: a video has neither. Received: "
+                f"{path}. Give its focal length instead, and leave confidence out."
             )
         frames = open_frames(path)
-        focal = find_lens((frames.height, frames.width), request).focal
+        lens = find_lens((frames.height, frames.width), request)
+        if lens.note:
+            tqdm.write(f"{path}: {lens.note}", file=sys.stderr)
+        focal = _choose_focal(predictor, lens)
+        layout = predictor.lay_out(frames.height, frames.width, focal)
+        shape = {"height": frames.height, "width": frames.width}
+        shown = {"focal": _write_focal(layout), "focal_from": lens.source}
+        folder.summary.add(path, {"name": name, **shape, **shown})
         said = predict_video(
             predictor, path, target, focal=focal, save=save_frame if kinds else None
         )
         print(f"{target}: {said}")
         report.written.append(path)
     except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno in FULL:
-            raise
-        report.failed[path] = str(error)
-
-
-class _Summary:
-    """The table of a folder: a row a photo, those of earlier runs too."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.changed, self.time = path, False, time.monotonic()
-        self.rows: dict[str, dict] = {}
-        if path.exists():
-            try:
-                with path.open(newline="", encoding="utf-8") as file:
-                    self.rows = {row["photo"]: row for row in csv.DictReader(file)}
-            except (KeyError, UnicodeDecodeError, csv.Error) as error:
-                raise ValueError(
-                    f"{path} must be the table of an earlier run. Received: another file "
-                    f"({error!r}). Choose another folder, or move it."
-                ) from error
-
-    def add(self, row: dict) -> None:
-        self.rows[row["photo"]], self.changed = row, True
-        if time.monotonic() > self.time + SUMMARY_SECONDS:
-            self.write()
-
-    def write(self) -> None:
-        """Writes the table atomically, where it has changed."""
-        if not self.changed:
-            return
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows.values())
-        write_bytes(self.path, text.getvalue().encode())
-        self.changed, self.time = False, time.monotonic()
+        report.failed[path] = _say(error)

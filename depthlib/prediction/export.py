@@ -1,9 +1,11 @@
-"""Our networks as ONNX, for any runtime: the same depth, in the operators that run fastest."""
+"""Our networks for other runtimes: the same depth, in the operators that run fastest."""
 
 import json
 import warnings
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import keras
@@ -20,6 +22,49 @@ if TYPE_CHECKING:
 # Of the depth, between Keras and ONNX Runtime, by how weights are stored. Rounding makes 1e-6.
 LARGEST_DIFFERENCE = {"float32": 1e-3, "float16": 1e-3, "int8": 0.1}
 LEAST_WEIGHTS = 2000  # a tensor of fewer values stays float32: it would save nothing
+
+# How the file of each runtime ends, and the package that writes it.
+FORMATS = {
+    "onnx": (".onnx", "onnx"),
+    "litert": (".tflite", "tensorflow"),
+    "openvino": (".xml", "openvino"),
+}
+
+
+def export_network(
+    model: keras.Model, target: Path | str, kind: str = "onnx", weights: str = "float32"
+) -> Path:
+    """Writes a network, as `load_model` gives it, for a runtime of FORMATS; gives `target`.
+
+    Input and output are those of `export_onnx`, which writes ONNX; the others are Keras' own and do
+    not say what their network sees, so `geometry` needs its view from elsewhere. OpenVINO has a
+    second file beside the first, .bin. weights: see `export_onnx`; the others have float32.
+    Errors: those of `export_onnx`; ValueError for another kind or suffix, or for weights that the
+    kind does not have; ImportError that names the package that is missing.
+    """
+    target = Path(target)
+    if kind not in FORMATS:
+        raise ValueError(f"`kind` must be one of {', '.join(FORMATS)}. Received: kind={kind!r}.")
+    suffix, package = FORMATS[kind]
+    if target.suffix != suffix:
+        raise ValueError(f"A network for {kind} must end in {suffix}. Received: {target}.")
+    if kind == "onnx":
+        return export_onnx(model, target, weights)
+    if weights != "float32":
+        raise ValueError(
+            f"A network for {kind} must have float32 weights. Received: {weights}. Use onnx."
+        )
+    if find_spec(package) is None:
+        raise ImportError(
+            f"Writing for {kind} needs the package {package}, which is not installed. Use "
+            f"pip install {package}, or onnx, which most runtimes read."
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".", dir=target.parent) as folder:
+        _name_output(model).export(Path(folder, target.name).as_posix(), kind, verbose=False)
+        for file in sorted(Path(folder).iterdir()):
+            file.replace(target.with_name(file.name))
+    return target
 
 
 def export_onnx(model: keras.Model, target: Path | str, weights: str = "float32") -> Path:
@@ -42,9 +87,7 @@ def export_onnx(model: keras.Model, target: Path | str, weights: str = "float32"
         import onnx
     except ImportError as error:
         raise ImportError(f"Writing ONNX needs the package onnx. Use {INSTALL}") from error
-    unit = {"metre": "depth_m", "relative": "depth_rel"}[model.layers[-1].unit]
-    plain = _use_plain_layers(model)
-    named = keras.Model(plain.inputs, {unit: plain.outputs[0]})
+    named = _name_output(model)
     with replace_file(target) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # Keras asks for np.object
         try:
@@ -61,6 +104,13 @@ def export_onnx(model: keras.Model, target: Path | str, weights: str = "float32"
         onnx.save(network, temporary)
         _check_agreement(model, temporary, LARGEST_DIFFERENCE[weights])
     return Path(target)
+
+
+def _name_output(model: keras.Model) -> keras.Model:
+    """The same network of plain layers, whose output bears the name of its unit."""
+    unit = {"metre": "depth_m", "relative": "depth_rel"}[model.layers[-1].unit]
+    plain = _use_plain_layers(model)
+    return keras.Model(plain.inputs, {unit: plain.outputs[0]})
 
 
 class _Resize(keras.layers.UpSampling2D):

@@ -173,7 +173,7 @@ class OnnxPredictor(DepthPredictor):
 
 
 def is_installed() -> bool:
-    """True where ONNX Runtime is there, which comes with the extra `peers`."""
+    """True where ONNX Runtime is there."""
     return find_spec("onnxruntime") is not None
 
 
@@ -183,22 +183,27 @@ def _open(path: Path, threads: int) -> Any:
         from onnxruntime.capi import onnxruntime_pybind11_state as errors
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"ONNX networks need ONNX Runtime, which is not installed. Use {INSTALL}"
+            "ONNX networks need ONNX Runtime, which is not installed. Use pip install -e ."
         ) from error
     if not path.is_file():
         raise FileNotFoundError(
             f"There is no ONNX network {path}. Give the path of one, or make one of ours with "
-            "`onnx_export.export_onnx`."
+            "`depthlib export`."
         )
+    path.open("rb").close()  # where it cannot be read, Python says so in its own words
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    # Threads that wait would take the cores from those that read and write photos.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors; it warns of every unused weight
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except (errors.InvalidProtobuf, errors.InvalidGraph, errors.NotImplemented, errors.Fail) as e:
+    except Exception as error:
+        if type(error).__module__ != errors.__name__:  # it has a dozen, without a common base
+            raise
         raise ValueError(
-            f"A network must be an ONNX file that ONNX Runtime reads. Received: {path}: {e}"
-        ) from e
+            f"A network must be an ONNX file that ONNX Runtime reads. Received: {path}: {error}"
+        ) from error
 
 
 def _read_metadata(metadata: Mapping[str, str], path: Path) -> dict | None:

@@ -1,15 +1,16 @@
 """Depth of one photo in files that others can use: numbers, pictures, points, surfaces."""
 
 import io
+import math
+import struct
 import warnings
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from depthlib.data.images import write_rgb
 from depthlib.data.intrinsics import Intrinsics
@@ -33,6 +34,13 @@ SCALE_NAMES = ("mm", "m256", "relative")  # how the name of a PNG of depth ends
 LONG_RANGE = 20.0  # metres; networks that see farther are of roads, where colours are logarithmic
 TICKS = 7  # numbers at a colour bar, at most
 ROWS = 240  # a lower photo's picture is enlarged, so that the bar beside it can be read
+# A tenth of the time that a smaller file takes, which is a tenth smaller.
+_FAST = [
+    cv2.IMWRITE_PNG_COMPRESSION, 1,
+    cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_FILTERED,
+    cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP,
+]  # fmt: skip
+_HEADER = 33  # bytes of a PNG before its second chunk
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +160,9 @@ def write_png16(path: Path | str, result: DepthResult) -> Path:
             f"Received: {path}. Use {name_file('png16', 'photo', result)}, say."
         )
     depth = result.leave_out_sky()
-    counts = np.where(depth > 0, np.maximum(np.rint(depth / np.float64(scale)), 1), 0)
+    counts = depth / np.float64(scale)
+    np.rint(counts, out=counts)  # in place: a large photo's map has a hundred megabytes
+    np.maximum(counts, depth > 0, out=counts)
     deep = counts > LARGEST_COUNT
     if deep.any():
         warnings.warn(
@@ -182,7 +192,11 @@ def write_colour(path: Path | str, result: DepthResult) -> Path:
             "A picture of depth must show some. Received: depth that is unknown, sky or too far "
             f"everywhere, for {path}. Leave the photo out."
         )
-    write_rgb(path, draw_depth(depth, result.unit, logarithmic=result.far > LONG_RANGE))
+    picture = draw_depth(depth, result.unit, logarithmic=result.far > LONG_RANGE)
+    if Path(path).suffix.lower() == ".png":
+        _write_png(path, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), {})
+    else:
+        write_rgb(path, picture)
     return Path(path)
 
 
@@ -241,21 +255,22 @@ def draw_depth(depth: np.ndarray, unit: str, logarithmic: bool) -> np.ndarray:
     the nearest and the farthest depth of the colours.
     """
     known = depth > 0
-    low, high = np.percentile(depth[known], [1, 99])
+    low, high = map(float, np.percentile(depth[known], [1, 99]))  # depth stays float32
     if not low < high:
         low, high = 0.9 * low, 1.1 * high
 
     def place(values: np.ndarray) -> np.ndarray:
         """Where depth stands among the colours, from 0 to 1."""
         if logarithmic:
-            return np.log(values / low) / np.log(high / low)
+            return np.log(values / low) / math.log(high / low)
         return (values - low) / (high - low)
 
     shades = np.rint(255 * place(np.where(known, depth, low)).clip(0, 1)).astype(np.uint8)
-    picture = DEPTH_COLOURS[shades]
+    picture = cv2.applyColorMap(shades, DEPTH_COLOURS[:, np.newaxis])
     picture[~known] = GREY
     times = -(-ROWS // len(depth))
-    picture = picture.repeat(times, 0).repeat(times, 1)
+    if times > 1:
+        picture = picture.repeat(times, 0).repeat(times, 1)
     ticks = _choose_ticks(low, high, logarithmic)
     label = " m" if unit == "metre" else " rel."
     ends = f"near {low:.3g}{label}", f"far {high:.3g}{label}"
@@ -331,9 +346,16 @@ def _check_target(path: Path | str, result: DepthResult, *suffixes: str) -> None
 
 
 def _write_png(path: Path | str, image: np.ndarray, texts: dict[str, str]) -> None:
-    """Writes a grey image of 8 or 16 bits with its texts, by key, atomically."""
-    info, buffer = PngInfo(), io.BytesIO()
-    for key, text in texts.items():
-        info.add_text(key, text)
-    Image.fromarray(image).save(buffer, "PNG", pnginfo=info)
-    write_bytes(path, buffer.getvalue())
+    """Writes an image, grey or BGR, with its texts, by key, atomically."""
+    _, encoded = cv2.imencode(".png", image, _FAST)
+    data = encoded.tobytes()
+    chunks = [
+        _make_chunk(b"tEXt", f"{key}\0{text}".encode("latin-1")) for key, text in texts.items()
+    ]
+    write_bytes(path, data[:_HEADER] + b"".join(chunks) + data[_HEADER:])
+
+
+def _make_chunk(kind: bytes, data: bytes) -> bytes:
+    """A chunk of a PNG file (ISO/IEC 15948, section 5.3)."""
+    body = kind + data
+    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))

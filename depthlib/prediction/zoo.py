@@ -81,14 +81,22 @@ def open_network(
 ) -> DepthPredictor:
     """The network that `find_network` finds, ready to be called.
 
-    Errors: those of `find_network`, `load_model` and `OnnxPredictor`; ModuleNotFoundError where a
-    .keras file needs TensorFlow and Keras, and they are not installed.
+    Errors: those of `find_network`, `load_model` and `OnnxPredictor`; ValueError for an ONNX file
+    that does not say its view and range; ModuleNotFoundError where a .keras file needs TensorFlow
+    and Keras, and they are not installed.
     """
     path = find_network(model, runtime)
     if path.suffix.lower() == ".onnx":
         from depthlib.prediction.onnx import OnnxPredictor
 
-        return OnnxPredictor(path, batch_size=batch_size)
+        network = OnnxPredictor(path, batch_size=batch_size)
+        if not network.is_ours:
+            raise ValueError(
+                "A network must say what it sees, as the files of `depthlib export` do. Received: "
+                f"{path}, which does not. Write its depth with its own tool, and score that with "
+                "`depthlib evaluate --depth`."
+            )
+        return network
     if find_spec("keras") is None:
         raise ModuleNotFoundError(
             f"{path} needs Keras and TensorFlow, which are not installed. Install the extra "

@@ -6,11 +6,13 @@ import onnx
 import onnxruntime
 import pytest
 
+from depthlib.data.images import read_rgb
 from depthlib.networks.encoders import IMAGENET_MEAN
 from depthlib.networks.ensemble import build_ensemble
 from depthlib.networks.layers import DepthHead
 from depthlib.networks.unet import build_unet
-from depthlib.prediction.export import LARGEST_DIFFERENCE, export_onnx
+from depthlib.prediction.export import LARGEST_DIFFERENCE, export_network, export_onnx
+from depthlib.prediction.interface import DepthPredictor
 from depthlib.prediction.onnx import OnnxPredictor
 from depthlib.prediction.predictor import Predictor
 from tests.tiny_networks import HEAD, photos
@@ -97,6 +99,99 @@ def test_an_onnx_network_that_computes_something_else_is_not_written(
     monkeypatch.setitem(LARGEST_DIFFERENCE, "float32", 0.0)
     with pytest.raises(ValueError, match="must give the same depth .* Received: .* for unet"):
         export_onnx(trained, tmp_path / "network.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+# Height and width: 4:3, 16:9, 1:1, 9:16, 3.3:1.
+SHAPES = ((48, 64), (45, 80), (50, 50), (80, 45), (30, 99))
+
+
+def draw_photos(sample):
+    """Parts of a real photo in several shapes."""
+    photo = read_rgb(sample / "nyu2_test" / "00030_colors.png")
+    return [photo[: 2 * height, : 2 * width] for height, width in SHAPES]
+
+
+@pytest.mark.parametrize("weights", ["float32", "int8"])
+def test_onnx_has_keras_depth_of_photos_of_any_shape(trained, tmp_path, sample, weights):
+    path = export_network(trained, tmp_path / "n.onnx", weights=weights)
+    ours, theirs = Predictor(trained), OnnxPredictor(path)
+    assert ours.view == theirs.view
+    for photo in draw_photos(sample):
+        (expected,), (depth_m,) = ours([photo]), theirs([photo])
+        assert depth_m.shape == photo.shape[:2]
+        np.testing.assert_allclose(depth_m, expected, rtol=LARGEST_DIFFERENCE[weights])
+
+
+class Called(DepthPredictor):
+    """A network that another runtime computes, a photo at a time."""
+
+    def __init__(self, view, call):
+        super().__init__(view, "metre", "")
+        self.call = call
+
+    def predict_batch(self, batch):
+        return np.stack([self.call(photo[np.newaxis])[0, ..., 0] for photo in batch])
+
+
+def open_litert(path):
+    import tensorflow as tf
+
+    interpreter = tf.lite.Interpreter(model_path=str(path))
+    interpreter.allocate_tensors()
+    (entry,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def call(photo):
+        interpreter.set_tensor(entry["index"], photo)
+        interpreter.invoke()
+        return interpreter.get_tensor(result["index"])
+
+    return call
+
+
+def open_openvino(path):
+    import openvino
+
+    network = openvino.compile_model(path)
+    return lambda photo: network(photo)[network.output(0)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "package", "name", "open_runtime"),
+    [
+        ("litert", "tensorflow", "n.tflite", open_litert),
+        ("openvino", "openvino", "n.xml", open_openvino),
+    ],
+)
+def test_other_runtimes_have_keras_depth_too(
+    trained, tmp_path, sample, kind, package, name, open_runtime
+):
+    pytest.importorskip(package)
+    path = export_network(trained, tmp_path / "out" / name, kind)
+    ours = Predictor(trained)
+    theirs = Called(ours.view, open_runtime(path))
+    for photo in draw_photos(sample):
+        np.testing.assert_allclose(theirs([photo])[0], ours([photo])[0], rtol=1e-3)
+    assert not [file for file in path.parent.iterdir() if file.name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "weights", "error", "said"),
+    [
+        ("n.onnx", "torch", "float32", ValueError, "`kind` must be one of onnx, litert, openvino"),
+        ("n.onnx", "litert", "float32", ValueError, r"for litert must end in .tflite. Received"),
+        ("n.tflite", "onnx", "float32", ValueError, r"for onnx must end in .onnx. Received"),
+        ("n.keras", "onnx", "float32", ValueError, r"for onnx must end in .onnx. Received"),
+        ("n.tflite", "litert", "int8", ValueError, "must have float32 weights. Received: int8"),
+        ("n.xml", "openvino", "float32", ImportError, "needs the package openvino, which is not"),
+    ],
+)
+def test_what_cannot_be_written_is_said(
+    trained, tmp_path, monkeypatch, name, kind, weights, error, said
+):
+    monkeypatch.setattr("depthlib.prediction.export.find_spec", lambda package: None)
+    with pytest.raises(error, match=said):
+        export_network(trained, tmp_path / name, kind, weights)
     assert not list(tmp_path.iterdir())
 
 

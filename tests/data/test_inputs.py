@@ -1,0 +1,162 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from depthlib.data.inputs import find_inputs, locate, name_photo
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with photos that nobody opens."""
+    for name in ("drive/2.jpg", "drive/10.JPG", "drive/1.png", "one.jpg", "a, b.jpg", "clip.mp4"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def names(words):
+    photos, videos = find_inputs(words)
+    return [path.as_posix() for path in [*photos, *videos]]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["one.jpg"], ["one.jpg"]),
+        (["drive"], ["drive/1.png", "drive/2.jpg", "drive/10.JPG"]),
+        (["drive/"], ["drive/1.png", "drive/2.jpg", "drive/10.JPG"]),
+        (["drive/*.jpg"], ["drive/2.jpg"]),
+        (["**/*.png"], ["drive/1.png"]),
+        (["clip.mp4", "one.jpg"], ["one.jpg", "clip.mp4"]),
+        (["one.jpg", "./one.jpg", "drive/../one.jpg", "o*.jpg"], ["one.jpg"]),
+        (["a, b.jpg"], ["a, b.jpg"]),
+    ],
+)
+def test_a_word_is_a_photo_a_video_a_folder_or_a_pattern(folder, words, found):
+    assert names(words) == found
+
+
+def test_an_absolute_pattern_is_one_too(folder):
+    assert names([f"{folder}/drive/*.jpg"]) == [f"{folder}/drive/2.jpg"]
+
+
+@pytest.mark.parametrize("name", ["photo[1].jpg", "a*b.jpg", "what?.png", "1²3.jpg", " .jpg"])
+def test_a_file_of_any_name_is_found_as_it_is_called(folder, name):
+    (folder / "odd").mkdir()
+    (folder / "odd" / name).touch()
+    assert names([f"odd/{name}"]) == [f"odd/{name}"] == names(["odd"])
+
+
+@pytest.mark.parametrize("kind", ["txt", "csv", "CSV"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "one.jpg", "a, b.jpg", '"a, b.jpg"', "drive/2.jpg", "./one.jpg", "  one.jpg  ",
+        "drive\\2.jpg", "/one.jpg",
+    ],
+)  # fmt: skip
+def test_a_list_has_a_path_a_line(folder, kind, line):
+    line = f"{folder}{line}" if line.startswith("/") else line
+    listing = folder / f"list.{kind}"
+    listing.write_text(f"\ufeff# of today\n\n{line}\r\n", encoding="utf-8")
+    expected = line.strip().strip('"').replace("\\", "/")
+    assert [locate(path) for path in find_inputs([listing])[0]] == [locate(folder / expected)]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "a, b.jpg,depth.png", '"a, b.jpg",depth.png', "a, b.jpg;12", "a, b.jpg\t3,5", "a, b.jpg,",
+        "a, b.jpg," + "9" * 300,
+    ],
+)  # fmt: skip
+def test_a_row_of_a_csv_names_its_photo_first(folder, row):
+    (folder / "list.csv").write_text(row)
+    assert names(["list.csv"]) == ["a, b.jpg"]
+
+
+@pytest.mark.parametrize("heading", ["photo,depth", "rgb", "file;metres", '"photo","name"'])
+def test_a_csv_may_have_a_heading(folder, heading):
+    (folder / "list.csv").write_text(f"{heading}\none.jpg,1\ndrive/2.jpg,2\n")
+    assert names(["list.csv"]) == ["one.jpg", "drive/2.jpg"]
+
+
+def test_a_list_is_relative_to_itself_before_its_parent_and_the_working_folder(folder):
+    listing = folder / "drive" / "list.txt"
+    listing.write_text("2.jpg\none.jpg\ndrive/10.JPG\n")
+    (folder / "2.jpg").touch()
+    expected = [folder / name for name in ("drive/2.jpg", "one.jpg", "drive/10.JPG")]
+    assert [path.resolve() for path in find_inputs([listing])[0]] == expected
+
+
+@pytest.mark.parametrize(
+    ("row", "path"),
+    [("gone.jpg", "gone.jpg"), ("gone.jpg,gone.png", "gone.jpg"), ("notes.pdf", "notes.pdf")],
+)
+def test_a_line_without_its_file_counts_and_reading_it_says_what_is_wrong(folder, row, path):
+    (folder / "list.csv").write_text(f"one.jpg\n{row}\n")
+    assert names(["list.csv"]) == ["one.jpg", path]
+
+
+def test_what_is_called_as_a_photo_counts_as_one(folder):
+    (folder / "a.jpg").mkdir()
+    (folder / "link.jpg").symlink_to("nothing")
+    assert names(["a.jpg", "link.jpg"]) == ["a.jpg", "link.jpg"]
+
+
+def test_hidden_files_are_none_and_a_folder_without_photos_gives_its_videos(folder):
+    (folder / "clips").mkdir()
+    for name in (".hidden.jpg", "b.mov", "a.mp4"):
+        (folder / "clips" / name).touch()
+    assert names(["clips"]) == ["clips/a.mp4", "clips/b.mov"]
+
+
+@pytest.mark.parametrize(
+    ("word", "error", "said"),
+    [
+        ("gone.jpg", FileNotFoundError, "There is no 'gone.jpg'"),
+        ("gone/*.jpg", FileNotFoundError, r"There is no 'gone/\*.jpg'"),
+        ("", FileNotFoundError, "There is no ''"),
+        ("x" * 300, FileNotFoundError, "There is no 'xxx"),
+        ("empty", FileNotFoundError, "must hold photos or videos. Received: empty"),
+        ("notes.pdf", ValueError, "must end in .* Received: notes.pdf"),
+        ("empty.txt", ValueError, "a path a line. Received: none in empty.txt"),
+        ("comments.csv", ValueError, "a path a line. Received: none in comments.csv"),
+        ("binary.txt", ValueError, "must be UTF-8 text .* Received: binary.txt"),
+        ("wide.csv", ValueError, "must be UTF-8 text .* Received: wide.csv"),
+    ],
+)
+def test_what_is_no_input_is_refused(folder, word, error, said):
+    (folder / "empty").mkdir()
+    for name in ("notes.pdf", "empty.txt"):
+        (folder / name).touch()
+    (folder / "comments.csv").write_text("photo\n# one.jpg\n")
+    (folder / "binary.txt").write_bytes(b"\xff\xfe\x00\x81")
+    (folder / "wide.csv").write_text("one.jpg\n", encoding="utf-16")
+    with pytest.raises(error, match=said):
+        find_inputs(["one.jpg", word])
+
+
+def test_a_link_is_a_photo_of_its_own_and_a_folder_has_one_place(folder):
+    (folder / "again.jpg").symlink_to(folder / "one.jpg")
+    (folder / "other").symlink_to(folder / "drive")
+    assert names(["one.jpg", "again.jpg"]) == ["one.jpg", "again.jpg"]
+    assert names(["drive/2.jpg", "other/2.jpg"]) == ["drive/2.jpg"]
+    assert locate(Path("drive/../one.jpg")) == folder.resolve() / "one.jpg"
+
+
+def test_longer_names_of_a_photo_say_more_of_its_path():
+    expected = ["1", "1_jpg", "scene_1_jpg", "b_scene_1_jpg"]
+    assert list(name_photo(Path("b/scene/1.jpg"))) == expected
+    assert list(name_photo(Path("/b/scene/1.jpg"))) == expected
+    assert list(name_photo(Path("a.b.png"))) == ["a.b", "a_b_png"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of bytes")
+def test_a_name_of_bytes_that_are_no_text_is_found(folder):
+    name = os.fsdecode(b"\xff.jpg")
+    (folder / "drive" / name).touch()
+    assert f"drive/{name}" in names(["drive"])

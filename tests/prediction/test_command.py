@@ -1,0 +1,455 @@
+import csv
+import errno
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from depthlib.data.images import write_rgb
+from depthlib.data.intrinsics import Intrinsics, read_camera
+from depthlib.data.lenses import parse_focal
+from depthlib.prediction.command import KnownDistance, predict_files
+from depthlib.prediction.geometry import View
+from depthlib.prediction.interface import DepthPredictor
+from depthlib.prediction.writers import WRITERS
+
+HEIGHT, WIDTH = 30, 40
+ROOM = View(24, 32, 10.0, focal=0.8, aspect=4 / 3)
+ROAD = View(24, 32, 80.0, focal=0.6, aspect=4 / 3, horizon=0.45)
+
+
+class FakePredictor(DepthPredictor):
+    """Depth up to the view's range from red: what is brighter is nearer. `at`: called each time."""
+
+    def __init__(self, view=ROOM, unit="metre", at=None):
+        super().__init__(view, unit, "")
+        self.at = at or (lambda: None)
+
+    def predict_batch(self, batch):
+        self.at()
+        return self.view.max_depth * (1 - 0.9 * batch[..., 0].astype(np.float32) / 255)
+
+
+def draw(path, red=120, height=HEIGHT, width=WIDTH):
+    """Writes a photo whose red grows a little from left to right; gives its path."""
+    rgb = np.full((height, width, 3), (0, 10, 60), np.uint8)
+    rgb[..., 0] = np.linspace(red, red + 20, width)
+    write_rgb(path, rgb)
+    return path
+
+
+def predict(words, out, predictor=None, lens="exif", **named):
+    words = [words] if isinstance(words, str | Path) else words
+    lens = parse_focal(lens) if isinstance(lens, str) else lens
+    named = {"save": ["npy"], "progress": False} | named
+    return predict_files(predictor or FakePredictor(), words, out, lens=lens, **named)
+
+
+def rows(out):
+    with (out / "depth.csv").open(newline="") as file:
+        return {Path(row["photo"]).name: row for row in csv.DictReader(file)}
+
+
+def listed(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Three photos, the redder the nearer."""
+    for number in range(3):
+        draw(tmp_path / "in" / f"{number}.png", 50 + 50 * number)
+    return tmp_path / "in"
+
+
+def test_each_photo_has_its_files_and_its_row(photos, tmp_path):
+    out = tmp_path / "out"
+    report = predict(photos, out, save=["png16", "colour", "npy", "ply", "confidence"])
+    assert len(report.written) == 3 and not report.failed
+    ends = "_depth_mm.png", "_depth_colour.png", "_depth.npy", ".ply", "_confidence.png"
+    assert listed(out) == sorted(["depth.csv", *(f"{n}{end}" for n in range(3) for end in ends)])
+    depth = np.load(out / "1_depth.npy")
+    assert depth.shape == (HEIGHT, WIDTH)
+    row = rows(out)["1.png"]
+    assert row["photo"] == "../in/1.png" and row["name"] == "1"
+    assert (row["height"], row["width"], row["sky"]) == ("30", "40", "0.000")
+    assert (row["focal"], row["focal_from"]) == ("0.8", "unknown")
+    for name, value in zip(("nearest", "median", "farthest"), (0, 50, 100), strict=True):
+        assert float(row[name]) == pytest.approx(np.percentile(depth, value), rel=1e-3)
+    counts = cv2.imread(str(out / "1_depth_mm.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_allclose(counts / 1000, depth, atol=6e-4)
+
+
+def test_what_is_there_stays_unless_it_is_to_be_overwritten(photos, tmp_path):
+    out = tmp_path / "out"
+    predict(photos, out)
+    far = FakePredictor(View(24, 32, 20.0, focal=0.8, aspect=4 / 3))
+    before, depth = (out / "0_depth.npy").read_bytes(), np.load(out / "0_depth.npy")
+    assert len(predict(photos, out, far).skipped) == 3
+    assert (out / "0_depth.npy").read_bytes() == before
+    report = predict(photos, out, far, save=["npy", "png16"])  # the one is there, the other not
+    assert len(report.written) == 3 and (out / "0_depth_mm.png").exists()
+    assert (out / "0_depth.npy").read_bytes() == before
+    assert len(predict(photos, out, far, overwrite=True).written) == 3
+    np.testing.assert_allclose(np.load(out / "0_depth.npy"), 2 * depth)
+    assert len((out / "depth.csv").read_text().splitlines()) == 4
+
+
+def test_photos_of_one_name_do_not_meet_in_one_run_nor_in_two(photos, tmp_path):
+    out = tmp_path / "out"
+    other = draw(tmp_path / "other" / "0.png", 200)
+    jpeg = draw(photos / "0.jpg", 230)
+    predict([photos / "0.png", jpeg], out)
+    predict(other, out)
+    assert not predict(other, out).written
+    depths = {name: np.load(out / f"{name}_depth.npy").mean() for name in ("0_png", "0_jpg", "0")}
+    assert depths["0_png"] > depths["0"] > depths["0_jpg"]
+    assert len((out / "depth.csv").read_text().splitlines()) == 4
+
+
+def test_a_file_that_is_of_no_photo_of_the_table_is_not_taken_for_this_ones(photos, tmp_path):
+    out = tmp_path / "out"
+    predict(photos / "0.png", out)
+    (out / "depth.csv").unlink()
+    before = (out / "0_depth.npy").read_bytes()
+    report = predict(photos, out)
+    assert len(report.written) == 2
+    assert "does not say that it is of this photo" in report.failed[photos / "0.png"]
+    assert (out / "0_depth.npy").read_bytes() == before
+    assert len(predict(photos, out, overwrite=True).written) == 3
+
+
+@pytest.mark.parametrize("out", ["in", "in/depth", "in/../in"])
+def test_a_folder_is_predicted_again_without_what_was_written_into_it(
+    photos, tmp_path, out, capsys
+):
+    save = ["png16", "colour"]
+    predict(photos, tmp_path / out, save=save)
+    draw(photos / "new.png")
+    report = predict([photos, f"{photos}/**/*.png"], tmp_path / out, save=save)
+    assert report.written == [photos / "new.png"] and len(report.skipped) == 3
+    assert "files that an earlier run wrote" in capsys.readouterr().err
+    written = tmp_path / out / "0_depth_colour.png"
+    with pytest.raises(ValueError, match="Received: 1 files that an earlier run wrote"):
+        predict(written, tmp_path / "elsewhere")
+
+
+def test_no_photo_of_the_run_is_written_over(tmp_path):
+    photo, other = draw(tmp_path / "a.png"), draw(tmp_path / "a_depth_colour.png")
+    before = other.read_bytes()
+    report = predict([photo, other], tmp_path, save=["colour"], overwrite=True)
+    assert "is to be predicted itself" in report.failed[photo]
+    assert other.read_bytes() == before and report.written == [other]
+
+
+CHILD = """
+import os, signal, sys
+from tests.prediction.test_command import FakePredictor, predict
+calls = []
+def at():
+    calls.append(1)
+    if len(calls) == 3:
+        os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+predict(sys.argv[2], sys.argv[3], FakePredictor(at=at), save=["npy", "colour"])
+"""
+
+
+@pytest.mark.parametrize("signal", ["SIGKILL", "SIGINT"])
+def test_a_run_that_was_stopped_goes_on(photos, tmp_path, project, signal):
+    for number in range(3, 8):
+        draw(photos / f"{number}.png")
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", CHILD, signal, str(photos), str(out)]
+    assert subprocess.run(command, cwd=project, capture_output=True, check=False).returncode != 0
+    assert len(list(out.glob("[0-9]*.npy"))) < 8
+    report = predict(photos, out, save=["npy", "colour"])
+    assert not report.failed and len(report.written) + len(report.skipped) == 8
+    assert len(rows(out)) == 8 and len(list(out.glob("[0-9]*.npy"))) == 8
+
+
+def test_bad_files_are_named_and_the_rest_is_done(photos, tmp_path):
+    whole = (photos / "0.png").read_bytes()
+    (photos / "text.jpg").write_text("no photo")
+    (photos / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (photos / "empty.jpg").touch()
+    (photos / "folder.jpg").mkdir()
+    (photos / "nothing.jpg").symlink_to("gone")
+    os.mkfifo(photos / "pipe.jpg")
+    # A header of 60000 x 60000 pixels, more than OpenCV takes.
+    huge = bytearray(cv2.imencode(".bmp", np.zeros((2, 2, 3), np.uint8))[1].tobytes())
+    huge[18:26] = np.array([60000, 60000], "<i4").tobytes()
+    (photos / "huge.bmp").write_bytes(huge)
+    report = predict(photos, tmp_path / "out")
+    assert len(report.written) == 3 and len(rows(tmp_path / "out")) == 3
+    said = {path.name: reason for path, reason in report.failed.items()}
+    assert set(said) == {
+        "text.jpg", "cut.png", "empty.jpg", "folder.jpg", "nothing.jpg", "pipe.jpg", "huge.bmp",
+    }  # fmt: skip
+    assert "must be an image" in said["text.jpg"] or "OpenCV reads" in said["text.jpg"]
+    assert "must be whole" in said["cut.png"]
+    assert "a pipe" in said["pipe.jpg"] and "folder" in said["folder.jpg"]
+    assert said["nothing.jpg"] == "No such file or directory"
+    for name in said:
+        assert name in str(report)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="needs root, to be nobody")
+def test_a_photo_and_a_folder_that_one_may_not_use_are_named(photos, tmp_path, project):
+    (photos / "0.png").chmod(0)
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):  # pytest's, for root alone
+        folder.chmod(0o755)
+    (tmp_path / "out").mkdir(mode=0o777)
+    (tmp_path / "out").chmod(0o777)
+    (tmp_path / "shut").mkdir(mode=0o755)
+    code = (
+        "import os, sys; from pathlib import Path; "
+        "from tests.prediction.test_command import predict; os.setuid(65534); "
+        "print(predict(sys.argv[1], Path(sys.argv[2])))"
+    )
+    said = {}
+    for out in ("out", "shut"):
+        command = [sys.executable, "-c", code, str(photos), str(tmp_path / out)]
+        answer = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+        said[out] = answer.stdout + answer.stderr
+    assert re.search(r"2 written, 1 failed:\n  .*0.png: Permission denied", said["out"])
+    assert "must be a folder that you may write to. Received" in said["shut"]
+
+
+def test_a_full_disk_stops_the_run_at_once(photos, tmp_path, monkeypatch):
+    for number in range(3, 30):
+        draw(photos / f"{number}.png")
+    seen = []
+
+    def write(path, result):
+        seen.append(path)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setitem(WRITERS, "npy", write)
+    with pytest.raises(OSError, match="disk must have room.*_depth.npy. Make room"):
+        predict(photos, tmp_path / "out")
+    assert len(seen) < 10
+
+
+@pytest.mark.parametrize("out", ["file", "file/in"])
+def test_a_file_is_no_folder_for_depth(photos, tmp_path, out):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(NotADirectoryError, match="must be a folder. Received"):
+        predict(photos, tmp_path / out)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("view", [ROOM, ROAD])
+def test_sky_everywhere_is_zero_and_stops_nothing(tmp_path, view):
+    draw(tmp_path / "in" / "a.png", 100)
+    write_rgb(tmp_path / "in" / "sky.png", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    save = ["colour", "ply", "png16", "npy"]
+    report = predict(tmp_path / "in", tmp_path / "out", FakePredictor(view), save=save)
+    depth = np.load(tmp_path / "out" / "sky_depth.npy")
+    if view is ROAD:
+        assert not depth.any() and rows(tmp_path / "out")["sky.png"]["sky"] == "1.000"
+        assert [path.name for path in report.failed] == ["sky.png"]
+        assert (tmp_path / "out" / "sky_depth_m256.png").exists()
+    else:
+        assert (depth > 0).all() and not report.failed
+    assert tmp_path / "in" / "a.png" in report.written
+
+
+def test_a_photo_without_exif_says_a_line(photos, tmp_path, capsys):
+    report = predict(photos, tmp_path / "out")
+    lines = [line for line in capsys.readouterr().err.splitlines() if "0.png" in line]
+    assert len(report.written) == 3 and len(lines) == 1 and "not known" in lines[0]
+    predict(photos, tmp_path / "none", lens="none")
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("focal", "share"), [("0.5", 0.5), ("20px", 0.5), ("26mm", 0.7211)])
+def test_a_focal_length_makes_the_metres(photos, tmp_path, focal, share):
+    """26 mm over the diagonal of film, 43.27 mm, times that of 40x30 pixels over its width."""
+    predict(photos, tmp_path / "out", lens=focal)
+    row = rows(tmp_path / "out")["1.png"]
+    assert float(row["focal"]) == pytest.approx(
+        26 / 43.267 * 50 / 40 if "mm" in focal else share, 1e-3
+    )
+    assert row["focal_from"] == "given"
+    photo = cv2.cvtColor(cv2.imread(str(photos / "1.png")), cv2.COLOR_BGR2RGB)
+    (expected,) = FakePredictor()([photo], focals=[float(row["focal"])])
+    np.testing.assert_allclose(np.load(tmp_path / "out" / "1_depth.npy"), expected, rtol=1e-3)
+
+
+def test_a_network_that_knows_no_lens_takes_photos_as_they_are(photos, tmp_path):
+    network = FakePredictor(View(24, 32, 10.0))
+    assert len(predict(photos, tmp_path / "out", network).written) == 3
+    for focal in ("0.7", "26mm", "30px"):
+        with pytest.raises(ValueError, match="needs a network whose training data had a known"):
+            predict(photos, tmp_path / "given", network, lens=focal)
+
+
+def test_a_known_distance_sets_the_scale(tmp_path):
+    photo = draw(tmp_path / "in" / "a.png", 100)
+    depths = []
+    for number, known in enumerate((None, KnownDistance.parse("5,15,35,15=6"))):
+        out = tmp_path / str(number)
+        predict(photo, out, known=known, lens="0.8")
+        depths.append(np.load(out / "a_depth.npy"))
+    camera = Intrinsics(32, 32, 19.5, 14.5, width=WIDTH, height=HEIGHT)
+
+    def place(column, row, depth):
+        z = depth[row, column]
+        return z * np.array([(column - camera.cx) / camera.fx, (row - camera.cy) / camera.fy, 1])
+
+    distance = np.linalg.norm(place(5, 15, depths[1]) - place(35, 15, depths[1]))
+    assert distance == pytest.approx(6, rel=0.02)
+    ratio = depths[1] / depths[0]
+    np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-5)
+
+
+def test_a_known_distance_moves_the_sky_with_the_rest(tmp_path):
+    rgb = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    rgb[10:, :, 0] = 140  # the road; above it is sky
+    write_rgb(tmp_path / "a.png", rgb)
+    known = KnownDistance.parse("5,25,35,25=0.01")
+    out = tmp_path / "out"
+    report = predict(tmp_path / "a.png", out, FakePredictor(ROAD), known=known, save=["npy", "ply"])
+    depth = np.load(out / "a_depth.npy")
+    assert not report.failed and not depth[:6].any() and (depth[16:] > 0).all()
+    far = KnownDistance.parse("5,25,35,25=900")
+    report = predict(
+        tmp_path / "a.png", out, FakePredictor(ROAD), known=far, save=["ply"], overwrite=True
+    )
+    assert not report.failed  # the road is farther than 64 m now, and still no sky
+
+
+def test_a_known_distance_makes_metres_of_relative_depth(tmp_path):
+    photo = draw(tmp_path / "a.png", 100)
+    network = FakePredictor(View(24, 32, 1.0, focal=0.8, aspect=4 / 3), unit="relative")
+    predict(photo, tmp_path / "out", network, save=["png16"])
+    predict(
+        photo, tmp_path / "out", network, save=["png16"], known=KnownDistance.parse("5,15,35,15=2")
+    )
+    assert [name for name in listed(tmp_path / "out") if "depth_" in name] == [
+        "a_depth_mm.png", "a_depth_relative.png",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "1,2,3=4", "1,2,3,4", "1,2,3,4=0", "1,2,3,4=-1", "1,2,3,4=inf", "1,2,3,4=nan",
+        "a,2,3,4=1", "1,2,3,4,5=6",
+    ],
+)  # fmt: skip
+def test_what_is_no_known_distance_is_refused(text):
+    with pytest.raises(ValueError, match=r"must be X1,Y1,X2,Y2=METRES.* Received"):
+        KnownDistance.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1,2,40,2=1", "40 wide and 30 high"),
+        ("-1,2,3,4=1", "40 wide and 30 high"),
+        ("nan,2,3,4=1", "40 wide and 30 high"),
+        ("5,2,5,2=1", "between two places"),
+    ],
+)
+def test_a_known_distance_that_the_photo_does_not_have_is_named(tmp_path, text, said):
+    photo = draw(tmp_path / "a.png")
+    report = predict(photo, tmp_path / "out", known=KnownDistance.parse(text))
+    assert said in report.failed[photo]
+
+
+def test_a_known_distance_is_of_one_photo(photos, tmp_path):
+    with pytest.raises(ValueError, match="must be of one photo. Received: 3 photos"):
+        predict(photos, tmp_path / "out", known=KnownDistance.parse("1,2,3,4=1"))
+
+
+def test_a_calibration_undistorts(tmp_path):
+    photo = draw(tmp_path / "a.png")
+    calibration = tmp_path / "camera.yaml"
+    calibration.write_text(
+        "image_width: 40\nimage_height: 30\n"
+        "camera_matrix: {rows: 3, cols: 3, data: [30, 0, 19.5, 0, 30, 14.5, 0, 0, 1]}\n"
+        "distortion_coefficients: {rows: 1, cols: 5, data: [-0.2, 0.05, 0, 0, 0]}\n"
+    )
+    lens = read_camera(calibration)
+    rgb = cv2.cvtColor(cv2.imread(str(photo)), cv2.COLOR_BGR2RGB)
+    undistorted, camera = lens.undistort(rgb)
+    predict(photo, tmp_path / "out", lens=lens)
+    (expected,) = FakePredictor()([undistorted], focals=[camera.focal])
+    np.testing.assert_allclose(np.load(tmp_path / "out" / "a_depth.npy"), expected, rtol=1e-5)
+    row = rows(tmp_path / "out")["a.png"]
+    assert row["focal_from"] == "calibration"
+    assert float(row["focal"]) == pytest.approx(camera.focal, rel=1e-3) and camera.focal != 0.75
+    wide = draw(tmp_path / "wide.png", height=20)
+    report = predict([photo, wide], tmp_path / "two", lens=lens)
+    assert report.written == [photo] and "aspect of its calibration" in report.failed[wide]
+
+
+def test_depth_is_the_same_whatever_else_is_saved(photos, tmp_path):
+    for number, save in enumerate((["npy"], ["npy", "confidence"])):
+        predict(photos, tmp_path / str(number), save=save)
+    first, second = (np.load(tmp_path / n / "1_depth.npy") for n in ("0", "1"))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("save", [["jpg"], ["png"], ["npy", ""], ["NPY"]])
+def test_an_unknown_format_is_refused_before_anything_is_written(photos, tmp_path, save):
+    with pytest.raises(ValueError, match="`save` must be of npy, png16, .* Received"):
+        predict(photos, tmp_path / "out", save=save)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_video_becomes_a_video_and_files_of_its_frames(tmp_path, monkeypatch, capsys):
+    from depthlib.video import render
+    from depthlib.video.frames import open_frames, open_writer
+
+    monkeypatch.setattr(render.time_alone, "__defaults__", (0.01,))
+    for name in ("a.avi", "a.mov"):
+        with open_writer(tmp_path / "in" / "a.avi", 5, HEIGHT, WIDTH) as write:
+            for number in range(3):
+                write(np.full((HEIGHT, WIDTH, 3), (60 * number, 10, 60), np.uint8))
+        (tmp_path / "in" / "a.avi").rename(tmp_path / "in" / f"x{name}")
+    out = tmp_path / "out"
+    report = predict(tmp_path / "in", out)
+    assert len(report.written) == 2 and not report.failed
+    videos = sorted(out.glob("*_depth.*"))
+    assert [video.stem for video in videos] == ["xa_avi_depth", "xa_mov_depth"]
+    assert open_frames(videos[0]).count == 3
+    assert len(list((out / "xa_avi").glob("*_depth.npy"))) == 3
+    assert rows(out)["xa.avi"]["name"] == "xa_avi"
+    assert len(predict(tmp_path / "in", out).skipped) == 2
+
+
+def test_bad_videos_are_named_and_a_calibration_is_of_photos(tmp_path, capsys):
+    (tmp_path / "a.mp4").write_text("no video")
+    os.mkfifo(tmp_path / "b.mp4")
+    report = predict([tmp_path / "a.mp4", tmp_path / "b.mp4"], tmp_path / "out")
+    assert len(report.failed) == 2
+    report = predict(tmp_path / "a.mp4", tmp_path / "two", save=["confidence"])
+    assert "must be of photos" in report.failed[tmp_path / "a.mp4"]
+
+
+def test_memory_does_not_grow_with_the_number_of_photos(tmp_path, project):
+    """Peaks of two processes, 5 and 25 photos of 3 megapixels."""
+    draw(tmp_path / "0.jpg", height=1500, width=2000)
+    code = (
+        "import resource, sys; from pathlib import Path; "
+        "from tests.prediction.test_command import predict; "
+        "report = predict(sys.argv[1], Path(sys.argv[2])); "
+        "assert not report.failed, report; "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    peaks = []
+    for count in (5, 25):
+        for number in range(1, count):
+            if not (tmp_path / f"{number}.jpg").exists():
+                (tmp_path / f"{number}.jpg").symlink_to("0.jpg")
+        command = [sys.executable, "-c", code, str(tmp_path), str(tmp_path / f"out{count}")]
+        answer = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
+        peaks.append(int(answer.stdout) / 1024)
+    assert peaks[1] < peaks[0] + 60  # MiB; twenty photos and their maps would be 420

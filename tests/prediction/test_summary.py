@@ -1,0 +1,125 @@
+import csv
+import os
+from pathlib import Path
+
+import pytest
+
+from depthlib.data.inputs import name_photo
+from depthlib.prediction.summary import COLUMNS, FILE, Summary, leave_out_outputs
+
+
+def rows(folder):
+    with (folder / FILE).open(newline="", errors="surrogateescape") as file:
+        return list(csv.DictReader(file))
+
+
+def add(summary, path, median=1.0):
+    name = summary.name_outputs([path])[path]
+    summary.add(path, {"name": name, "median": median})
+    return name
+
+
+def test_rows_of_earlier_runs_stay_and_each_photo_has_one(tmp_path):
+    for median in (1, 2):
+        summary = Summary(tmp_path)
+        for name in ("a.jpg", "b, c.jpg", 'say "d".jpg', "e\nf.jpg"):
+            add(summary, tmp_path / name, median)
+        summary.close()
+    table = rows(tmp_path)
+    assert [row["photo"] for row in table] == ["a.jpg", "b, c.jpg", 'say "d".jpg', "e\nf.jpg"]
+    assert {row["median"] for row in table} == {"2"} and list(table[0]) == list(COLUMNS)
+
+
+def test_a_photo_is_the_same_from_any_working_folder(tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    out = tmp_path / "out"
+    out.mkdir()
+    add(Summary(out), tmp_path / "photos" / "a.jpg")
+    monkeypatch.chdir(tmp_path / "photos")
+    assert Path("a.jpg") in Summary(Path("../out"))
+    assert rows(out)[0]["photo"] == "../photos/a.jpg"
+
+
+def test_a_name_of_bytes_that_are_no_text_has_its_row(tmp_path):
+    photo = tmp_path / os.fsdecode(b"\xff.jpg")
+    add(Summary(tmp_path), photo)
+    assert photo in Summary(tmp_path)
+
+
+@pytest.mark.parametrize("end", ["b.j", "b.jpg,b", 'b.jpg,"b', "b.jpg,b,,,,,,2,,"])
+def test_a_row_that_a_killed_process_did_not_finish_does_not_count(tmp_path, end):
+    add(Summary(tmp_path), tmp_path / "a.jpg")
+    with (tmp_path / FILE).open("a") as file:
+        file.write(end)
+    summary = Summary(tmp_path)
+    assert tmp_path / "a.jpg" in summary and tmp_path / "b.jpg" not in summary
+    add(summary, tmp_path / "b.jpg", 3)
+    assert [row["median"] for row in rows(tmp_path)] == ["1.0", "3"]
+
+
+def test_rows_of_another_process_stay(tmp_path):
+    first = Summary(tmp_path)
+    add(first, tmp_path / "a.jpg")
+    second = Summary(tmp_path)
+    add(second, tmp_path / "b.jpg")
+    add(first, tmp_path / "a.jpg", 5)
+    first.close()
+    assert {row["photo"]: row["median"] for row in rows(tmp_path)} == {"a.jpg": "5", "b.jpg": "1.0"}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a,b\n1,2\n", "photo,height\na.jpg,3\n", "\x00\n", ",".join(COLUMNS) + "\na,b\n"]
+)
+def test_another_table_of_this_name_is_not_touched(tmp_path, text):
+    (tmp_path / FILE).write_text(text)
+    with pytest.raises(ValueError, match="must be the table .* Choose another folder"):
+        Summary(tmp_path)
+    photo = tmp_path / "a_depth_mm.png"
+    assert leave_out_outputs([photo]) == [photo]
+
+
+@pytest.mark.parametrize(
+    ("photos", "names"),
+    [
+        (["x/1.jpg", "x/2.jpg"], ["1", "2"]),
+        (["x/1.jpg", "x/1.png"], ["1_jpg", "1_png"]),
+        (["x/1.jpg", "y/1.jpg"], ["x_1_jpg", "y_1_jpg"]),
+        (["x/z/1.jpg", "y/z/1.jpg", "2.jpg"], ["x_z_1_jpg", "y_z_1_jpg", "2"]),
+        (["a_b/c.jpg", "a/b/c.jpg", "a/b_c.jpg"], ["a_b_c_jpg", "b_c_jpg", "b_c"]),
+    ],
+)
+def test_photos_of_one_name_get_longer_ones(tmp_path, photos, names):
+    paths = [tmp_path / photo for photo in photos]
+    given = Summary(tmp_path).name_outputs(paths)
+    assert [given[path] for path in paths] == names
+
+
+def test_a_name_stays_its_photos_in_later_runs(tmp_path):
+    x, y, z = (tmp_path / folder / "1.jpg" for folder in "xyz")
+    assert add(Summary(tmp_path), x) == "1"
+    assert add(Summary(tmp_path), y) == "1_jpg"
+    assert add(Summary(tmp_path), z) == "z_1_jpg"
+    assert Summary(tmp_path).name_outputs([z, y, x]) == {z: "z_1_jpg", y: "1_jpg", x: "1"}
+
+
+def test_a_photo_for_which_no_name_is_free_is_named(tmp_path):
+    summary, photo = Summary(tmp_path), tmp_path / "c.jpg"
+    for number, name in enumerate(name_photo(photo.resolve())):
+        summary.add(tmp_path / f"{number}.jpg", {"name": name})
+    with pytest.raises(ValueError, match="names of their own. Received: .*c.jpg. Predict them"):
+        summary.name_outputs([photo])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a_depth_mm.png", "a_depth_m256.png", "a_depth_relative.png", "a_depth_colour.png",
+        "a_confidence.png", "a_depth.mp4", "a_depth.avi", "a/000001_depth_mm.png",
+    ],
+)  # fmt: skip
+def test_what_was_written_is_left_out_and_photos_are_not(tmp_path, name):
+    photo, output, other = (tmp_path / n for n in ("a.jpg", name, "b_depth_colour.png"))
+    paths = [photo, output, other]
+    assert leave_out_outputs(paths) == paths
+    add(Summary(tmp_path), photo)
+    assert leave_out_outputs(paths) == [photo, other]

@@ -1,0 +1,167 @@
+"""The command `depthlib`, as a user calls it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from depthlib.__main__ import main
+from depthlib.data.images import write_rgb
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "in" / "photo.jpg"
+    rng = np.random.default_rng(0)
+    rgb = cv2.resize(rng.integers(0, 256, (6, 8, 3), np.uint8), (80, 60))
+    write_rgb(path, rgb)
+    return path
+
+
+def refusal(*words):
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in words])
+    return str(ended.value.code)
+
+
+def test_a_photo_becomes_depth_without_slow_imports(photo, tmp_path, project):
+    code = (
+        "import json, sys; from depthlib.__main__ import main; "
+        "status = main(sys.argv[1:]); print(json.dumps([status, sorted(sys.modules)]))"
+    )
+    words = ["predict", str(photo), "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-c", code, *words]
+    answer = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
+    status, modules = json.loads(answer.stdout.splitlines()[-1])
+    slow = {"pandas", "matplotlib", "keras", "tensorflow", "sklearn", "scipy", "h5py", "onnx"}
+    assert status == 0 and not slow & set(modules)
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["depth.csv", "photo_depth_colour.png", "photo_depth_mm.png"]
+    assert "1 written" in answer.stdout and "focal length of" in answer.stderr
+
+
+def test_a_bad_photo_ends_with_status_1_and_the_good_one_is_done(photo, tmp_path, capsys):
+    (photo.parent / "text.jpg").write_text("no photo")
+    assert main(["predict", str(photo.parent), "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr().out
+    assert "1 written, 1 failed:" in said and "text.jpg" in said
+    assert (tmp_path / "out" / "photo_depth_mm.png").exists()
+
+
+def test_a_road_at_night_has_metres_of_256_steps(photo, tmp_path):
+    words = ["predict", str(photo), "--out", str(tmp_path), "--model", "road", "--focal", "none"]
+    assert main(words) == 0
+    assert (tmp_path / "photo_depth_m256.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--focal", "26"], "did you mean 26mm"),
+        (["--focal", "0.75", "--camera", "c.yaml"], "Give --focal or --camera"),
+        (["--camera", "gone.yaml"], "gone.yaml"),
+        (["--model", "gone.onnx"], "There is no network gone.onnx"),
+        (["--model", "light", "--runtime", "onnx", "--save", "jpg"], "`save` must be of"),
+        (["--known", "1,2=3"], "A known distance must be"),
+        (["--known", "1,2,3,4=1", "--save", "npy", "--focal", "999px"], "failed"),
+    ],
+)
+def test_wrong_words_get_one_line(photo, tmp_path, words, said, capsys):
+    given = ["predict", photo, "--out", tmp_path / "out", *words]
+    if said == "failed":
+        assert main([str(word) for word in given]) == 1
+        assert "which no lens has" in capsys.readouterr().out
+        return
+    line = refusal(*given)
+    assert line.startswith("depthlib predict: ") and said in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_interrupt_ends_with_its_own_status(photo, tmp_path, monkeypatch, capsys):
+    from depthlib.prediction import command
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "predict_files", stop)
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", str(photo), "--out", str(tmp_path / "out")])
+    assert ended.value.code == 130
+    assert "The same command goes on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["train", "resnet34"], ["export", "light", "--to", "onnx"]])
+def test_without_the_packages_that_train_what_to_install_is_said(words, project):
+    code = (
+        "import sys\n"
+        "for name in ('keras', 'tensorflow', 'h5py', 'sklearn'): sys.modules[name] = None\n"
+        "from depthlib.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, *words]
+    answer = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert answer.returncode == 1 and len(answer.stderr.splitlines()) == 1
+    assert "pip install -e .[train]" in answer.stderr
+
+
+def test_networks_and_versions_are_listed(capsys):
+    assert main(["models"]) == 0
+    said = capsys.readouterr().out
+    for name in ("light", "best", "resnet34", "unet", "road"):
+        assert f"\n{name} " in said
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0 and "depthlib 0" in capsys.readouterr().out
+
+
+def test_networks_are_scored_in_a_table_that_depth_in_files_has_too(tiny_nyu, tmp_path, capsys):
+    data = tiny_nyu(tests=3, height=48, width=64) / "nyu2_test.csv"
+    table = tmp_path / "scores.csv"
+    assert main(["evaluate", "light", "road", "--data", str(data), "--out", str(table)]) == 0
+    scores = pd.read_csv(table)
+    assert scores[["model", "alignment"]].to_numpy().tolist() == [
+        ["light", "none"], ["light", "median"], ["road", "none"], ["road", "median"],
+    ]  # fmt: skip
+    assert len(scores.columns) == 13 and (scores["images"] == 3).all()
+    assert (scores["delta1_low"] <= scores["delta1"]).all()
+    assert f"{scores['delta1'][0]:.3f} [" in capsys.readouterr().out
+
+    photos, out = str(data.parent / "nyu2_test" / "*_colors.png"), tmp_path / "out"
+    words = ["predict", photos, "--out", str(out), "--save", "npy", "--flip"]
+    assert main(words) == 0
+    words = ["evaluate", "--depth", str(out), "--data", str(data), "--out", str(table)]
+    assert main(words) == 0
+    again = pd.read_csv(table)
+    numbers = scores.columns[4:]
+    np.testing.assert_allclose(again[numbers], scores[numbers][:2], atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "Give networks or --depth FOLDER. Received: neither"),
+        (["light", "--depth", "x"], "Received: both"),
+        (["light", "--protocol", "nyu"], "`protocol` must be one of nyu_bts"),
+        (["light", "--spec", "nyu"], "`spec` must be one of nyu_train"),
+        (["light", "--align", "mean"], "must be one of"),
+        (["gone.onnx"], "There is no network gone.onnx"),
+        (["--depth", "gone"], "Received: none for 2 of 2 photos: nyu2_test/00000_colors.png"),
+    ],
+)
+def test_wrong_words_of_a_score_get_one_line(tiny_nyu, words, said):
+    data = tiny_nyu() / "nyu2_test.csv"
+    line = refusal("evaluate", *words, "--data", data)
+    assert line.startswith("depthlib evaluate: ") and said in line
+
+
+def test_an_onnx_network_is_no_source_of_an_export(project):
+    path = project / "depthlib" / "models" / "light.onnx"
+    assert "The runtime keras must have a .keras file" in refusal("export", path, "--to", "onnx")
+
+
+def test_the_command_is_installed_under_its_name():
+    assert 'depthlib = "depthlib.__main__:main"' in Path("pyproject.toml").read_text()
