@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 
 from benchmarks.rounds import median_ratio, run_rounds
+from depthlib.commands.predict import predict_files
 from depthlib.data.images import read_rgb, write_rgb
 from depthlib.data.lenses import parse_focal
-from depthlib.prediction.command import predict_files
 from depthlib.prediction.interface import DepthPredictor
 from depthlib.prediction.zoo import open_network
 

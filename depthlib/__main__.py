@@ -122,9 +122,10 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(arguments: argparse.Namespace) -> int:
+    from depthlib.commands.predict import predict_files
     from depthlib.data.intrinsics import CameraCalibration, read_camera
     from depthlib.data.lenses import FocalRequest, parse_focal
-    from depthlib.prediction.command import KnownDistance, predict_files
+    from depthlib.prediction.known_distance import KnownDistance
     from depthlib.prediction.zoo import open_network
 
     lens: FocalRequest | CameraCalibration = parse_focal(arguments.focal)

@@ -19,25 +19,20 @@ MAY_IMPORT = {
     "plotting": {"files"},
     "evaluation": {"data", "metrics"},
     "training": {"files", "weather", "device", "data", "networks"},
-    "prediction": {"files", "metrics", "data", "networks", "video"},  # video: of the command alone
+    "prediction": {"files", "metrics", "data", "networks"},
     "video": {"files", "data", "plotting", "prediction"},
+    "commands": {"files", "data", "prediction", "video"},
     "__main__": {
-        "files",
-        "metrics",
-        "device",
-        "data",
-        "networks",
-        "evaluation",
-        "training",
-        "prediction",
-    },  # fmt: skip
-}
+        "files", "metrics", "device", "data", "networks", "evaluation", "training", "prediction",
+        "commands",
+    },
+}  # fmt: skip
 WITHOUT_KERAS = {
     "__init__.py", "__main__.py", "files.py", "metrics.py", "evaluation.py", "plotting.py",
     "data", "weather", "video", "prediction/onnx.py", "prediction/geometry.py",
     "prediction/interface.py", "prediction/writers.py", "prediction/cloud.py",
-    "prediction/command.py", "prediction/pipeline.py", "prediction/summary.py", "prediction/zoo.py",
-    "training/recipes.py",
+    "prediction/pipeline.py", "prediction/photo.py", "prediction/zoo.py",
+    "prediction/known_distance.py", "commands", "training/recipes.py",
 }  # fmt: skip
 BESIDE = {"experiments", "rendering", "benchmarks", "tools", "tests", "web"}
 BACKENDS = {"tensorflow", "jax", "torch"}

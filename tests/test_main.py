@@ -83,12 +83,10 @@ def test_wrong_words_get_one_line(photo, tmp_path, words, said, capsys):
 
 
 def test_an_interrupt_ends_with_its_own_status(photo, tmp_path, monkeypatch, capsys):
-    from depthlib.prediction import command
-
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "predict_files", stop)
+    monkeypatch.setattr("depthlib.commands.predict.predict_files", stop)
     with pytest.raises(SystemExit) as ended:
         main(["predict", str(photo), "--out", str(tmp_path / "out")])
     assert ended.value.code == 130

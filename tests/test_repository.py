@@ -30,7 +30,7 @@ NOTEBOOKS = sorted(
     for path in PROJECT.glob(pattern)
 )
 LARGEST = 2 * 1024**2  # bytes: each clone fetches each of them
-MAY_BE_LARGER = ("models/*.keras", "models/*.onnx")
+MAY_BE_LARGER = ("models/*.keras", "models/*.onnx", "depthlib/models/*.onnx")
 
 OURS = "depthlib|experiments|rendering|benchmarks|tools|tests"
 CODE = re.compile(r"```.*?```|`(?:[^`\n]|\n(?!\n))+`", re.DOTALL)

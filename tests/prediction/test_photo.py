@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from depthlib.commands.predict import predict_files
 from depthlib.data.lenses import parse_focal
-from depthlib.prediction.command import predict_files
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
 from depthlib.prediction.photo import predict_photo, predict_photos

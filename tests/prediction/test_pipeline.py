@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
+from depthlib.commands.predict import predict_files
 from depthlib.data.images import write_rgb
 from depthlib.data.lenses import parse_focal
 from depthlib.networks.saving import load_model
-from depthlib.prediction.command import predict_files
 from depthlib.prediction.export import export_onnx
 from depthlib.prediction.onnx import OnnxPredictor
 from depthlib.prediction.pipeline import work_ahead

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from depthlib.commands.summary import COLUMNS, FILE, Summary, leave_out_outputs
 from depthlib.data.inputs import name_photo
-from depthlib.prediction.summary import COLUMNS, FILE, Summary, leave_out_outputs
 
 
 def rows(folder):

@@ -14,78 +14,22 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
+from depthlib.commands.summary import Summary, leave_out_outputs
 from depthlib.data.images import read_rgb
 from depthlib.data.inputs import find_inputs, locate
 from depthlib.data.intrinsics import CameraCalibration, Intrinsics
 from depthlib.data.lenses import FocalRequest, Lens, find_lens
 from depthlib.prediction.geometry import Layout, check_focal, join, split
 from depthlib.prediction.interface import DepthPredictor
+from depthlib.prediction.known_distance import KnownDistance
+from depthlib.prediction.photo import guess_camera, make_result
 from depthlib.prediction.pipeline import work_ahead
-from depthlib.prediction.summary import Summary, leave_out_outputs
 from depthlib.prediction.writers import WRITERS, DepthResult, name_file
 
 AHEAD = 2  # photos that are read, and photos that are written, while the network computes
 WRITING = 2  # threads that write
 SPREAD = 0.1  # of ln depth: where two looks differ by so much, confidence is exp(-1)
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
-
-
-@dataclass(frozen=True)
-class KnownDistance:
-    """A distance that was measured between what two pixels (column, row) show, metres."""
-
-    first: tuple[float, float]
-    second: tuple[float, float]
-    metres: float
-
-    @classmethod
-    def parse(cls, text: str) -> "KnownDistance":
-        """From "X1,Y1,X2,Y2=METRES". Errors: ValueError for other words."""
-        pixels, equals, metres = text.partition("=")
-        try:
-            x1, y1, x2, y2 = (float(part) for part in pixels.split(","))
-            known = cls((x1, y1), (x2, y2), float(metres))
-        except ValueError:
-            known = None
-        if not equals or known is None or not 0 < known.metres < 1000:
-            raise ValueError(
-                "A known distance must be X1,Y1,X2,Y2=METRES, two pixels and the metres between "
-                f"what they show. Received: {text!r}. Use 100,200,300,200=1.5, say."
-            )
-        return known
-
-    def find_scale(self, depth_m: np.ndarray, camera: Intrinsics) -> float:
-        """What depth float32 (height, width) is multiplied by, so that the distance is right.
-
-        Errors: ValueError for pixels outside of the photo, without depth, or one and the same.
-        """
-        ends = [self._find_point(*pixel, depth_m, camera) for pixel in (self.first, self.second)]
-        distance = float(np.linalg.norm(ends[0] - ends[1]))
-        if not distance > 0:
-            raise ValueError(
-                f"A known distance must be between two places. Received: {self.first} twice."
-            )
-        return self.metres / distance
-
-    def _find_point(
-        self, column: float, row: float, depth_m: np.ndarray, camera: Intrinsics
-    ) -> np.ndarray:
-        height, width = depth_m.shape
-        if not (0 <= column < width and 0 <= row < height):
-            raise ValueError(
-                f"A known distance must be between pixels of the photo, {width} wide and {height} "
-                f"high. Received: {column:g},{row:g}."
-            )
-        around = depth_m[max(0, int(row) - 1) :, max(0, int(column) - 1) :][:3, :3]
-        if not (around > 0).any():
-            raise ValueError(
-                "A known distance must be between pixels that have depth. Received: "
-                f"{column:g},{row:g}, which is sky or too far to tell."
-            )
-        depth = float(np.median(around[around > 0]))
-        return depth * np.array(
-            [(column - camera.cx) / camera.fx, (row - camera.cy) / camera.fy, 1.0]
-        )
 
 
 @dataclass
@@ -322,7 +266,7 @@ def _read(
                 lens = replace(lens, focal=camera.focal)
             height, width = rgb.shape[:2]
             layout = predictor.lay_out(height, width, _choose_focal(predictor, lens))
-            camera = camera or _guess_camera(layout)
+            camera = camera or guess_camera(layout)
             yield _Seen(path, rgb, lens, camera, layout, split(rgb, layout))
         except (OSError, ValueError) as error:
             yield _Failed(path, _say(error))
@@ -340,13 +284,6 @@ def _choose_focal(predictor: DepthPredictor, lens: Lens) -> float | None:
     """The focal length that decides about metres; None for a network that knows no lens."""
     given = lens.source == "given"
     return lens.focal if given or predictor.view.focal is not None else None
-
-
-def _guess_camera(layout: Layout) -> Intrinsics:
-    """A pinhole camera of the layout's focal length with its axis through the photo's middle."""
-    focal = (layout.focal or 1.0) * layout.width
-    middle = (layout.width - 1) / 2, (layout.height - 1) / 2
-    return Intrinsics(focal, focal, *middle, width=layout.width, height=layout.height)
 
 
 def _look(
@@ -415,28 +352,20 @@ def _make_result(
     looks: list[np.ndarray],
     known: KnownDistance | None,
 ) -> DepthResult:
-    layout = seen.layout
-    depth = join(depth, layout)
-    far, confidence, sky = np.inf, None, None
-    if layout.far is not None:
-        far, sky = layout.far, depth >= layout.far
+    result = make_result(
+        predictor, seen.rgb, join(depth, seen.layout), seen.layout, seen.path, seen.camera
+    )
     if looks:
-        spread = np.std([np.log(np.maximum(join(look, layout), 1e-6)) for look in looks], axis=0)
-        confidence = np.exp(-spread / SPREAD)
-    if known is not None:
-        inside = depth if sky is None else np.where(sky, 0, depth)
-        scale = known.find_scale(inside, seen.camera)
-        depth, far = depth * np.float32(scale), far * scale
-    return DepthResult(
-        photo=seen.rgb,
-        depth_m=depth,
-        far=far,
-        intrinsics=seen.camera,
-        max_depth=_largest(predictor),
+        depths = [np.log(np.maximum(join(look, seen.layout), 1e-6)) for look in looks]
+        result = replace(result, confidence=np.exp(-np.std(depths, axis=0) / SPREAD))
+    if known is None:
+        return result
+    scale = known.find_scale(result.leave_out_sky(), seen.camera)
+    return replace(
+        result,
+        depth_m=result.depth_m * np.float32(scale),
+        far=result.far * scale,
         unit=_unit(predictor, known),
-        sky=sky,
-        confidence=confidence,
-        source=seen.path,
     )
 
 
@@ -445,19 +374,11 @@ def _unit(predictor: DepthPredictor, known: KnownDistance | None) -> str:
     return "metre" if known else predictor.unit
 
 
-def _largest(predictor: DepthPredictor) -> float:
-    """The depth that decides the encoding of a whole folder, whatever its photos' lenses are.
-
-    Rooms end below 65 m through any lens that is used in them, so they are in millimetres.
-    """
-    return predictor.view.max_depth
-
-
 def _make_sample(predictor: DepthPredictor, known: KnownDistance | None = None) -> DepthResult:
     """A result of one pixel, for the names of files that are not written yet."""
     pixel = np.ones((1, 1, 3), np.uint8), np.ones((1, 1), np.float32)
     camera = Intrinsics(1, 1, 0, 0, width=1, height=1)
-    return DepthResult(*pixel, np.inf, camera, _largest(predictor), _unit(predictor, known))
+    return DepthResult(*pixel, np.inf, camera, predictor.view.max_depth, _unit(predictor, known))
 
 
 def _predict_video(
@@ -482,12 +403,7 @@ def _predict_video(
     kinds = [kind for kind in folder.save if kind != "colour"]
 
     def save_frame(number: int, frame: np.ndarray, depth: np.ndarray, layout: Layout) -> None:
-        sky = depth >= layout.far if layout.far is not None else None
-        far = layout.far if layout.far is not None else np.inf
-        camera = _guess_camera(layout)
-        result = DepthResult(
-            frame, depth, far, camera, _largest(predictor), predictor.unit, sky, source=path
-        )
+        result = make_result(predictor, frame, depth, layout, path)
         for kind in kinds:
             WRITERS[kind](folder.out / name / name_file(kind, f"{number:06d}", result), result)
 

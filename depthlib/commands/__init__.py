@@ -1,0 +1,1 @@
+"""What the subcommands of `depthlib` do, above all the other parts."""
