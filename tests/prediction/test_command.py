@@ -207,7 +207,7 @@ def test_a_photo_and_a_folder_that_one_may_not_use_are_named(photos, tmp_path, p
     (tmp_path / "out").chmod(0o777)
     (tmp_path / "shut").mkdir(mode=0o755)
     code = (
-        "import os, sys; from pathlib import Path; "
+        "import os, sys; from pathlib import Path; from PIL import Image; Image.init(); "
         "from tests.prediction.test_command import predict; os.setuid(65534); "
         "print(predict(sys.argv[1], Path(sys.argv[2])))"
     )
