@@ -41,7 +41,7 @@ def test_a_photo_becomes_depth_without_slow_imports(photo, tmp_path, project):
     slow = {"pandas", "matplotlib", "keras", "tensorflow", "sklearn", "scipy", "h5py", "onnx"}
     assert status == 0 and not slow & set(modules)
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["depth.csv", "photo_depth_colour.png", "photo_depth_mm.png"]
+    assert names == ["depth.csv", "photo_depth_colour.jpg", "photo_depth_mm.png"]
     assert "1 written" in answer.stdout and "focal length of" in answer.stderr
 
 

@@ -121,7 +121,7 @@ def test_the_notebook_for_photos_make_and_the_command_agree_on_metres(
             np.testing.assert_array_equal(
                 np.load(written / name), np.load(tmp_path / network / name)
             )
-        assert (written / "0_depth_colour.png").is_file()
+        assert (written / "0_depth_colour.jpg").is_file()
         assert (written / "0.ply").read_bytes().startswith(b"ply")
     executed = str(nbformat.read(out / "predict_unet_real_images.ipynb", 4))
     assert re.search("9 written, 1 failed.*9.jpg: .* must be", executed)

@@ -326,7 +326,8 @@ def _describe(name: str, seen: _Seen, result: DepthResult) -> dict[str, object]:
     """A photo's row of the table."""
     depth = result.leave_out_sky()
     inside = depth[depth > 0]
-    ends = np.percentile(inside, (0, 50, 100)) if inside.size else (0.0, 0.0, 0.0)
+    every = 1 + inside.size // 250_000  # pixel for the median, which a part of them tells as well
+    ends = (inside.min(), np.median(inside[::every]), inside.max()) if inside.size else (0, 0, 0)
     nearest, median, farthest = (f"{end:.4g}" for end in ends)
     return {
         "name": name,

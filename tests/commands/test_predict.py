@@ -72,7 +72,7 @@ def test_each_photo_has_its_files_and_its_row(photos, tmp_path):
     out = tmp_path / "out"
     report = predict(photos, out, save=["png16", "colour", "npy", "ply", "confidence"])
     assert len(report.written) == 3 and not report.failed
-    ends = "_depth_mm.png", "_depth_colour.png", "_depth.npy", ".ply", "_confidence.png"
+    ends = "_depth_mm.png", "_depth_colour.jpg", "_depth.npy", ".ply", "_confidence.png"
     assert listed(out) == sorted(["depth.csv", *(f"{n}{end}" for n in range(3) for end in ends)])
     depth = np.load(out / "1_depth.npy")
     assert depth.shape == (HEIGHT, WIDTH)
@@ -135,13 +135,13 @@ def test_a_folder_is_predicted_again_without_what_was_written_into_it(
     report = predict([photos, f"{photos}/**/*.png"], tmp_path / out, save=save)
     assert report.written == [photos / "new.png"] and len(report.skipped) == 3
     assert "files that an earlier run wrote" in capsys.readouterr().err
-    written = tmp_path / out / "0_depth_colour.png"
+    written = tmp_path / out / "0_depth_colour.jpg"
     with pytest.raises(ValueError, match="Received: 1 files that an earlier run wrote"):
         predict(written, tmp_path / "elsewhere")
 
 
 def test_no_photo_of_the_run_is_written_over(tmp_path):
-    photo, other = draw(tmp_path / "a.png"), draw(tmp_path / "a_depth_colour.png")
+    photo, other = draw(tmp_path / "a.png"), draw(tmp_path / "a_depth_colour.jpg")
     before = other.read_bytes()
     report = predict([photo, other], tmp_path, save=["colour"], overwrite=True)
     assert "is to be predicted itself" in report.failed[photo]

@@ -113,12 +113,12 @@ def test_a_photo_for_which_no_name_is_free_is_named(tmp_path):
 @pytest.mark.parametrize(
     "name",
     [
-        "a_depth_mm.png", "a_depth_m256.png", "a_depth_relative.png", "a_depth_colour.png",
+        "a_depth_mm.png", "a_depth_m256.png", "a_depth_relative.png", "a_depth_colour.jpg",
         "a_confidence.png", "a_depth.mp4", "a_depth.avi", "a/000001_depth_mm.png",
     ],
 )  # fmt: skip
 def test_what_was_written_is_left_out_and_photos_are_not(tmp_path, name):
-    photo, output, other = (tmp_path / n for n in ("a.jpg", name, "b_depth_colour.png"))
+    photo, output, other = (tmp_path / n for n in ("a.jpg", name, "b_depth_colour.jpg"))
     paths = [photo, output, other]
     assert leave_out_outputs(paths) == paths
     add(Summary(tmp_path), photo)
