@@ -105,7 +105,7 @@ def test_the_summary_has_means_intervals_and_the_pooled_error(test_pairs):
     assert row["rmse_pooled"] == pytest.approx(np.sqrt(np.mean((np.stack(truths) - 5) ** 2)))
 
 
-def test_the_floors_are_the_mean_log_depth_of_each_pixel_and_the_median(tiny_nyu):
+def test_the_trivial_baselines_are_the_mean_log_depth_of_each_pixel_and_the_median(tiny_nyu):
     pairs, _ = find_pairs(tiny_nyu(scenes=3, frames=1, height=120, width=160), NYU_TRAIN)
     maps = np.stack([images.read_depth(pairs.depth_path(i), NYU_TRAIN) for i in range(3)])
     floors = fit_trivial_baselines(pairs)
@@ -120,7 +120,7 @@ def test_the_floors_are_the_mean_log_depth_of_each_pixel_and_the_median(tiny_nyu
     assert constant[0, 0] == pytest.approx(np.median(maps))
 
 
-def test_the_floors_of_sparse_maps_are_of_what_was_measured(tmp_path):
+def test_the_trivial_baselines_of_sparse_maps_are_of_what_was_measured(tmp_path):
     for frame, metres in (("0", 8), ("1", 18)):
         counts = np.zeros((240, 640), np.uint16)
         counts[1::4, 2::8] = metres * 256  # one in a cell of the floor's every second row
@@ -138,7 +138,7 @@ def test_the_floors_of_sparse_maps_are_of_what_was_measured(tmp_path):
     assert mean[119, 8] == pytest.approx(constant[0, 0])  # nothing was measured there
 
 
-def test_the_floors_on_nyu_are_those_that_were_measured_before(shared):
+def test_the_trivial_baselines_on_nyu_are_those_that_were_measured_before(shared):
     root = shared / "data/nyu"
     training, _ = find_pairs(root, NYU_TRAIN)
     test, _ = find_pairs(root, NYU_TEST)

@@ -175,7 +175,7 @@ def test_the_notebooks_of_the_road_run(tiny_nyu, project, tmp_path, monkeypatch)
     assert len(pd.read_csv(out / "focal.csv")) == 2 * (4 + 1)
 
 
-def test_kittis_notebook_runs_on_the_made_up_drive(sample, project, tmp_path, monkeypatch):
+def test_kittis_notebook_runs_on_the_synthetic_drive(sample, project, tmp_path, monkeypatch):
     monkeypatch.chdir(project)
     source = sample.with_name("sample_kitti")
     folder = shutil.copytree(
@@ -196,3 +196,10 @@ def test_a_notebook_whose_data_is_missing_says_what_makes_it(project, tmp_path, 
     missing = {"DATA": str(tmp_path / "missing.csv"), "RUN": str(tmp_path / "run")}
     with pytest.raises(RuntimeError, match="missing.csv. Make it with make_dataset.ipynb"):
         run_notebooks([(project / "train_unet.ipynb", missing)], tmp_path)
+
+
+def test_a_study_starts_in_its_own_folder_as_lab_starts_it(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(project / "experiments")
+    study = {"EVERY": "30", "TABLE": f"{tmp_path}/focal.csv", "FIGURE": f"{tmp_path}/focal.png"}
+    run_notebooks([(project / "experiments/focal_length.ipynb", study)], tmp_path)
+    assert len(pd.read_csv(tmp_path / "focal.csv")) == 2 * (4 + 3)

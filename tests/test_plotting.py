@@ -20,7 +20,7 @@ def close_figures():
     plotting.plt.close("all")
 
 
-def test_the_comparison_has_the_seeds_columns_and_an_error_map_for_each_model():
+def test_the_comparison_has_the_originals_columns_and_an_error_map_for_each_model():
     holed = TRUTH.copy()
     holed[:4] = 0
     predictions = {"first": [TRUTH * 1.25] * 2, "second": [TRUTH * 0.75] * 2}

@@ -249,7 +249,7 @@ def test_a_side_that_is_empty_now_leaves_no_list_of_before(drive):
     assert not stale.exists()
 
 
-def test_the_made_up_drive_projects_onto_its_own_geometry(drive):
+def test_the_synthetic_drive_projects_onto_its_own_geometry(drive):
     problems = kitti.project_drives(drive)
     assert problems.empty
     pairs, lonely = find_pairs(drive, specs.KITTI_RAW)
@@ -267,7 +267,7 @@ def test_the_made_up_drive_projects_onto_its_own_geometry(drive):
         assert wrong.mean() < 0.03
 
 
-def test_the_made_up_drive_is_what_its_module_makes(drive, tmp_path):
+def test_the_synthetic_drive_is_what_its_module_makes(drive, tmp_path):
     kitti_drive.write_synthetic(tmp_path / "again")
     for path in sorted((tmp_path / "again").rglob("*.*")):
         old = drive / path.relative_to(tmp_path / "again")

@@ -4,7 +4,7 @@ from depthlib.training.recipes import (
 from experiments.ablations import FIXES, ORIGINAL_AS_WRITTEN
 
 
-def test_the_seed_as_written_becomes_our_unet_once_every_fault_is_mended():
+def test_the_original_as_written_becomes_our_unet_once_every_fault_is_fixed():
     fields = {}
     for changes in FIXES.values():
         assert changes.items().isdisjoint(fields.items())

@@ -35,7 +35,7 @@ def student():
     return build(seed=1)
 
 
-def test_the_pupil_answers_as_it_does_alone_and_is_given_back(student):
+def test_the_student_answers_as_it_does_alone_and_is_given_back(student):
     model = add_teacher(student, build())
     alone = student.predict(PHOTOS, verbose=0)
     np.testing.assert_allclose(model.predict(PHOTOS, verbose=0), alone, rtol=1e-5)
@@ -46,7 +46,7 @@ def test_the_pupil_answers_as_it_does_alone_and_is_given_back(student):
     assert take_student(student) is student
 
 
-def test_a_fit_moves_the_pupil_towards_the_teacher_and_not_the_teacher(student):
+def test_a_fit_moves_the_student_towards_the_teacher_and_not_the_teacher(student):
     teacher, student = build(), build(seed=1)
     model = add_teacher(student, teacher)
     before = [weight.copy() for weight in model.get_layer("teacher").get_weights()]
@@ -94,7 +94,7 @@ def test_a_teacher_of_another_range_is_refused(student):
         add_teacher(student, keras.Model(student.inputs, student.layers[-1].input))
 
 
-def test_a_run_with_a_teacher_goes_on_and_leaves_the_pupil_alone(tiny_nyu, tmp_path):
+def test_a_run_with_a_teacher_goes_on_and_leaves_the_student_alone(tiny_nyu, tmp_path):
     root = tiny_nyu(scenes=4, frames=2, height=64, width=96)
     pairs = read_csv(root / "nyu2_train.csv", NYU_TRAIN)
     recipe = UNET.change(network="unet_narrow", height=64, width=96, batch_size=4, epochs=2)

@@ -8,13 +8,13 @@ from depthlib.networks.unet import build_unet
 from tests.tiny_networks import HEAD, assert_trains_and_reloads
 
 
-def test_the_seed_variant_has_the_parameters_and_the_arithmetic_of_the_seed():
+def test_the_original_has_the_parameters_and_the_arithmetic_of_its_project():
     seed = build_unet(240, 320, variant="seed", **HEAD)
     assert seed.count_params() == 8_638_433
     assert count_macs(seed) == pytest.approx(19.2e9, rel=0.01)
 
 
-def test_the_default_takes_at_most_a_quarter_of_the_seeds_arithmetic():
+def test_the_default_takes_at_most_a_quarter_of_the_originals_arithmetic():
     seed = build_unet(128, 128, variant="seed", **HEAD)
     assert count_macs(build_unet(128, 128, **HEAD)) <= count_macs(seed) / 4
 
@@ -38,7 +38,7 @@ def test_a_wrong_size_or_variant_is_refused():
         build_unet(240, 320, variant="plain", **HEAD)
 
 
-def test_the_seeds_network_takes_batch_norm_everywhere_or_a_level_less():
+def test_the_originals_network_takes_batch_norm_everywhere_or_a_level_less():
     plain, norm, shallow = (
         build_unet(32, 48, variant=name, **HEAD) for name in ("seed", "seed_norm", "seed_shallow")
     )

@@ -37,7 +37,7 @@ def test_a_network_begins_with_all_weights_of_a_saved_one(tmp_path):
         build_network(TINY.change(weights=str(path), network="unet"), NYU_TRAIN)
 
 
-def test_the_seeds_faults_stand_before_the_network_and_make_its_depth_relative():
+def test_the_originals_faults_stand_before_the_network_and_make_its_depth_relative():
     fields = {"channels": "bgr", "normalise": True, "loss": "depth"}
     model = build_network(TINY.change(**fields), NYU_TRAIN)
     assert [layer.name for layer in model.layers[1:3]] == ["swap_channels", "stretch_range"]

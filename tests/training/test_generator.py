@@ -140,7 +140,7 @@ def test_weather_knows_which_depth_is_in_metres(pairs):
     assert seen["both"] == seen["metric"] + seen["relative"] and seen["metric"][0] <= unit
 
 
-def test_twins_are_two_views_of_one_depth_without_and_with_weather(pairs):
+def test_paired_views_are_two_views_of_one_depth_without_and_with_weather(pairs):
     foggy = Augmentation(weather=1, effects=("fog",))
     paired_views = make_training(pairs, augmentation=foggy, paired_views=True)
     assert len(paired_views) == 3 and [len(paired_views[index][0]) for index in range(3)] == [

@@ -14,7 +14,7 @@ from depthlib.training.recipes import (
 )
 
 
-def test_the_seeds_two_runs_are_as_published():
+def test_the_originals_two_runs_are_as_published():
     for recipe, size, batch, weights, schedule in (
         (ORIGINAL_RESNET34, (128, 128), 16, (1.0, 3.0, 0.1), "constant"),
         (ORIGINAL_UNET, (240, 320), 4, (1.0, 1.0, 0.1), "linear"),

@@ -342,7 +342,7 @@ def test_the_recipes_augmentation_reaches_the_batches(tiny_nyu):
         assert batches.augmentation == augmentation and validation.augmentation is None
 
 
-def test_a_recipe_with_the_seeds_faults_trains_on_its_own_loss_and_split(pairs, tmp_path):
+def test_a_recipe_with_the_originals_faults_trains_on_its_own_loss_and_split(pairs, tmp_path):
     recipe = RECIPE.change(
         network="unet_seed", split="frame", normalise=True, loss="depth", jitter=0.0, epochs=1
     )
