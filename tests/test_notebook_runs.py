@@ -87,7 +87,12 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     for name in models:
         depth = out / f"{name}_depth"
         for path in (depth, depth / "road"):
-            assert {one.suffix for one in path.glob("00000_colors*")} == {".npy", ".png", ".ply"}
+            assert {one.suffix for one in path.glob("00000_colors*")} == {
+                ".jpg",
+                ".npy",
+                ".png",
+                ".ply",
+            }
     robust = pd.read_csv(out / "corruptions.csv").set_index("model")
     assert robust.at["resnet", "mce"] == 100 and robust.at["unet", "mce"] > 0
     executed = nbformat.read(out / "gpu_test.ipynb", as_version=4)

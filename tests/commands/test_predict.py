@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import gettempdir
 
 import cv2
 import numpy as np
@@ -150,6 +151,7 @@ def test_no_photo_of_the_run_is_written_over(tmp_path):
 
 CHILD = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 from tests.commands.test_predict import FakePredictor, predict
 calls = []
 def at():
@@ -202,8 +204,9 @@ def test_bad_files_are_named_and_the_rest_is_done(photos, tmp_path):
 @pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="needs root, to be nobody")
 def test_a_photo_and_a_folder_that_one_may_not_use_are_named(photos, tmp_path, project):
     (photos / "0.png").chmod(0)
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):  # pytest's, for root alone
-        folder.chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents):  # pytest's, for root alone
+        if folder.is_relative_to(gettempdir()) and folder != Path(gettempdir()):
+            folder.chmod(0o755)
     (tmp_path / "out").mkdir(mode=0o777)
     (tmp_path / "out").chmod(0o777)
     (tmp_path / "shut").mkdir(mode=0o755)

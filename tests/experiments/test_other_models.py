@@ -24,10 +24,10 @@ def test_metres_are_scored_as_they_are_only_where_both_sides_are_metres():
 def test_without_onnx_runtime_the_extra_is_named(tmp_path, monkeypatch):
     path = write_onnx(tmp_path / "tiny.onnx")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install -e .\[peers\]"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install -e \."):
         OnnxPredictor(path)
     networks, note = open_peers({"tiny": path})
-    assert networks == {} and "pip install -e .[peers]" in note
+    assert networks == {} and "pip install -e ." in note
 
 
 def test_peers_whose_files_are_missing_are_noted_and_the_others_opened(tmp_path):

@@ -112,7 +112,7 @@ def draw_photos(sample):
     return [photo[: 2 * height, : 2 * width] for height, width in SHAPES]
 
 
-@pytest.mark.parametrize("weights", ["float32", "int8"])
+@pytest.mark.parametrize("weights", ["float32", "int16", "int8"])
 def test_onnx_has_keras_depth_of_photos_of_any_shape(trained, tmp_path, sample, weights):
     path = export_network(trained, tmp_path / "n.onnx", weights=weights)
     ours, theirs = Predictor(trained), OnnxPredictor(path)
