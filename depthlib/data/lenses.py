@@ -293,13 +293,12 @@ def _read_header(path: Path | str) -> _Header:
         except Exception as error:  # a dozen kinds, by format and damage
             raise ValueError(f"A photo must be an image. Received: {path}.") from error
         width, height = photo.size
-        tags: dict[int, object] = {}
-        # A dozen kinds again: of damaged EXIF what is before the damage counts.
-        with suppress(Exception):
+        try:
             main = photo.getexif()
-            tags |= dict(main)
             # TIFF/EP and some programs write the tags of the Exif IFD into the main one.
-            tags |= dict(main.get_ifd(_EXIF_IFD))
+            tags = dict(main) | dict(main.get_ifd(_EXIF_IFD))
+        except Exception:  # the same: a photo with damaged EXIF is one without
+            tags = {}
         xmp = photo.info.get("xmp", b"")
     if photo.format == "TIFF" and 5 <= _read_number(tags, _ORIENTATION) <= 8:
         width, height = height, width  # of this format alone Pillow gives the size as shown
