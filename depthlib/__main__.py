@@ -154,8 +154,8 @@ def _predict(arguments: argparse.Namespace) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from depthlib import evaluation
-    from depthlib.files import write_table
-    from depthlib.metrics import PROTOCOLS
+    from depthlib.files import check_suffix, write_table
+    from depthlib.metrics import ALIGNMENTS, PROTOCOLS
     from depthlib.prediction.zoo import open_network
 
     if bool(arguments.models) == bool(arguments.depth):
@@ -167,13 +167,25 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         raise ValueError(
             f"`protocol` must be one of {', '.join(PROTOCOLS)}. Received: {arguments.protocol}."
         )
+    if arguments.out:
+        check_suffix(arguments.out, ".csv")
+        if arguments.out.exists() and arguments.out.samefile(arguments.data):
+            raise ValueError(
+                "A table must not be written over its source. Received: "
+                f"--out {arguments.out}, which is DATA. Use another name."
+            )
     pairs = evaluation.read_pairs(arguments.data, arguments.spec)
     protocol = PROTOCOLS[arguments.protocol or pairs.spec.protocol]
     usual = "median" if pairs.spec.is_relative else "none,median"
-    alignments = [word.strip() for word in (arguments.align or usual).split(",") if word.strip()]
+    words = usual if arguments.align is None else arguments.align
+    alignments = [word.strip() for word in words.split(",") if word.strip()]
+    if not alignments or not set(alignments) <= set(ALIGNMENTS):
+        raise ValueError(
+            f"`align` must be of {', '.join(ALIGNMENTS)}, one at least. Received: {alignments}."
+        )
     scores = {}
     if arguments.depth:
-        scores[arguments.depth.name] = evaluation.evaluate_files(
+        scores[arguments.depth.resolve().name] = evaluation.evaluate_files(
             arguments.depth, pairs, protocol, alignments, arguments.depth_scale
         )
     for model in dict.fromkeys(arguments.models):

@@ -116,10 +116,12 @@ def _score_all(
         predictions = {flip: look(indices, photos, flip) for flip in flips}
         for protocol, alignment in ways:
             predicted = predictions[protocol.flip_average]
-            rows[protocol.name, alignment] += [
-                score(truth, prediction, protocol, alignment, relative)
-                for truth, prediction in zip(truths, predicted, strict=True)
-            ]
+            for index, truth, prediction in zip(indices, truths, predicted, strict=True):
+                try:
+                    row = score(truth, prediction, protocol, alignment, relative)
+                except ValueError as error:
+                    raise ValueError(f"{pairs.rgb_path(index)}: {error}") from error
+                rows[protocol.name, alignment].append(row)
     images = pairs.table[["rgb", "scene"]]
     return {way: pd.concat([images, pd.DataFrame(table)], axis=1) for way, table in rows.items()}
 
@@ -282,7 +284,7 @@ def _read_map(
     while values.ndim > 2 and 1 in values.shape:
         values = values.squeeze(values.shape.index(1))
     is_count = values.dtype.kind in "iu" and values.itemsize > 1
-    if values.ndim != 2 or not (is_count or values.dtype.kind == "f"):
+    if values.ndim != 2 or not values.size or not (is_count or values.dtype.kind == "f"):
         raise ValueError(
             "A depth map must be (height, width) of floating-point metres or of 16-bit counts. "
             f"Received: {values.dtype} {values.shape} in {path}. Write it so."
@@ -308,7 +310,7 @@ def _read_map(
                 f"Counts must have a scale. Received: none for {path}. Give --depth-scale, the "
                 "metres of one count: 0.001 for millimetres."
             )
-        values = values * float(scale)
+        values = values * _check_scale(scale, path)
     depth = values.astype(np.float32)
     if not np.isfinite(depth).all() or depth.min() < 0:
         raise ValueError(
@@ -318,6 +320,20 @@ def _read_map(
     if depth.shape == size:
         return depth
     return cv2.resize(depth, size[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _check_scale(scale: float | str, path: Path) -> float:
+    """The metres of a count, as a user or a file says them. Errors: ValueError for what is none."""
+    try:
+        metres = float(scale)
+    except ValueError:
+        metres = 0.0
+    if not 0 < metres < np.inf:
+        raise ValueError(
+            f"A count must be a number of metres above 0. Received: {scale!r} for {path}. Use "
+            "0.001 for millimetres; a PNG's own text depth_scale_metres comes first."
+        )
+    return metres
 
 
 def _read_values(path: Path) -> tuple[np.ndarray, dict[str, str]]:

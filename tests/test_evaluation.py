@@ -2,6 +2,8 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from depthlib.data import images
 from depthlib.data.intrinsics import Intrinsics
@@ -196,6 +198,29 @@ def test_counts_need_a_scale(test_pairs, tmp_path, dtype, scale, suffix):
     assert table["abs_rel"].to_numpy() == pytest.approx(0.1, abs=2e-3)
 
 
+@pytest.mark.parametrize("scale", [0, -0.001, np.nan, np.inf])
+def test_a_scale_that_is_no_number_of_metres_is_refused(test_pairs, tmp_path, scale):
+    write_maps(test_pairs, tmp_path, "{stem}.npy", lambda d: np.rint(d * 1e3).astype(np.int32))
+    with pytest.raises(ValueError, match=r"metres above 0. Received: .* for .*00000_colors.npy"):
+        evaluate_files(tmp_path, test_pairs, FULL, ["none"], scale)
+
+
+def test_a_png_with_another_word_for_its_scale_is_refused(test_pairs, tmp_path):
+    words = PngInfo()
+    words.add_text("depth_scale_metres", "mm")
+    for index in range(len(test_pairs)):
+        path = tmp_path / test_pairs.rgb_path(index).name
+        Image.new("I;16", (48, 32), 2000).save(path, pnginfo=words)
+    with pytest.raises(ValueError, match=r"Received: 'mm' for .*00000_colors.png"):
+        evaluate_files(tmp_path, test_pairs, FULL, ["none"], 0.001)
+
+
+def test_a_map_that_cannot_be_aligned_is_named(test_pairs, tmp_path):
+    write_maps(test_pairs, tmp_path, "{stem}.npy", lambda d: 0 * d)
+    with pytest.raises(ValueError, match=r"00000_colors.png: .*positive to be aligned"):
+        evaluate_files(tmp_path, test_pairs, FULL, ["median"])
+
+
 def test_our_own_files_say_their_scale_even_under_another_name(test_pairs, tmp_path):
     for index in range(len(test_pairs)):
         depth = images.read_depth(test_pairs.depth_path(index), NYU_TEST)
@@ -229,6 +254,7 @@ def test_maps_of_the_photos_shape_are_resized(test_pairs, tmp_path, size):
     [
         ("{stem}.npy", lambda d: d[:20], "must have its photo's shape. Received: 20x48"),
         ("{stem}.npy", lambda d: np.stack([d, d]), r"must be \(height, width\)"),
+        ("{stem}.npy", lambda d: d[:0], r"must be \(height, width\)"),
         ("{stem}.npy", lambda d: d - 99, "at least 0. Received"),
         ("{stem}.npy", lambda d: d * np.nan, "must be finite"),
         ("{stem}.npy", lambda d: d.astype(str), r"must be \(height, width\)"),

@@ -145,7 +145,9 @@ def test_networks_are_scored_in_a_table_that_depth_in_files_has_too(tiny_nyu, tm
         (["light", "--depth", "x"], "Received: both"),
         (["light", "--protocol", "nyu"], "`protocol` must be one of nyu_bts"),
         (["light", "--spec", "nyu"], "`spec` must be one of nyu_train"),
-        (["light", "--align", "mean"], "must be one of"),
+        (["light", "--align", "mean"], "`align` must be of none, median"),
+        (["light", "--align", ""], "`align` must be of none, median"),
+        (["light", "--out", "light.keras"], "must end in .csv"),
         (["gone.onnx"], "There is no network gone.onnx"),
         (["--depth", "gone"], "Received: none for 2 of 2 photos: nyu2_test/00000_colors.png"),
     ],
@@ -154,6 +156,16 @@ def test_wrong_words_of_a_score_get_one_line(tiny_nyu, words, said):
     data = tiny_nyu() / "nyu2_test.csv"
     line = refusal("evaluate", *words, "--data", data)
     assert line.startswith("depthlib evaluate: ") and said in line
+
+
+def test_a_table_of_scores_is_not_written_over_the_rows_that_it_is_of(tiny_nyu, tmp_path):
+    data, link = tiny_nyu() / "nyu2_test.csv", tmp_path / "link.csv"
+    link.symlink_to(data)
+    before = data.read_bytes()
+    for out in (data, link):
+        line = refusal("evaluate", "light", "--data", data, "--out", out)
+        assert f"must not be written over its source. Received: --out {out}" in line
+    assert data.read_bytes() == before
 
 
 def test_an_onnx_network_is_no_source_of_an_export(project):

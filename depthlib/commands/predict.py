@@ -95,11 +95,10 @@ def predict_files(
     OSError for a folder that cannot be written to, or where the disk is full.
     """
     out = Path(out)
-    for kind in save:
-        if kind not in WRITERS:
-            raise ValueError(
-                f"`save` must be of {', '.join(WRITERS)}. Received: {kind!r} in {list(save)}."
-            )
+    if not save or not set(save) <= WRITERS.keys():
+        raise ValueError(
+            f"`save` must be of {', '.join(WRITERS)}, one at least. Received: {list(save)}."
+        )
     if isinstance(lens, FocalRequest) and lens.value:
         check_focal(lens.value if lens.unit == "share" else 1.0, predictor.view)
     photos, videos = _find(words)

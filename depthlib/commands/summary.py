@@ -139,7 +139,11 @@ def _read(path: Path) -> tuple[dict[str, dict[str, str]], bool]:
 
 
 def _format(rows: Iterable[Mapping[str, str]]) -> bytes:
+    return "".join(map(_format_row, rows)).encode("utf-8", "surrogateescape")
+
+
+def _format_row(row: Mapping[str, str]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
-    writer.writerows(rows)
-    return text.getvalue().encode("utf-8", "surrogateescape")
+    # Before Python 3.13 csv quotes a carriage return in a name only where lines end in one.
+    csv.DictWriter(text, COLUMNS, restval="", lineterminator="\r\n").writerow(row)
+    return text.getvalue().removesuffix("\r\n") + "\n"

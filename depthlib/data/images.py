@@ -23,7 +23,7 @@ def read_rgb(path: Path | str, max_pixels: int | None = None) -> np.ndarray:
 
 def check_rgb(rgb: np.ndarray) -> None:
     """Accepts a photo as `read_rgb` gives it; else ValueError."""
-    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
         raise ValueError(
             "A photo must be uint8 RGB (height, width, 3). Received: "
             f"{rgb.dtype} {rgb.shape}. Use `images.read_rgb`."

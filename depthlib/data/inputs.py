@@ -2,6 +2,7 @@
 
 import csv
 import glob
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -40,7 +41,8 @@ def find_inputs(words: Sequence[Path | str]) -> tuple[list[Path], list[Path]]:
 
 def locate(path: Path) -> Path:
     """Where a file lies, absolute: the same however its path is written; a link stays one."""
-    return path.parent.resolve() / path.name
+    # Path.resolve raises RuntimeError for links that go round in a circle.
+    return Path(os.path.realpath(path.parent)) / path.name
 
 
 def name_photo(path: Path) -> Iterator[str]:
@@ -96,18 +98,21 @@ def _list_folder(folder: Path) -> list[Path]:
 
 def _read_list(listing: Path) -> list[Path]:
     try:
-        lines = listing.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
+        text = listing.read_text(encoding="utf-8-sig")
+        if "\0" in text:
+            raise ValueError("a byte of 0, as in UTF-16")
+    except ValueError as error:
         raise ValueError(
             f"A list must be UTF-8 text with a path a line. Received: {listing}: {error}. "
             "Save it as UTF-8."
         ) from error
-    rows = [list(_read_row(line.strip())) for line in lines if line.strip()]
+    # Not splitlines: a name may have in it what Unicode takes for the end of a line.
+    rows = [list(_read_row(line)) for line in text.split("\n") if line.strip()]
     found = [_find_row(names, listing) for names in rows]
     paths = []
     for number, (names, path) in enumerate(zip(rows, found, strict=True)):
         is_heading = listing.suffix.lower() == ".csv" and number == 0 and not _take_named(names)
-        if path is None and (is_heading or names[0].startswith("#")):
+        if path is None and (is_heading or names[0].lstrip().startswith("#")):
             continue
         paths.append(path or listing.parent / (_take_named(names) or names)[-1])
     if not paths:
@@ -118,8 +123,10 @@ def _read_list(listing: Path) -> list[Path]:
 def _read_row(line: str) -> Iterator[str]:
     """What a line may name: all of it, its first field in quotes, or less and less of its fields.
 
-    A path may have commas in it, with quotes around it or without.
+    A path may have commas in it, with quotes around it or without, and spaces at its ends.
     """
+    yield line
+    line = line.strip()
     yield line
     if line.startswith('"'):
         yield next(csv.reader([line]))[0].strip()

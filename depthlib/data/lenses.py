@@ -138,13 +138,14 @@ def find_lens(
     if request.unit == "share":
         return Lens(request.value, "given")
     height, width = _read_size(photo)
+    pixels = request.value
     if request.unit == "mm":
-        return Lens(request.value / _DIAGONAL * math.hypot(height, width) / width, "given")
-    focal = request.value / width
+        pixels *= math.hypot(height, width) / _DIAGONAL
+    focal = pixels / width
     if not SHARES[0] <= focal <= SHARES[1]:
         raise _refuse(
-            f"{request.value:g}px for {_name(photo)}, {width} pixels wide, which no lens "
-            f"has{_guess(request.value, 'px')}"
+            f"{request.value:g}{request.unit} for {_name(photo)}, {width} pixels wide, which no "
+            f"lens has{_guess(request.value, request.unit)}"
         )
     return Lens(focal, "given")
 
@@ -299,6 +300,8 @@ def _read_header(path: Path | str) -> _Header:
         except Exception:  # the same: a photo with damaged EXIF is one without
             tags = {}
         xmp = photo.info.get("xmp", b"")
+    if photo.format == "TIFF" and 5 <= _read_number(tags, _ORIENTATION) <= 8:
+        width, height = height, width  # of this format alone Pillow gives the size as shown
     return _Header((height, width), tags, xmp if isinstance(xmp, bytes) else str(xmp).encode())
 
 

@@ -64,13 +64,23 @@ class DepthPredictor(ABC):
 
         `flip_average` predicts the mirrored photo too and takes the mean. `focals`: a focal length
         a photo; None, for one or for all: the predictor's. Errors: ValueError for an array that is
-        no such photo, from a caller or from `preprocess`, and for a focal length that is none.
+        no such photo, from a caller or from `preprocess`, for a focal length that is none, and for
+        another number of them than of photos.
         """
         for photo in photos:
             check_rgb(photo)
+        if focals is None:
+            focals = [None] * len(photos)
+        if len(focals) != len(photos):
+            raise ValueError(
+                f"`focals` must have one a photo. Received: {len(focals)} for {len(photos)} "
+                "photos. Use None where one is unknown, or in place of all."
+            )
+        if not len(photos):
+            return []
         layouts = [
             self.lay_out(photo.shape[0], photo.shape[1], focal)
-            for photo, focal in zip(photos, focals or [None] * len(photos), strict=True)
+            for photo, focal in zip(photos, focals, strict=True)
         ]
         canvases = [split(photo, layout) for photo, layout in zip(photos, layouts, strict=True)]
         depths = self.predict_canvases(np.concatenate(canvases), flip_average)

@@ -212,7 +212,7 @@ def _make_view(
     shrink = min(1, ROWS / layout.height)
     farthest = layout.view.max_depth * max(layout.factor, layout.sky_factor)
     limits = limits or (farthest * NEAREST, layout.far or farthest)
-    height, width = (round(side * shrink) for side in (layout.height, layout.width))
+    height, width = (max(1, round(side * shrink)) for side in (layout.height, layout.width))
     return DepthView(height, width, limits, predictor.unit, layout.far)
 
 

@@ -390,7 +390,7 @@ def test_depth_is_the_same_whatever_else_is_saved(photos, tmp_path):
     np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("save", [["jpg"], ["png"], ["npy", ""], ["NPY"]])
+@pytest.mark.parametrize("save", [["jpg"], ["png"], ["npy", ""], ["NPY"], []])
 def test_an_unknown_format_is_refused_before_anything_is_written(photos, tmp_path, save):
     with pytest.raises(ValueError, match="`save` must be of npy, png16, .* Received"):
         predict(photos, tmp_path / "out", save=save)

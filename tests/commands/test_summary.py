@@ -22,11 +22,17 @@ def add(summary, path, median=1.0):
 def test_rows_of_earlier_runs_stay_and_each_photo_has_one(tmp_path):
     for median in (1, 2):
         summary = Summary(tmp_path)
-        for name in ("a.jpg", "b, c.jpg", 'say "d".jpg', "e\nf.jpg"):
+        for name in ("a.jpg", "b, c.jpg", 'say "d".jpg', "e\nf.jpg", "g\rh.jpg"):
             add(summary, tmp_path / name, median)
         summary.close()
     table = rows(tmp_path)
-    assert [row["photo"] for row in table] == ["a.jpg", "b, c.jpg", 'say "d".jpg', "e\nf.jpg"]
+    assert [row["photo"] for row in table] == [
+        "a.jpg",
+        "b, c.jpg",
+        'say "d".jpg',
+        "e\nf.jpg",
+        "g\rh.jpg",
+    ]
     assert {row["median"] for row in table} == {"2"} and list(table[0]) == list(COLUMNS)
 
 

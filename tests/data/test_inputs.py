@@ -101,6 +101,21 @@ def test_a_line_without_its_file_counts_and_reading_it_says_what_is_wrong(folder
     assert names(["list.csv"]) == ["one.jpg", path]
 
 
+@pytest.mark.parametrize(
+    "name", ["a\u2028b.jpg", "a\x85b.jpg", "a\x0cb.jpg", " one.jpg", "\tone.jpg"]
+)
+def test_a_line_ends_where_a_text_editor_ends_it_and_spaces_may_be_of_the_name(folder, name):
+    (folder / name).touch()
+    (folder / "list.txt").write_text(f"{name}\n # a remark\n", encoding="utf-8")
+    assert names(["list.txt"]) == [name]
+
+
+def test_links_that_go_round_in_a_circle_lead_to_no_file(folder):
+    (folder / "loop").symlink_to("loop")
+    (folder / "list.txt").write_text("loop/one.jpg\n")
+    assert names(["list.txt"]) == ["loop/one.jpg"]
+
+
 def test_what_is_called_as_a_photo_counts_as_one(folder):
     (folder / "a.jpg").mkdir()
     (folder / "link.jpg").symlink_to("nothing")
@@ -127,6 +142,7 @@ def test_hidden_files_are_none_and_a_folder_without_photos_gives_its_videos(fold
         ("comments.csv", ValueError, "a path a line. Received: none in comments.csv"),
         ("binary.txt", ValueError, "must be UTF-8 text .* Received: binary.txt"),
         ("wide.csv", ValueError, "must be UTF-8 text .* Received: wide.csv"),
+        ("wide.txt", ValueError, "must be UTF-8 text .* Received: wide.txt"),
     ],
 )
 def test_what_is_no_input_is_refused(folder, word, error, said):
@@ -136,6 +152,7 @@ def test_what_is_no_input_is_refused(folder, word, error, said):
     (folder / "comments.csv").write_text("photo\n# one.jpg\n")
     (folder / "binary.txt").write_bytes(b"\xff\xfe\x00\x81")
     (folder / "wide.csv").write_text("one.jpg\n", encoding="utf-16")
+    (folder / "wide.txt").write_text("one.jpg\n", encoding="utf-16-le")  # without its mark
     with pytest.raises(error, match=said):
         find_inputs(["one.jpg", word])
 

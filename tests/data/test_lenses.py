@@ -6,6 +6,7 @@ import pytest
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from depthlib.data import photos
+from depthlib.data.images import read_rgb
 from depthlib.data.intrinsics import read_camera
 from depthlib.data.lenses import FocalRequest, find_focals, find_lens, parse_focal, read_focal
 
@@ -127,6 +128,16 @@ def test_pixels_are_those_of_the_photo_as_it_is_shown(tmp_path):
     assert find_lens(path, parse_focal("26mm")).focal == pytest.approx(1.0015, abs=1e-4)
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "tif", "tiff"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photo_is_as_wide_as_its_pixels_are_read(tmp_path, suffix, orientation):
+    path = write_photo(tmp_path / f"photo.{suffix}", PHONE, orientation=orientation)
+    width = 30 if orientation > 4 else 40
+    assert read_rgb(path).shape[1] == width
+    assert find_lens(path, parse_focal("36px")).focal == pytest.approx(36 / width)
+    assert read_focal(path) == pytest.approx(26 / 43.2666 * 50 / width, abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("text", "size", "guess"),
     [
@@ -134,9 +145,10 @@ def test_pixels_are_those_of_the_photo_as_it_is_shown(tmp_path):
         ("1.5px", (30, 40), "did you mean 1.5"),
         ("9000px", (480, 640), "640 pixels wide, which no lens has. A phone"),
         ("100px", (480, 640), "did you mean 100mm"),
+        ("26mm", (2000, 100), "100 pixels wide, which no lens has. A phone"),
     ],
 )
-def test_pixels_that_make_no_lens_of_this_photo_are_refused(text, size, guess):
+def test_a_length_that_makes_no_lens_of_this_photo_is_refused(text, size, guess):
     with pytest.raises(ValueError, match=f"Received: {text} for a photo of .*{guess}"):
         find_lens(size, parse_focal(text))
 

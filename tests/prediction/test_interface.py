@@ -52,12 +52,24 @@ def test_a_photo_is_preprocessed_at_the_networks_size():
         Fake(preprocess=lambda rgb: rgb / 2)([PHOTO])
 
 
-@pytest.mark.parametrize("shape", [(32, 48), (32, 48, 4), (1, 32, 48, 3)])
+@pytest.mark.parametrize("shape", [(32, 48), (32, 48, 4), (1, 32, 48, 3), (0, 48, 3), (32, 0, 3)])
 def test_what_is_no_photo_is_refused(shape):
     with pytest.raises(ValueError, match="uint8 RGB"):
         Fake()([np.zeros(shape, np.uint8)])
     with pytest.raises(ValueError, match="float32"):
         Fake()([np.zeros((32, 48, 3), np.float32)])
+
+
+@pytest.mark.parametrize("focals", [[], [0.8], [0.8, None, 0.8]])
+def test_another_number_of_lenses_than_of_photos_is_refused(focals):
+    with pytest.raises(ValueError, match=f"one a photo. Received: {len(focals)} for 2 photos"):
+        Fake()([PHOTO] * 2, focals=focals)
+
+
+def test_no_photo_has_no_depth_and_lenses_may_be_an_array():
+    assert Fake()([]) == []
+    listed, array = (Fake()([PHOTO] * 2, focals=kind([0.8, 1.2])) for kind in (list, np.array))
+    np.testing.assert_array_equal(listed, array)
 
 
 def test_each_photo_may_have_its_own_lens():

@@ -111,6 +111,13 @@ def test_wide_frames_have_their_depth_below_and_large_ones_are_shrunk():
     assert odd == (32, 90 + BAR)
 
 
+def test_a_strip_that_would_be_shrunk_to_less_than_a_column_keeps_one(tmp_path):
+    write_rgb(tmp_path / "in" / "0.png", np.full((1000, 1, 3), 90, np.uint8))
+    predict_video(FakePredictor(), tmp_path / "in", tmp_path / "out" / "*.png")
+    (picture,) = open_frames(tmp_path / "out")
+    assert picture.shape == (480, 2 + BAR, 3)
+
+
 def test_photos_of_a_large_video_are_shrunk_to_480_rows(tmp_path):
     write_rgb(tmp_path / "in" / "0.png", np.zeros((960, 1280, 3), np.uint8))
     predict_video(FakePredictor(), tmp_path / "in", tmp_path / "a.avi")
