@@ -147,6 +147,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         flip=arguments.flip,
         known=known,
         overwrite=arguments.overwrite,
+        network=arguments.model,
     )
     print(f"{arguments.out}: {report}")
     return 1 if report.failed else 0

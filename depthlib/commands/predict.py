@@ -24,7 +24,7 @@ from depthlib.prediction.interface import DepthPredictor
 from depthlib.prediction.known_distance import KnownDistance
 from depthlib.prediction.photo import guess_camera, make_result
 from depthlib.prediction.pipeline import work_ahead
-from depthlib.prediction.writers import WRITERS, DepthResult, name_file
+from depthlib.prediction.writers import WRITERS, DepthResult, list_names, name_file
 
 AHEAD = 2  # photos that are read, and photos that are written, while the network computes
 WRITING = 2  # threads that write
@@ -78,15 +78,18 @@ def predict_files(
     flip: bool = False,
     known: KnownDistance | None = None,
     overwrite: bool = False,
+    network: str = "",
     progress: bool = True,
 ) -> PredictReport:
     """Predicts what `words` mean (`data.inputs`) and writes it to the folder `out`.
 
     lens: as `lenses.find_lens` takes it; a calibration undistorts too, and the files are then of
     the undistorted photo. save: names in `writers.WRITERS`. flip: average with the mirrored photo.
-    known: sets the scale of the one photo. A file that is there already stays as it is unless
-    `overwrite`, so that a run that was stopped goes on. `out`/depth.csv has a row a photo and says
-    which one each file is of (`summary.Summary`). What earlier runs wrote is not taken for photos.
+    known: sets the scale of the one photo. network: what the predictor is called.
+    A file that is there already stays as it is unless `overwrite`, so that a run that was stopped
+    goes on. `out`/depth.csv has a row a photo: which files are of it (`summary.Summary`), and by
+    what network and settings; the files of a photo are all made alike. What earlier runs wrote is
+    not taken for photos.
     A video becomes a video, and a folder of files a frame for what else is saved.
     One photo at a time is in the network, a few before and behind it: memory does not grow with
     their number. A file that fails is noted, and the rest is done.
@@ -110,7 +113,8 @@ def predict_files(
     _make_folder(out)
     summary = Summary(out)
     names = summary.name_outputs([*photos, *videos])
-    folder = _Folder(out, names, set(map(locate, names)), summary, save, overwrite)
+    made = _describe_way(network, lens, flip, known)
+    folder = _Folder(out, names, set(map(locate, names)), summary, save, overwrite, made)
     report = PredictReport()
     sample = _make_sample(predictor, known)
     waiting = [path for path in photos if folder.is_wanted(path, sample, report)]
@@ -172,7 +176,7 @@ def _make_folder(out: Path) -> None:
 class _Folder:
     """Where files go, how those of each photo begin, and which are to be written.
 
-    sources: where all photos and videos of the run lie.
+    sources: where all photos and videos of the run lie. made: the network and its settings.
     """
 
     out: Path
@@ -181,6 +185,7 @@ class _Folder:
     summary: Summary
     save: Sequence[str]
     overwrite: bool
+    made: str
 
     def list_files(self, path: Path, result: DepthResult) -> dict[str, Path]:
         """The file of each format that is to be saved of a photo."""
@@ -199,6 +204,12 @@ class _Folder:
 
     def find_obstacle(self, path: Path, files: Sequence[Path]) -> str:
         """Why the files of a photo or video must not be written; "" where they may."""
+        other = self.summary.find_other(path, self.made)
+        if other and not self.overwrite:
+            return (
+                f"its files in {self.out} were made by {other}, not by {self.made}. Use another "
+                "folder, or --overwrite"
+            )
         for file in files:
             if locate(file) in self.sources:
                 return f"{file} is to be predicted itself, so it is not written. Use another folder"
@@ -258,7 +269,7 @@ def _read(
     for path in paths:
         try:
             _check_file(path)
-            lens, rgb = find_lens(path, request), read_rgb(path)
+            rgb, lens = read_rgb(path), find_lens(path, request)
             camera = None
             if isinstance(request, CameraCalibration):
                 rgb, camera = request.undistort(rgb)
@@ -309,7 +320,10 @@ def _write(
 ) -> None:
     """Writes the row and the files of one photo; one that cannot be does not stop the others."""
     result = _make_result(predictor, seen, depth, looks, known)
-    folder.summary.add(seen.path, _describe(folder.names[seen.path], seen, result))
+    if folder.summary.find_other(seen.path, folder.made):  # no file of the other way stays beside
+        for name in list_names(folder.names[seen.path]):
+            (folder.out / name).unlink(missing_ok=True)
+    folder.summary.add(seen.path, _describe(folder.names[seen.path], seen, result, folder.made))
     problems = []
     for kind, file in folder.list_files(seen.path, result).items():
         if folder.overwrite or not file.exists():
@@ -321,7 +335,24 @@ def _write(
         raise ValueError(" ".join(problems))
 
 
-def _describe(name: str, seen: _Seen, result: DepthResult) -> dict[str, object]:
+def _describe_way(
+    network: str,
+    lens: FocalRequest | CameraCalibration,
+    flip: bool,
+    known: KnownDistance | None,
+) -> str:
+    """The network and the settings that decide about depth, as a user says them."""
+    if isinstance(lens, CameraCalibration):
+        words = [network, f"--camera {lens.path}"]
+    else:
+        words = [network, f"--focal {lens}"]
+    if known:
+        ends = ",".join(f"{number:g}" for number in (*known.first, *known.second))
+        words.append(f"--known {ends}={known.metres:g}")
+    return " ".join([*words, *["--flip"] * flip]).strip()
+
+
+def _describe(name: str, seen: _Seen, result: DepthResult, made: str) -> dict[str, object]:
     """A photo's row of the table."""
     depth = result.leave_out_sky()
     inside = depth[depth > 0]
@@ -338,6 +369,7 @@ def _describe(name: str, seen: _Seen, result: DepthResult) -> dict[str, object]:
         "median": median,
         "farthest": farthest,
         "sky": f"{np.mean(result.sky) if result.sky is not None else 0:.3f}",
+        "made": made,
     }
 
 
@@ -422,7 +454,7 @@ def _predict_video(
         layout = predictor.lay_out(frames.height, frames.width, focal)
         shape = {"height": frames.height, "width": frames.width}
         shown = {"focal": _write_focal(layout), "focal_from": lens.source}
-        folder.summary.add(path, {"name": name, **shape, **shown})
+        folder.summary.add(path, {"name": name, **shape, **shown, "made": folder.made})
         said = predict_video(
             predictor, path, target, focal=focal, save=save_frame if kinds else None
         )

@@ -15,7 +15,7 @@ from depthlib.files import write_bytes
 FILE = "depth.csv"
 COLUMNS = (
     "photo", "name", "height", "width", "focal", "focal_from", "nearest", "median", "farthest",
-    "sky",
+    "sky", "made",
 )  # fmt: skip
 # How what is written of a photo or a frame ends, without suffix: see `writers.name_file`.
 _OUTPUT = re.compile("(.+)_(?:depth(?:_colour|_mm|_m256|_relative)?|confidence)")
@@ -24,7 +24,8 @@ _OUTPUT = re.compile("(.+)_(?:depth(?:_colour|_mm|_m256|_relative)?|confidence)"
 class Summary:
     """depth.csv in the folder `out`: a row a photo, and those of earlier runs stay.
 
-    A photo is its path relative to `out`; `name` is how its files there begin. A row is written
+    A photo is its path relative to `out`; `name` is how its files there begin, `made` says by what
+    network and settings. A row is written
     before the files are, so that none is ever taken for another photo's. Rows are appended, of
     several of one photo the last counts, and an end that a killed process left is no row.
     Errors: ValueError for another table of this name; OSError where it cannot be read.
@@ -38,6 +39,11 @@ class Summary:
 
     def __contains__(self, path: Path) -> bool:
         return self._key(path) in self.rows
+
+    def find_other(self, path: Path, made: str) -> str:
+        """How the photo was predicted before, where it was otherwise than by `made`; else ""."""
+        before = self.rows.get(self._key(path), {}).get("made", "")
+        return before if before != made else ""
 
     def name_outputs(self, paths: Sequence[Path]) -> dict[Path, str]:
         """How the files of each photo begin: as before, else by a name that no other one has.

@@ -59,6 +59,10 @@ class FocalRequest:
     unit: Unit | Literal["exif", "none"]
     value: float = 0.0
 
+    def __str__(self) -> str:
+        written = {"share": "", "exif": "exif", "none": "none"}.get(self.unit, self.unit)
+        return f"{self.value:g}{written}" if self.value else written
+
 
 @dataclass(frozen=True)
 class Lens:

@@ -180,8 +180,8 @@ def _store_weights(network: "onnx.ModelProto", kind: str) -> None:
             stored.append(tensor)
             continue
         largest = np.abs(values).reshape(len(values), -1).max(axis=1)
-        sizes = np.where(largest > 0, largest, 1) / np.iinfo(dtype).max
-        sizes = sizes.astype(np.float32).reshape(-1, *[1] * (values.ndim - 1))
+        step = np.where(largest > 0, largest, 1) / np.iinfo(dtype).max
+        sizes = step.astype(np.float32).reshape(-1, *[1] * (values.ndim - 1))
         parts = {"steps": np.rint(values / sizes).astype(dtype), "sizes": sizes}
         stored += [
             onnx.numpy_helper.from_array(part, f"{name}_{kept}") for kept, part in parts.items()

@@ -55,7 +55,7 @@ def predict_photo(
     Errors: those of `find_lens` and `read_rgb`; ValueError for a focal length where training's is
     not known.
     """
-    focal, photo = find_lens(path, request).focal, read_rgb(path)
+    photo, focal = read_rgb(path), find_lens(path, request).focal
     layout = predictor.lay_out(photo.shape[0], photo.shape[1], focal)
     (depth,) = predictor([photo], focals=[focal])
     return make_result(predictor, photo, depth, layout, path)

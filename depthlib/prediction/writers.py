@@ -30,6 +30,15 @@ _TURBO = cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_TURBO)
 DEPTH_COLOURS = np.ascontiguousarray(_TURBO.reshape(256, 3)[::-1, ::-1])  # from BGR
 GREY = 153  # what has no depth, as in `plotting`
 LARGEST_COUNT = np.iinfo(np.uint16).max
+# How the name of a file of each format ends, behind its photo's; {} is its scale.
+ENDINGS = {
+    "npy": "_depth.npy",
+    "png16": "_depth_{}.png",
+    "colour": "_depth_colour.jpg",
+    "ply": ".ply",
+    "glb": ".glb",
+    "confidence": "_confidence.png",
+}
 SCALE_NAMES = ("mm", "m256", "relative")  # how the name of a PNG of depth ends
 LONG_RANGE = 20.0  # metres; networks that see farther are of roads, where colours are logarithmic
 TICKS = 7  # numbers at a colour bar, at most
@@ -114,17 +123,14 @@ def name_file(kind: str, stem: str, result: DepthResult) -> str:
     A PNG of depth says its scale there: photo_depth_mm.png, or photo_depth_m256.png.
     Errors: ValueError for an unknown `kind`.
     """
-    endings = {
-        "npy": "_depth.npy",
-        "png16": f"_depth_{_choose_scale(result)[0]}.png",
-        "colour": "_depth_colour.jpg",
-        "ply": ".ply",
-        "glb": ".glb",
-        "confidence": "_confidence.png",
-    }
-    if kind not in endings:
-        raise ValueError(f"`kind` must be one of {', '.join(endings)}. Received: kind={kind!r}.")
-    return stem + endings[kind]
+    if kind not in ENDINGS:
+        raise ValueError(f"`kind` must be one of {', '.join(ENDINGS)}. Received: kind={kind!r}.")
+    return stem + ENDINGS[kind].format(_choose_scale(result)[0])
+
+
+def list_names(stem: str) -> list[str]:
+    """All names that files of the photo `stem` may have, in any format and scale."""
+    return list({stem + end.format(scale) for end in ENDINGS.values() for scale in SCALE_NAMES})
 
 
 def write_npy(path: Path | str, result: DepthResult) -> Path:

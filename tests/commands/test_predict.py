@@ -333,12 +333,24 @@ def test_a_known_distance_makes_metres_of_relative_depth(tmp_path):
     photo = draw(tmp_path / "a.png", 100)
     network = FakePredictor(View(24, 32, 1.0, focal=0.8, aspect=4 / 3), unit="relative")
     predict(photo, tmp_path / "out", network, save=["png16"])
-    predict(
-        photo, tmp_path / "out", network, save=["png16"], known=KnownDistance.parse("5,15,35,15=2")
-    )
-    assert [name for name in listed(tmp_path / "out") if "depth_" in name] == [
-        "a_depth_mm.png", "a_depth_relative.png",
-    ]  # fmt: skip
+    known = KnownDistance.parse("5,15,35,15=2")
+    predict(photo, tmp_path / "known", network, save=["png16"], known=known)
+    assert listed(tmp_path / "out") == ["a_depth_relative.png", "depth.csv"]
+    assert listed(tmp_path / "known") == ["a_depth_mm.png", "depth.csv"]
+
+
+def test_a_folder_never_holds_one_photo_by_two_networks_or_lenses(tmp_path):
+    photo, out = draw(tmp_path / "a.png"), tmp_path / "out"
+    predict(photo, out, FakePredictor(ROAD), save=["png16", "npy"], network="road")
+    before = (out / "a_depth.npy").read_bytes()
+    for changed in ({"network": "light"}, {"network": "road", "lens": "26mm"}):
+        report = predict(photo, out, FakePredictor(ROAD), save=["npy", "colour"], **changed)
+        (reason,) = report.failed.values()
+        assert "were made by road --focal exif, not by " in reason and "--overwrite" in reason
+    assert (out / "a_depth.npy").read_bytes() == before and len(listed(out)) == 3
+    report = predict(photo, out, save=["png16"], network="light", overwrite=True)
+    assert not report.failed and listed(out) == ["a_depth_mm.png", "depth.csv"]
+    assert rows(out)["a.png"]["made"] == "light --focal exif"
 
 
 @pytest.mark.parametrize(
