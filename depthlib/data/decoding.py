@@ -109,7 +109,7 @@ def _inspect(data: bytes, path: Path) -> tuple[tuple[int, int], _Decoder]:
             "An image must be one that OpenCV reads (JPEG, PNG, WebP, AVIF, TIFF, BMP, GIF, JPEG "
             f"2000, PNM), or a HEIC. Received: {path}, of another kind or cut off. {remedy}"
         ) from error
-    codec, *_, values = header.tile[0] if header.tile else ("", "")
+    codec, *_, values = [*getattr(header, "tile", []), ("", "")][0]
     if header.mode == "F" or (codec == "ppm" and values[1] != 65535):  # as white, OpenCV takes 1
         raise ValueError(
             "An image must have 8 or 16 bits a channel, and use them. Received: "
