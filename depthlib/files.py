@@ -37,7 +37,8 @@ def replace_file(path: Path | str) -> Iterator[Path]:
         if os.name == "posix":  # elsewhere a folder cannot be opened
             _sync(path.parent)
     except OSError as error:
-        if error.filename is None or str(error.filename) == str(temporary):
+        # With a file's name, Python shows errno and that name, and no message of another form.
+        if error.errno is not None and str(error.filename) in ("None", str(temporary)):
             error.filename = str(path)
         raise
     finally:
@@ -128,8 +129,11 @@ def natural_key(name: str) -> list[str | int]:
 
 
 def refuse_escape(name: str, listing: Path | str) -> None:
-    """Errors: ValueError where a POSIX path that `listing` names leaves the listing's folder."""
-    if name.startswith("/") or ":" in name or ".." in name.split("/"):
+    """Errors: ValueError where a POSIX path that `listing` names leaves the listing's folder.
+
+    So does one with a NUL, which no file's name has.
+    """
+    if name.startswith("/") or ":" in name or "\0" in name or ".." in name.split("/"):
         raise ValueError(
             f"A path in a CSV must stay in its folder. Received: {name!r} in {listing}. "
             "Write paths relative to the CSV."

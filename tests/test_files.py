@@ -36,6 +36,12 @@ def test_a_full_disk_names_the_file_that_could_not_be_written(tmp_path):
     assert path.read_bytes() == b"old"
 
 
+def test_an_error_of_another_kind_keeps_its_words(tmp_path):
+    with pytest.raises(OSError, match="^1.png must be a regular file$"):
+        with replace_file(tmp_path / "00000.npy"):
+            raise OSError("1.png must be a regular file")
+
+
 def test_a_file_may_be_read_by_those_whom_the_mask_allows_and_no_thread_sees_another(
     tmp_path, monkeypatch
 ):

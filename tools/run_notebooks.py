@@ -60,6 +60,13 @@ def run_notebooks(runs: Sequence[tuple[Path, dict[str, str]]], output: Path) -> 
     RuntimeError that names the executed notebook when one fails.
     """
     plans = [(path, _read_parameters(path, texts)) for path, texts in runs]
+    sources = [path for path, _ in runs]
+    for path in sources:
+        if any((output / path.name).resolve() == source.resolve() for source in sources):
+            raise ValueError(
+                f"A notebook as run must not replace its source. Received: {path} for {output}. "
+                "Choose another folder."
+            )
     output.mkdir(parents=True, exist_ok=True)
     for number, (path, parameters) in enumerate(plans, start=1):
         start = time.monotonic()
@@ -94,7 +101,8 @@ def _read_value(text: str, stays_text: bool):
 def _read_literal(text: str):
     try:
         return ast.literal_eval(text)
-    except (SyntaxError, ValueError):
+    # Whatever the parser says, it is no literal, and so text.
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         return text
 
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import sys
 import threading
 import zlib
@@ -214,6 +215,8 @@ class DecodedPairs:
         shard = self._shards[number]
         due = len(shard.header) + len(shard.rows) * self._record.itemsize
         try:
+            if not stat.S_ISREG(shard.path.stat().st_mode):  # a pipe would never open
+                return "it is no regular file"
             with FileIO(shard.path) as file:
                 size = os.fstat(file.fileno()).st_size
                 if size != due:

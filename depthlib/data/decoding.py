@@ -109,6 +109,12 @@ def _inspect(data: bytes, path: Path) -> tuple[tuple[int, int], _Decoder]:
             "An image must be one that OpenCV reads (JPEG, PNG, WebP, AVIF, TIFF, BMP, GIF, JPEG "
             f"2000, PNM), or a HEIC. Received: {path}, of another kind or cut off. {remedy}"
         ) from error
+    codec, *_, values = [*getattr(header, "tile", []), ("", "")][0]
+    if header.mode == "F" or (codec == "ppm" and values[1] != 65535):  # as white, OpenCV takes 1
+        raise ValueError(
+            "An image must have 8 or 16 bits a channel, and use them. Received: "
+            f"{path}, of floats or with another highest value. Save it as PNG."
+        )
     width, height = header.size
     if header.format in ("AVIF", "HEIF"):  # OpenCV does not turn the one, nor read the other
         return (height, width), partial(_decode_then_halve, partial(_decode_with_pillow, header))

@@ -1,6 +1,7 @@
 """Which photo belongs to which depth map, which scene they show, and on which side of a split."""
 
 import hashlib
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -169,14 +170,15 @@ def split_by_scene(
     `validation` is the share of scenes that validate; 0: none. `scenes` then draws so many of those
     that train, a lower number a part of a higher one's; `counts` (training, validation) draws so
     many pairs of each side, as the original project's (20000, 5000). Errors: ValueError for fewer
-    than two scenes where some are to validate, a share that is not below 1, or more scenes or pairs
-    than a side holds.
+    than two scenes where some are to validate, a share that leaves none to train, or more scenes or
+    pairs than a side holds.
     """
     names = pairs.table["scene"].to_numpy()
-    if not 0 <= validation < 1 or len(set(names)) < (2 if validation else 1):
+    known = len(set(names))
+    if not 0 <= validation < 1 or not known or math.ceil(validation * known) == known:
         raise ValueError(
-            "A split needs two scenes and a validation share from 0 to below 1; a share of 0, one. "
-            f"Received: {len(set(names))} scenes, validation={validation}."
+            "A split needs two scenes and a validation share from 0 to below 1 that leaves one to "
+            f"train; a share of 0, one. Received: {known} scenes, validation={validation}."
         )
     sides = [np.arange(len(pairs)), np.arange(0)]
     if validation:
@@ -222,7 +224,8 @@ SPLITTERS = {"scene": split_by_scene, "frame": split_by_frame}  # by what a reci
 
 def _read_table(path: Path, rule: str, header: int | None = 0) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, header=header, dtype=str)
+        # pandas would unpack by the suffix, and take more fields than the header has for an index.
+        return pd.read_csv(path, header=header, dtype=str, compression=None, index_col=False)
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise ValueError(f"{rule} Received: {path}: {error}") from error
 

@@ -9,7 +9,7 @@ import h5py
 import keras
 import numpy as np
 
-from depthlib.files import check_zip, replace_file
+from depthlib.files import check_suffix, check_zip, replace_file
 
 # Registers what saved networks are made of.
 from depthlib.networks import fine_tuning, keras_metrics, layers, losses  # noqa: F401
@@ -42,7 +42,7 @@ def load_model(path: Path | str) -> keras.Model:
     try:
         check_zip(path)
         model = take_student(keras.models.load_model(path, compile=False, safe_mode=True))
-    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except Exception as error:  # whatever Keras makes of a config that it did not write
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(
             f"A model must be a .keras file that depthlib saved. Received: {path}: {reason} "
@@ -97,14 +97,16 @@ def export_half(source: Path | str, target: Path | str) -> Path:
     Only the file changes: `load_model` casts to the layers' own float32, so what is computed with
     differs by the rounding of each weight, 2**-11 of it; tensors of fewer than SMALL values are not
     rounded. `source` is a network without optimizer,
-    as a run's best.keras. Errors: ValueError for a weight that float16 cannot hold, or for a file
-    that is no Keras model.
+    as a run's best.keras. Errors: ValueError for a weight that float16 cannot hold, for a file that
+    is damaged or no Keras model, or for a target that is not called .keras.
     """
     source = Path(source)
-    if not zipfile.is_zipfile(source):
-        raise ValueError(f"`source` must be a .keras file. Received: {source}.")
+    check_suffix(target, ".keras")
+    check_zip(source)
     with replace_file(target) as temporary, zipfile.ZipFile(source) as old:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as new:
+            if WEIGHTS not in old.namelist():
+                raise ValueError(f"A .keras file must hold {WEIGHTS}. Received: {source}.")
             for name in old.namelist():
                 data = old.read(name)
                 new.writestr(name, _halve(data, source) if name == WEIGHTS else data)
@@ -113,17 +115,22 @@ def export_half(source: Path | str, target: Path | str) -> Path:
 
 def _halve(data: bytes, source: Path) -> bytes:
     halved = io.BytesIO()
-    with h5py.File(io.BytesIO(data)) as old, h5py.File(halved, "w") as new:
+    try:
+        with h5py.File(io.BytesIO(data)) as old, h5py.File(halved, "w") as new:
 
-        def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
-            if isinstance(item, h5py.Group):
-                made = new.require_group(name)
-            else:
-                made = new.create_dataset(name, data=_round(item[()], f"{name} in {source}"))
-            made.attrs.update(item.attrs)
+            def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
+                if isinstance(item, h5py.Group):
+                    made = new.require_group(name)
+                else:
+                    made = new.create_dataset(name, data=_round(item[()], f"{name} in {source}"))
+                made.attrs.update(item.attrs)
 
-        new.attrs.update(old.attrs)
-        old.visititems(copy)
+            new.attrs.update(old.attrs)
+            old.visititems(copy)
+    except (OSError, RuntimeError, KeyError) as error:  # all in memory, so no disk's
+        raise ValueError(
+            f"{WEIGHTS} must be as Keras wrote it. Received: {source}: {error}. Copy it again."
+        ) from error
     return halved.getvalue()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from depthlib.data.pairs import read_csv
 from depthlib.data.specs import SPECS, get_spec
+from depthlib.files import check_suffix
 from depthlib.networks.saving import export_half
 from depthlib.training.recipes import RECIPES, read_changes
 from depthlib.training.train import train
@@ -37,6 +38,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--verbose", type=int, default=2, help="1: a bar, 2: a line an epoch")
     arguments = parser.parse_intermixed_args(words)
     try:
+        if arguments.export:
+            check_suffix(arguments.export, ".keras")  # before hours of training
         recipe = RECIPES[arguments.recipe].change(**read_changes(arguments.changes))
         log = train(
             recipe,

@@ -153,10 +153,10 @@ def count_epochs(folder: Path, model: keras.Model, steps: int, epochs: int) -> i
     return counted // steps
 
 
-def read_log(folder: Path, done: int) -> pd.DataFrame:
+def read_log(folder: Path, done: int, column: str | None = None) -> pd.DataFrame:
     """The log of the `done` epochs, a row each; what comes after them a killed process left.
 
-    Errors: ValueError where a row is missing, or the file is no log.
+    Errors: ValueError where a row is missing, or `column` holds no numbers, or the file is no log.
     """
     if not done:
         return pd.DataFrame()
@@ -164,6 +164,8 @@ def read_log(folder: Path, done: int) -> pd.DataFrame:
     try:
         log = pd.read_csv(path, nrows=done)
         numbers = log[["epoch", "loss", "seconds"]].astype(float)
+        if column:  # may be empty where a network gave no number
+            log[column] = log[column].astype(float)
     except (FileNotFoundError, ValueError, KeyError) as error:
         held = str(error).strip()
     else:
@@ -183,20 +185,26 @@ class RunRecord(keras.callbacks.Callback):
     Where epochs are short last.keras waits, so that it takes at most a tenth of the time; a run
     that is killed then repeats a few of them. The last epoch is always written. `done` epochs of
     an earlier start are read back from log.csv; `metric` picks the best epoch by its validation
-    value. Without validation the best is the last. `keep` writes each epoch's network too, as
-    epochs/001.keras and so on, its weights as float16.
+    value. Without validation (None) the best is the last. `keep` writes each epoch's network too,
+    as epochs/001.keras and so on, its weights as float16. Errors: those of `read_log`; ValueError
+    where the best of the `done` epochs is gone.
     """
 
-    def __init__(self, folder: Path, done: int, metric: str, keep: bool = False) -> None:
+    def __init__(self, folder: Path, done: int, metric: str | None, keep: bool = False) -> None:
         super().__init__()
         self.folder = folder
         self.keep = keep
         self.portable: keras.Model | None = None
         self.validated: list = []
         self.saved, self.save_seconds = -math.inf, 0.0
-        self.column = f"val_{metric}"
+        self.column = metric and f"val_{metric}"
         self.sign = -1 if metric == "silog" else 1
-        self.log = read_log(folder, done)
+        self.log = read_log(folder, done, self.column)
+        if self._list_scores() and not (folder / BEST).exists():
+            raise ValueError(
+                f"{BEST} must be the best network of the {done} epochs so far. Received: {folder} "
+                f"without it. Put it back, or {_begin_anew(folder)}"
+            )
 
     def set_model(self, model: keras.Model) -> None:
         super().set_model(model)
@@ -221,9 +229,9 @@ class RunRecord(keras.callbacks.Callback):
         seconds = time.perf_counter() - self.started
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row = {"epoch": epoch + 1, **logs, "learning_rate": rate, "seconds": round(seconds, 2)}
-        earlier = [self.sign * value for value in self.log.get(self.column, [])]
+        earlier = max(self._list_scores(), default=-math.inf)
         self.log = pd.concat([self.log, pd.DataFrame([row])], ignore_index=True)
-        if self.sign * row.get(self.column, math.nan) > max(earlier, default=-math.inf):
+        if self.column and self.sign * row[self.column] > earlier:
             self._save(self.validated, self.folder / BEST)
         if self.keep:
             path = self.folder / EPOCHS / f"{epoch + 1:03}.keras"
@@ -239,8 +247,14 @@ class RunRecord(keras.callbacks.Callback):
             self.save_seconds = self.saved - start
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        if self.column not in self.log:
+        if self.column is None:
             self._save(self.network.get_weights(), self.folder / BEST)
+
+    def _list_scores(self) -> list[float]:
+        """What was validated so far, of each epoch that gave a number: the highest is the best."""
+        if self.column is None or self.log.empty:
+            return []
+        return [self.sign * value for value in self.log[self.column].dropna()]
 
     def _save(self, weights: list, path: Path) -> None:
         self.portable = self.portable or as_float32(self.network)

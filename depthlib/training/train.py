@@ -82,7 +82,8 @@ def train(
             compile_network(model, recipe, spec, recipe.epochs * len(batches))
             claim_folder(run_folder, run, model)
         done = count_epochs(run_folder, model, len(batches), recipe.epochs)
-        record = RunRecord(run_folder, done, _choose_metrics(recipe, pairs.spec)[0], keep_epochs)
+        metric = _choose_metrics(recipe, pairs.spec)[0] if len(validation) else None
+        record = RunRecord(run_folder, done, metric, keep_epochs)
         # A run without validation that is killed at its very end has only its best.keras to write.
         if done < recipe.epochs or not (run_folder / BEST).exists():
             averaging = [keras.callbacks.SwapEMAWeights()] if recipe.average else []

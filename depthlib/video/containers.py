@@ -47,12 +47,12 @@ class AviFile:
         options = [cv2.VIDEOWRITER_PROP_RAW_VIDEO, 1]
         code = cv2.VideoWriter.fourcc(*"MJPG")
         self._writer = cv2.VideoWriter(
-            str(path.absolute()), cv2.CAP_FFMPEG, code, fps, (width, height), options
+            str(path.absolute()), cv2.CAP_FFMPEG, code, float(fps), (width, height), options
         )
         if not self._writer.isOpened():
             raise OSError(
                 f"OpenCV cannot write {path}, {height}x{width} at {fps:g} frames/s. Choose a "
-                "folder that can be written to, or a rate from 1 to 120."
+                "folder that can be written to, or another size."
             )
 
     def write(self, rgb: np.ndarray) -> bool:
@@ -84,7 +84,7 @@ class Mp4File:
     """
 
     def __init__(self, path: Path, fps: float, height: int, width: int) -> None:
-        rate = Fraction(fps).limit_denominator(1001)
+        rate = Fraction(float(fps)).limit_denominator(1001)
         source = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {rate} -i -".split()
         # H.264 of 4:2:0 colour has even sides.
         even = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p"]

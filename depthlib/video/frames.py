@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import count, islice
-from math import inf
 from pathlib import Path
 
 import cv2
@@ -25,7 +24,8 @@ from depthlib.video.containers import AviFile, Mp4File, find_ffmpeg
 IMAGES = (".jpg", ".jpeg", ".png")
 URLS = ("http://", "https://", "rtsp://")
 CONTAINERS: dict[str, type[AviFile] | type[Mp4File]] = {".avi": AviFile, ".mp4": Mp4File}
-SLOWEST = 0.01  # frames a second: OpenCV ends the process below 0.001
+# Frames a second. OpenCV ends the process below 0.001, and loses frames of an .avi above 1,000.
+SLOWEST, FASTEST = 0.01, 1000
 STAMPS = 1000  # frames whose time stamps are compared with the rate that a file claims
 
 
@@ -98,15 +98,14 @@ def open_writer(
     becomes the frame's number. When the block fails or the process is killed, what is written
     stays: images, or a video called *.part.avi that plays; a video that had the target's name stays
     as it was. A part that an earlier run left stays too, and the next is called *.part2.avi.
-    Errors: ValueError for another suffix, a frame of another size, or an fps that is not above 0;
-    FileExistsError where the pattern finds files; IsADirectoryError where the target is a folder;
-    OSError where the disk is full, at once, with the number of frames that play.
+    Errors: ValueError for another suffix, a frame of another size, no frame, or an fps that is
+    not from SLOWEST to FASTEST; FileExistsError where the pattern finds files; IsADirectoryError
+    where the target is a folder; OSError where the disk is full, at once, with the number of frames
+    that play.
     """
     target = Path(target)
-    if not SLOWEST <= fps < inf:
-        raise ValueError(
-            f"`fps` must be finite and at least {SLOWEST}, above 0. Received: fps={fps}. Use 10."
-        )
+    if not SLOWEST <= fps <= FASTEST:
+        raise ValueError(f"`fps` must be from {SLOWEST} to {FASTEST}. Received: fps={fps}. Use 10.")
     images = "*" in target.stem and target.suffix in IMAGES
     if not images and target.suffix not in CONTAINERS:
         raise ValueError(
@@ -147,7 +146,8 @@ def protect_source(source: Path | str | int, target: Path | str) -> None:
             "another name."
         )
     folder = source if source.is_dir() else source.parent
-    if not (folder.is_dir() and target.parent.is_dir() and folder.samefile(target.parent)):
+    beside = folder.is_dir() and target.parent.is_dir() and folder.samefile(target.parent)
+    if not (beside and target.name):
         return
     for number in range(max(len(_find_images(source)), 1)):
         name = _name_image(target, number).name
@@ -328,9 +328,11 @@ def _write_video(
             yield write
         finally:
             container.close()
+        if not written:
+            raise ValueError(f"A video must have frames. Received: none for {target}.")
     except BaseException:
         if not written:
-            part.unlink()
+            part.unlink(missing_ok=True)  # where OpenCV cannot begin, it removes it
         raise
     if not _is_whole(part, written):
         raise _cut_short(container, part, written)

@@ -344,6 +344,11 @@ def replace_by_folder(path):
     path.mkdir()
 
 
+def replace_by_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
 HEADER = 192  # bytes
 PAIR = 32 * 48 * 5 + 4
 # Each changes the first of three shards.
@@ -375,6 +380,7 @@ DAMAGE = {
     "pairs in another order": swap_pairs,
     "another shard": lambda path: shutil.copy(path.with_name("00001.npy"), path),
     "a folder": replace_by_folder,
+    "a pipe": replace_by_pipe,
 }
 
 

@@ -326,6 +326,21 @@ def test_photos_of_other_colours_and_depths_become_8_bit_rgb(tmp_path):
         assert np.abs(rgb.astype(int) - expected).mean() < 8, name
 
 
+def test_values_that_opencv_would_take_for_black_are_refused(tmp_path):
+    path, pixels = tmp_path / "photo.img", PIXELS.tobytes()
+    for header, values in (
+        (b"Pf -1 ", PIXELS[..., 0].astype("<f4").tobytes()),
+        (b"P6 15 ", bytes(value >> 4 for value in pixels)),
+        (b"P5 1023 ", PIXELS[..., 0].astype(">u2").tobytes()),
+    ):
+        path.write_bytes(header.replace(b" ", b"\n48 32\n", 1).replace(b" ", b"\n") + values)
+        with pytest.raises(ValueError, match="8 or 16 bits a channel, and use them. .*photo.img"):
+            images.read_rgb(path)
+    for header, values in ((b"255", pixels), (b"65535", b"".join(bytes([v, v]) for v in pixels))):
+        path.write_bytes(b"P6\n48 32\n" + header + b"\n" + values)
+        assert np.array_equal(images.read_rgb(path), PIXELS)
+
+
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF", "TIFF"])
 def test_of_an_animation_the_first_frame_is_read(tmp_path, kind):
     others = [Image.fromarray(255 - PIXELS)] * 2

@@ -111,12 +111,30 @@ def test_index_csv_says_the_scenes_of_test_photos(tiny_nyu):
         ("/etc/1.jpg,1.png\n", "stay in its folder"),
         ("C:/1.jpg,1.png\n", "stay in its folder"),
         ("a\\..\\..\\1.jpg,1.png\n", "stay in its folder"),
+        ("1.jpg,\0.png\n", r"stay in its folder. Received: '\\x00.png' in .*pairs.csv"),
     ],
 )
 def test_a_csv_that_is_empty_malformed_or_leaves_its_folder_is_refused(tmp_path, text, message):
     (tmp_path / "pairs.csv").write_text(text)
     with pytest.raises(ValueError, match=message):
         read_csv(tmp_path / "pairs.csv", NYU_TRAIN)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zip", ".xz", ".bz2", ".zst", ".tar"])
+def test_a_csv_is_text_whatever_its_name(tmp_path, suffix):
+    (tmp_path / "1.jpg").touch()
+    path = tmp_path / f"pairs.csv{suffix}"
+    path.write_text("1.jpg,1.png\n")
+    assert len(read_csv(path, NYU_TRAIN)) == 1
+    path.write_bytes(b"\x1f\x8b\x08\x00")
+    with pytest.raises(ValueError, match="must hold `rgb,depth` rows. Received: .*pairs.csv"):
+        read_csv(path, NYU_TRAIN)
+
+
+def test_a_field_more_in_each_row_of_the_index_moves_no_scene(tiny_nyu):
+    root = tiny_nyu(tests=2)
+    (root / "index.csv").write_text("photo,scene\nnyu2_test/00000_colors.png,office_0003a,\n")
+    assert read_csv(root / "nyu2_test.csv", NYU_TEST).table["scene"].iloc[0] == "office_0003"
 
 
 def test_a_missing_csv_or_first_photo_is_named(tmp_path):
@@ -259,6 +277,9 @@ def test_a_split_of_one_scene_is_refused_unless_all_of_it_trains(tiny_nyu):
     pairs, _ = find_pairs(tiny_nyu(scenes=1), NYU_TRAIN)
     with pytest.raises(ValueError, match="two scenes"):
         split_by_scene(pairs, 0)
+    both, _ = find_pairs(tiny_nyu(scenes=2), NYU_TRAIN)
+    with pytest.raises(ValueError, match="leaves one to train.*2 scenes, validation=0.51"):
+        split_by_scene(both, 0, validation=0.51)
     training, _ = split_by_scene(pairs, 0, validation=0)
     assert training.digest() == pairs.digest()
 

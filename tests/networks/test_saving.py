@@ -1,12 +1,13 @@
 import subprocess
 import sys
+import zipfile
 
 import keras
 import numpy as np
 import pytest
 
 from depthlib.data.specs import SPECS
-from depthlib.networks.saving import VIEWS, export_half, load_model, load_models
+from depthlib.networks.saving import VIEWS, WEIGHTS, export_half, load_model, load_models
 from depthlib.networks.unet import build_unet
 from depthlib.prediction.predictor import Predictor
 from tests.tiny_networks import HEAD, photos
@@ -47,10 +48,28 @@ def test_a_weight_too_large_for_float16_is_refused_and_nothing_written(model, tm
     assert not (tmp_path / "half.keras").exists()
 
 
-def test_a_file_that_is_no_model_is_refused(tmp_path):
-    (tmp_path / "bad.keras").write_bytes(b"no model")
-    with pytest.raises(ValueError, match="must be a .keras file. Received: .*bad.keras"):
-        export_half(tmp_path / "bad.keras", tmp_path / "half.keras")
+def test_a_file_that_is_no_model_or_a_damaged_one_is_not_halved(model, tmp_path):
+    path = tmp_path / "bad.keras"
+
+    def refuse(said, target="half.keras"):
+        with pytest.raises(ValueError, match=f"{said}"):
+            export_half(path, tmp_path / target)
+        assert [path.name for path in tmp_path.iterdir()] == ["bad.keras"]
+
+    path.write_bytes(b"no model")
+    refuse("must be whole. Received: .*bad.keras")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "no model")
+    refuse("must hold model.weights.h5. Received: .*bad.keras")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model.weights.h5", "no weights")
+    refuse("must be as Keras wrote it. Received: .*bad.keras: ")
+    model.save(path)
+    refuse("must end in .keras. Received: .*half.zip", "half.zip")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    refuse("must be whole. Received: .*bad.keras, whose model.weights.h5 is damaged")
 
 
 def test_a_name_has_one_file_or_one_a_seed(model, tmp_path):
@@ -69,9 +88,19 @@ def test_a_file_that_is_no_model_or_half_a_model_is_refused_by_name(model, tmp_p
     with pytest.raises(ValueError, match="file that depthlib saved. Received: .*bad.keras"):
         load_model(path)
     model.save(path)
-    path.write_bytes(path.read_bytes()[:-2000])
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    path.write_bytes(whole[:-2000])
     with pytest.raises(ValueError, match="file that depthlib saved. Received: .*bad.keras"):
         load_model(path)
+    # Whole zip files, of which Keras makes other errors.
+    for name, text in (("config.json", "[" * 100_000), ("config.json", "null"), (WEIGHTS, "")):
+        with zipfile.ZipFile(path, "w") as archive:
+            for part, data in {**parts, name: text}.items():
+                archive.writestr(part, data)
+        with pytest.raises(ValueError, match="file that depthlib saved. Received: .*bad.keras"):
+            load_model(path)
 
 
 def test_a_model_that_carries_code_is_not_run(tmp_path):

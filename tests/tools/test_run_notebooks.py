@@ -65,6 +65,17 @@ def test_text_reaches_the_notebook_as_it_was_written(notebook, tmp_path):
     run_notebooks([(tmp_path / "small.ipynb", {"NAME": text})], tmp_path / "out")
 
 
+def test_a_notebook_as_run_never_replaces_its_source(notebook, tmp_path):
+    notebook("pass")
+    source = (tmp_path / "small.ipynb").read_bytes()
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "small.ipynb").symlink_to(tmp_path / "small.ipynb")
+    for output in (".", "runs", str(tmp_path)):
+        with pytest.raises(SystemExit, match="must not replace its source. Received: small.ipynb"):
+            main(["small.ipynb", "--output", output])
+    assert (tmp_path / "small.ipynb").read_bytes() == source
+
+
 def test_a_kernel_that_dies_leaves_its_last_words(notebook, tmp_path):
     notebook("import os\nos.write(2, b'no memory left')\nos.abort()")
     with pytest.raises(SystemExit, match="small.ipynb died.*\n.*runs/small.log"):

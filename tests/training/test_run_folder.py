@@ -242,6 +242,48 @@ def test_a_log_without_a_row_of_each_epoch_is_refused_by_name_and_stays(tmp_path
     assert text is None or path.read_bytes() == text.encode("utf-8", "surrogateescape")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (LOG.replace("0.5,0.001", "half,0.001"), "half"),
+        (LOG.replace("0.5,0.001", '"0,5",0.001'), "0,5"),
+        (LOG.replace("val_delta1", "delta1"), "val_delta1"),
+    ],
+)
+def test_a_log_that_does_not_say_which_epoch_was_best_is_refused_by_name(tmp_path, text, said):
+    (tmp_path / "log.csv").write_text(text)
+    (tmp_path / "best.keras").write_text("")
+    with pytest.raises(ValueError, match=f"Received: {tmp_path / 'log.csv'}: .*{said}.*Put the"):
+        run_folder.RunRecord(tmp_path, 4, "delta1")
+    assert len(run_folder.RunRecord(tmp_path, 4, None).log) == 4  # nothing validates there
+
+
+def test_a_run_whose_best_network_is_gone_does_not_end_without_one(tmp_path):
+    (tmp_path / "log.csv").write_text(LOG)
+    with pytest.raises(ValueError, match=f"best.keras must be .*Received: {tmp_path} without it"):
+        run_folder.RunRecord(tmp_path, 4, "delta1")
+    # None is due where no validation has given a number yet, or nothing validates.
+    (tmp_path / "log.csv").write_text(LOG.replace("0.5,0.001", ",0.001"))
+    for metric in ("delta1", None):
+        assert len(run_folder.RunRecord(tmp_path, 4, metric).log) == 4
+
+
+def test_an_epoch_without_a_number_hides_none_that_is_better(tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr(run_folder, "save_model", lambda model, path: saved.append(path.name))
+    (tmp_path / "best.keras").write_text("")
+    (tmp_path / "log.csv").write_text(LOG.replace("0.5,0.001", ",0.001", 1))
+    record = run_folder.RunRecord(tmp_path, 3, "delta1")
+    record.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
+    record.model.compile("sgd", "mse")
+    record.set_params({"epochs": 30})
+    for epoch, value in enumerate((0.4, 0.6), start=3):
+        record.on_epoch_begin(epoch)
+        record.on_test_end()
+        record.on_epoch_end(epoch, {"loss": 1.0, "val_delta1": value})
+    assert saved.count("best.keras") == 1
+
+
 def test_a_network_goes_on_only_whole_with_its_optimizer_and_after_whole_epochs(tmp_path):
     assert read_last(tmp_path) is None
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from depthlib.data.images import write_rgb
-from depthlib.video import frames
+from depthlib.video import containers, frames
 from depthlib.video.frames import open_frames, open_writer
 
 RED, GREEN, BLUE = (200, 30, 20), (20, 180, 40), (10, 40, 190)
@@ -144,8 +144,7 @@ def test_what_is_no_video_is_refused(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"no video")
     with pytest.raises(ValueError, match="FFmpeg decodes. Received: .*a.mp4, 8 bytes"):
         open_frames(tmp_path / "a.mp4")
-    with open_writer(tmp_path / "empty.avi", 10, HEIGHT, WIDTH):
-        pass
+    containers.AviFile(tmp_path / "empty.avi", 10, HEIGHT, WIDTH).close()
     with pytest.raises(ValueError, match="must have frames. Received: none.*empty.avi"):
         open_frames(tmp_path / "empty.avi")
 
@@ -190,9 +189,9 @@ def test_a_target_that_would_not_survive_a_cut_is_refused(tmp_path, name):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("fps", [0, -1, 1e-4, float("nan"), float("inf")])
-def test_a_rate_of_nothing_is_refused(fps, tmp_path):
-    with pytest.raises(ValueError, match="above 0. Received: fps="):
+@pytest.mark.parametrize("fps", [0, -1, 1e-4, 1001, 10**400, float("nan"), float("inf")])
+def test_a_rate_that_no_video_has_is_refused(fps, tmp_path):
+    with pytest.raises(ValueError, match="from 0.01 to 1000. Received: fps="):
         write_all(tmp_path / "a.avi", [plain(RED)], fps=fps)
 
 
@@ -374,3 +373,23 @@ def test_a_url_that_gives_no_video_is_refused_without_its_password(served):
             open_frames(f"{url.replace('//', '//me:secret@')}/{name}")
         assert f"Received: {url}/{name}," in str(caught.value)
         assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.avi", "a.mp4"])
+def test_a_video_without_a_frame_leaves_the_one_that_was_there(name, tmp_path):
+    if name == "a.mp4":
+        pytest.importorskip("imageio_ffmpeg")
+    write_all(tmp_path / name, [plain(RED)], fps=np.float32(10))
+    held = (tmp_path / name).read_bytes()
+    with pytest.raises(ValueError, match=f"must have frames. Received: none for .*{name}"):
+        with open_writer(tmp_path / name, 10, HEIGHT, WIDTH):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_bytes() == held
+
+
+def test_a_size_that_no_video_has_is_refused_by_name(tmp_path):
+    with pytest.raises(OSError, match="cannot write .*a.part.avi, 0x0 at 10 frames/s"):
+        with open_writer(tmp_path / "a.avi", 10, 0, 0):
+            pass
+    assert not any(tmp_path.iterdir())

@@ -327,7 +327,7 @@ def test_the_network_alone_is_timed_without_its_first_call():
 
 
 def test_a_rate_of_nothing_is_not_taken_for_the_source_s(folder, tmp_path):
-    with pytest.raises(ValueError, match="above 0. Received: fps=0"):
+    with pytest.raises(ValueError, match="from 0.01 to 1000. Received: fps=0"):
         predict_video(FakePredictor(), folder, tmp_path / "a.avi", fps=0)
 
 
