@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import shutil
-import stat
 import sys
 import threading
 import zlib
@@ -215,9 +214,7 @@ class DecodedPairs:
         shard = self._shards[number]
         due = len(shard.header) + len(shard.rows) * self._record.itemsize
         try:
-            if not stat.S_ISREG(shard.path.stat().st_mode):  # a pipe would never open
-                return "it is no regular file"
-            with FileIO(shard.path) as file:
+            with _OpenFile(shard.path) as file:
                 size = os.fstat(file.fileno()).st_size
                 if size != due:
                     return f"it has {size} bytes, not {due}"
@@ -363,7 +360,14 @@ class _Shard:
 
 
 class _OpenFile(FileIO):
-    """Is closed when nothing holds it any more, and warns of nothing then."""
+    """Is closed when nothing holds it any more, and warns of nothing then.
+
+    Something else in a file's place, such as a pipe, has no bytes, instead of a wait for them.
+    """
+
+    def __init__(self, path: Path):
+        wait_not = getattr(os, "O_NONBLOCK", 0)  # which Windows has not, and no such pipes
+        super().__init__(path, opener=lambda name, flags: os.open(name, flags | wait_not))
 
     def __del__(self) -> None:
         self.close()
