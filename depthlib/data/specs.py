@@ -111,11 +111,7 @@ class DatasetSpec:
 
         What the template does not name is "".
         """
-        match = _pattern(template).search(path)
-        if match is None:
-            return None
-        fields = match.groupdict()
-        return fields.get("scene", ""), fields.get("frame", "")
+        return match_template(path, template)
 
     def scene_of(self, photo: str) -> str:
         """The base scene of a photo; the photo's own name where its path does not say it."""
@@ -129,6 +125,15 @@ def base_scene(folder: str) -> str:
     NYU's 284 training folders are 249 scenes: `living_room_0038a_out` and `…b_out` are one room.
     """
     return re.sub(r"(?<=\d)[a-z]$", "", folder.removesuffix("_out"))
+
+
+def match_template(path: str, template: str) -> tuple[str, str] | None:
+    """(scene, frame) of a POSIX path that ends as `template` says: see `DatasetSpec.key_of`."""
+    match = _pattern(template).search(path)
+    if match is None:
+        return None
+    fields = match.groupdict()
+    return fields.get("scene", ""), fields.get("frame", "")
 
 
 @cache
