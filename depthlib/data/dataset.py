@@ -19,7 +19,12 @@ from depthlib.data.scenes import KNOWN, describe_scenes, tell_scenes
 from depthlib.data.specs import KITTI_IMPROVED, KITTI_RAW, NYU_TEST, NYU_TRAIN, SPECS, DatasetSpec
 from depthlib.data.splits import group_unknown, split_by_scene, split_last, warn_of_near_copies
 
-_KNOWN = (NYU_TRAIN, NYU_TEST, KITTI_RAW, KITTI_IMPROVED)  # told by the names of their folders
+_KNOWN = {  # by the names of their CSVs; told by the names of their folders
+    "nyu2_train": NYU_TRAIN,
+    "nyu2_test": NYU_TEST,
+    "kitti_raw": KITTI_RAW,
+    "kitti_improved": KITTI_IMPROVED,
+}
 _SIDES = ("train", "val", "test")
 
 
@@ -89,7 +94,8 @@ def check_dataset(
         sides[name], problem, summary = check_pairs(pairs, most)
         problems.append(problem)
         summaries.append(summary.set_axis([name]))
-    return replace(dataset, sides=sides), pd.concat(problems), pd.concat(summaries)
+    found = pd.concat(problems, ignore_index=True)
+    return replace(dataset, sides=sides), found, pd.concat(summaries)
 
 
 def set_test_aside(dataset: Dataset, share: float, seed: int = 0) -> Dataset:
@@ -182,14 +188,16 @@ def describe_sides(dataset: Dataset, seed: int = 0, validation: float = 0.0) -> 
 def _find_known(folder: Path) -> Dataset | None:
     """NYU's or KITTI's own folder."""
     sides, left, notes = {}, [], []
-    for spec in _KNOWN:
+    for name, spec in _KNOWN.items():
         try:
-            sides[spec.name], lonely = find_pairs(folder, spec)
+            sides[name], lonely = find_pairs(folder, spec)
         except FileNotFoundError:
             continue
         left.append(lonely)
         notes.append(f"Layout and encoding, certain: {spec.name}, by the names of its folders.")
-    return Dataset(sides, pd.concat(left), tuple(notes)) if sides else None
+    if not sides:
+        return None
+    return Dataset(sides, pd.concat(left, ignore_index=True), tuple(notes))
 
 
 def _find_description(folder: Path) -> Path | None:
