@@ -16,7 +16,7 @@ MAPS = {
 }  # fmt: skip
 # What a heading calls its columns, without _path, _file and the like.
 COLUMNS = {
-    "rgb": {"rgb", "photo", "image", "img", "color", "colour", "picture", "file", "frame", "input"},
+    "rgb": {"rgb", "photo", "image", "img", "color", "colour", "picture", "file", "input"},
     "depth": {
         "depth", "depth_map", "depthmap", "map", "gt", "ground_truth", "label", "target",
         "disparity", "disp",
@@ -26,6 +26,7 @@ COLUMNS = {
 }  # fmt: skip
 _ENDS = re.compile(r"_?(path|paths|file|filename|name)s?$")
 _SPACES = r"\s+"
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ufeff]")
 _SEPARATORS = (",", ";", "\t", _SPACES)
 
 
@@ -95,8 +96,8 @@ def why_unlistable(path: str) -> str:
         return "its name is no UTF-8: rename it"
     if "\\" in path:
         return "a backslash in its name, which parts folders in a CSV: rename it"
-    if not path.isprintable():
-        return "a character in its name that cannot be printed: rename it"
+    if _CONTROLS.search(path):
+        return "a control character in its name: rename it"
     if path != path.strip():
         return "a space at an end of its name: rename it"
     if re.match("[A-Za-z]:", path):
@@ -161,8 +162,15 @@ def _name_columns(fields: Sequence[str]) -> list[str]:
     names = []
     for field in fields:
         own = field.strip().lower().replace(" ", "_").replace("-", "_")
-        short = _ENDS.sub("", own) or "file"
+        short = _ENDS.sub("", own) or own
         names.append(next((name for name, words in COLUMNS.items() if short in words), own))
+    for name in ("rgb", "depth"):  # of rgb and image, rgb is the photo
+        exact = [field.strip().lower() == name for field in fields]
+        if sum(exact) == 1:
+            names = [
+                field.strip().lower() if found == name and not same else found
+                for field, found, same in zip(fields, names, exact, strict=True)
+            ]
     return names
 
 

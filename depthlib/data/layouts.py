@@ -78,7 +78,7 @@ def find_layout(
     Errors: FileNotFoundError for a missing folder, or one without a pair; ValueError where several
     files could be one photo's map.
     """
-    folder = Path(folder)
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100  # Path.absolute leaves ..
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}. Give the one that holds the data.")
     lists = _find_lists(folder, photos, depth)
@@ -86,8 +86,7 @@ def find_layout(
         return _join_lists(folder, lists, tolerance)
     root = _common_root(folder, photos, depth)
     junk: list[str] = []
-    files = _walk(root, junk) if root != folder or not (photos and depth) else None
-    chosen, scenes = _choose_files(root, folder, photos, depth, files, junk)
+    chosen, scenes = _choose_files(root, folder, photos, depth, junk)
     rows, matched = _match(chosen["rgb"], chosen["depth"], tolerance)
     paired = {name for row in rows for name in row}
     left = [(name, NO_MAP) for name in chosen["rgb"] if name not in paired]
@@ -140,7 +139,6 @@ def _choose_files(
     folder: Path,
     photos: str | None,
     depth: str | None,
-    files: list[str] | None,
     junk: list[str],
 ) -> tuple[dict[str, dict[str, Key]], dict[str, str]]:
     """The files of each role (rgb, depth, other) with their keys, and scenes that patterns say."""
@@ -151,10 +149,11 @@ def _choose_files(
             chosen[role] = _find_named(root, folder, word, junk, scenes if role == "rgb" else {})
     taken = chosen["rgb"].keys() | chosen["depth"].keys()
     if not (photos and depth):
-        by_role = _tell_roles(root, [name for name in files or () if name not in taken])
-        for role, names in by_role.items():
+        start = len(folder.relative_to(root).parts)
+        files = _walk(root, junk, folder)
+        for role, names in _tell_roles(root, [f for f in files if f not in taken]).items():
             if role == "other" or not chosen[role]:
-                chosen[role] = {name: _make_key(name) for name in names}
+                chosen[role] = {name: _make_key(name, start) for name in names}
     for name in chosen["rgb"].keys() & chosen["depth"].keys():
         raise ValueError(
             f"A photo and its depth must be two files. Received: {name} for both. Name other "
@@ -167,12 +166,11 @@ def _find_named(
     root: Path, folder: Path, word: str, junk: list[str], scenes: dict[str, str]
 ) -> dict[str, Key]:
     """The files that a user's word means, with their keys."""
-    place = folder / word
+    place = Path(os.path.normpath(folder / word))  # without ..
     if place.is_dir():
-        start = place.relative_to(root) if place.is_relative_to(root) else place
+        start = place.relative_to(root)
         names = _walk(root, junk, root / start)
-        depth = len(start.parts)
-        return {name: _make_key("/".join(PurePosixPath(name).parts[depth:])) for name in names}
+        return {name: _make_key(name, len(start.parts)) for name in names}
     template = _as_template(word)
     if template is None:
         raise FileNotFoundError(
@@ -262,10 +260,12 @@ def _role_by_format(path: Path) -> str:
         return "rgb"
 
 
-def _make_key(name: str) -> Key:
+def _make_key(name: str, start: int = 0) -> Key:
+    """The key of a path without its first `start` folders."""
     path = PurePosixPath(name)
-    places = tuple(part.lower() for part in path.parts[:-1] if not is_role(part))
-    sides = tuple(part.lower() for part in path.parts[:-1] if _side_of(part))
+    folders = [part.lower() for part in path.parts[start:-1]]
+    sides = [part for part in folders if _side_of(part)]
+    places = [part for part in folders if not is_role(part)]
     return (*sides, *places), _reduce(path.stem)
 
 
@@ -454,16 +454,14 @@ def _read_times(path: Path, root: Path) -> list[tuple[float, str]]:
 
 def _common_root(folder: Path, photos: str | None, depth: str | None) -> Path:
     """The folder itself, or where photos or depth lie outside it, the one that holds all."""
-    outside = [
+    places = [
         Path(os.path.normpath(folder / word))
         for word in (photos, depth)
         if word and (folder / word).is_dir()
     ]
-    base = Path(os.path.normpath(folder))
-    if all(place.is_relative_to(base) for place in outside):
+    if all(place.is_relative_to(folder) for place in places):
         return folder
-    places = [str(place.absolute()) for place in [*outside, base]]
-    return Path(os.path.commonpath(places[:-1] if len(outside) == 2 else places))
+    return Path(os.path.commonpath(places if len(places) == 2 else [*places, folder]))
 
 
 def _describe_nothing(

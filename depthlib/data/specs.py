@@ -123,7 +123,10 @@ def base_scene(folder: str) -> str:
     """The scene that a folder shows: its name without `_out` and without a trailing letter.
 
     NYU's 284 training folders are 249 scenes: `living_room_0038a_out` and `…b_out` are one room.
+    So are ScanNet's scans `scene0000_00` and `scene0000_01`.
     """
+    if scan := re.fullmatch(r"(scene\d{4})_\d{2}", folder):
+        return scan[1]
     return re.sub(r"(?<=\d)[a-z]$", "", folder.removesuffix("_out"))
 
 
