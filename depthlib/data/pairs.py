@@ -195,42 +195,43 @@ def _natural(key: tuple[str, ...]) -> list:
 def _find_root(
     table: pd.DataFrame, path: Path, root: Path | str | None
 ) -> tuple[pd.DataFrame, Path]:
-    """The table with paths relative to the folder in which its first pair is, and that folder."""
+    """The table with paths relative to the folder in which its first photo is, and that folder."""
     asked = [Path(place) for place in (root or os.environ.get(ROOT),) if place]
     places = asked if root else [path.parent, path.parent.parent, *asked]
-    first = [str(name) for name in table.loc[0, ["rgb", "depth"]]]
-    for place in places:
-        names = [_relative(name, place, place in asked) for name in first]
-        if all((place / name).exists() for name in names):
-            break
-    else:
-        place = places[0]
+    first = str(table["rgb"].iat[0])
+    found = [place for place in places if _holds(place, _relative(first, place, place in asked))]
+    place = found[0] if found else places[0]
     for column in ("rgb", "depth"):
-        names = [_relative(str(name), place, place in asked) for name in table[column]]
-        for name in names:
-            refuse_escape(name, path)
-        table[column] = names
-    photo = place / str(table["rgb"].iat[0])
-    if not photo.exists():
+        table[column] = [
+            _relative(str(n), place, place in asked, bool(found)) for n in table[column]
+        ]
+        for name in table[column]:
+            refuse_escape(str(name), path)
+    if not found:
         raise FileNotFoundError(
-            f"There is no {photo}, the first photo of {path}. Put the images beside "
+            f"There is no {place / first}, the first photo of {path}. Put the images beside "
             f"the CSV, name their folder by `root` or the environment variable {ROOT}, or make the "
             "CSV again with make_dataset.ipynb."
         )
     return table, place
 
 
-def _relative(name: str, place: Path, asked: bool) -> str:
-    """A path as it is, but absolute ones relative to a place that was asked for.
+def _relative(name: str, place: Path, asked: bool, found: bool = False) -> str:
+    """A path as it is; an absolute one relative to `place`, where that was asked for.
 
-    BTS's lists begin each path with / that are in the list's folder: they are taken there, too.
+    BTS's lists begin each path with / though they mean files in the list's folder: that is what
+    they are taken for, once the first of them is `found` there.
     """
     if not name.startswith("/") and not re.match("[A-Za-z]:/", name):
         return name
     if asked and Path(name).is_relative_to(place):
         return Path(name).relative_to(place).as_posix()
     inside = name.lstrip("/")
-    return inside if (place / inside).exists() else name
+    return inside if found or _holds(place, inside) else name
+
+
+def _holds(place: Path, name: str) -> bool:
+    return not Path(name).is_absolute() and (place / name).exists()
 
 
 def _spec_of_paths(rgb: str, depth: str, path: Path) -> DatasetSpec:

@@ -40,19 +40,9 @@ ROLE_WORDS = {
 }  # fmt: skip
 SPLIT_WORDS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 _FILLERS = {
-    "data",
-    "raw",
-    "sync",
-    "out",
-    "undistorted",
-    "filtered",
-    "aligned",
-    "registered",
-    "png",
-    "16bit",
-    "8bit",
-    "mm",
-}
+    "data", "raw", "sync", "out", "undistorted", "filtered", "aligned", "registered", "png",
+    "16bit", "8bit", "mm",
+}  # fmt: skip
 
 HASH_SIDE = 16  # a hash has its square in bits
 # Of 1.9 million pairs of NYU's, Places' and 530 houses' photos none was nearer than 55 of 256 bits;

@@ -3,7 +3,11 @@ import re
 import shutil
 import struct
 
+import cv2
+import numpy as np
+
 from depthlib.data.checks import check_pairs
+from depthlib.data.dataset_file import make_spec
 from depthlib.data.pairs import read_csv
 from depthlib.data.specs import NYU_TRAIN
 
@@ -51,3 +55,42 @@ def test_a_check_goes_on_past_files_of_any_kind_and_names_each(tiny_nyu):
         strict=True,
     ):
         assert re.search(name, problem)
+
+
+def test_all_headers_are_read_and_what_looks_odd_is_decoded(tmp_path, write_pairs):
+    names = [(f"rgb/{n}.jpg", f"depth/{n}.png") for n in range(9)]
+    write_pairs(tmp_path, names)
+    (tmp_path / "rgb/1.jpg").write_bytes(b"")
+    photo = tmp_path / "rgb/2.jpg"
+    photo.write_bytes(photo.read_bytes()[:-40])
+    depth = tmp_path / "depth/3.png"
+    depth.write_bytes(depth.read_bytes()[:-30])
+    shutil.copy(tmp_path / "rgb/4.jpg", tmp_path / "depth/4.png")
+    cv2.imwrite(
+        str(tmp_path / "depth/5.png"),
+        np.linspace(900, 4000, 2560).reshape(40, 64).astype(np.uint16),
+    )
+    cv2.imwrite(str(tmp_path / "depth/6.png"), np.arange(48 * 64).reshape(48, 64).astype(np.uint8))
+    (tmp_path / "depth/7.png").unlink()
+    (tmp_path / "pairs.csv").write_text("".join(f"{a},{b}\n" for a, b in names))
+    pairs = read_csv(tmp_path / "pairs.csv", make_spec("own", metres_per_count=0.001))
+    sound, problems, summary = check_pairs(pairs, most=0)
+    assert sound.table["rgb"].tolist() == ["rgb/0.jpg", "rgb/8.jpg"]
+    found = dict(problems.to_numpy().tolist())
+    for number, words in enumerate(
+        ("0 bytes", "cut off", "cut off", "of uint8", "40x64", "of uint8", "7.png"), start=1
+    ):
+        assert re.search(words, found[f"rgb/{number}.jpg"]), (number, found)
+    assert summary.loc["own", ["pairs", "scenes", "checked"]].tolist() == [2, "unknown", 0]
+    assert summary.loc["own", "sizes"] == "48x64"
+
+
+def test_a_sound_header_is_enough_unless_pixels_are_asked_for(tmp_path, write_pairs):
+    names = [(f"rgb/{n}.jpg", f"depth/{n}.png") for n in range(5)]
+    write_pairs(tmp_path, names)
+    cv2.imwrite(str(tmp_path / "depth/2.png"), np.zeros((48, 64), np.uint16))
+    (tmp_path / "pairs.csv").write_text("".join(f"{a},{b}\n" for a, b in names))
+    pairs = read_csv(tmp_path / "pairs.csv", make_spec("own", metres_per_count=0.001))
+    counts = {most: len(check_pairs(pairs, most)[0]) for most in (0, 1, 3, None)}
+    assert counts == {0: 5, 1: 5, 3: 4, None: 4}  # of 3, the middle one is read
+    assert check_pairs(pairs, 3)[2]["checked"].tolist() == [2]

@@ -1,9 +1,14 @@
 import os
 import time
+from dataclasses import replace
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from depthlib.data.dataset_file import make_spec, write_dataset_file
 from depthlib.data.pairs import (
+    Pairs,
     find_pairs,
     read_csv,
     split_by_scene,
@@ -192,3 +197,123 @@ def test_all_of_nyu_is_listed_written_read_and_split_without_reading_an_image(tm
     )
     print(f"{time.process_time() - started:.1f} s for {len(pairs)} pairs")
     assert (len(pairs), len(training), len(validation)) == (50_688, 20_000, 5_000)
+
+
+OWN = make_spec("own", metres_per_count=0.001)
+
+
+def test_a_spec_is_a_name_a_file_the_file_beside_the_csv_or_what_paths_say(tiny_nyu, tmp_path):
+    root = tiny_nyu()
+    assert read_csv(root / "nyu2_train.csv").spec is NYU_TRAIN
+    assert read_csv(root / "nyu2_test.csv", "nyu_test").spec is NYU_TEST
+    write_dataset_file(replace(OWN, max_depth=7.5), tmp_path / "room.json")
+    for spec in (tmp_path / "room.json", str(tmp_path / "room.json")):
+        assert read_csv(root / "nyu2_test.csv", spec).spec.max_depth == 7.5
+    write_dataset_file(OWN, root / "dataset.json")
+    assert read_csv(root / "nyu2_test.csv").spec == OWN
+    write_dataset_file(replace(OWN, name="mine"), root / "nyu2_test.json")
+    assert read_csv(root / "nyu2_test.csv").spec.name == "mine"
+
+
+def test_depth_of_which_nothing_says_how_it_is_stored_is_refused_with_a_file_to_write(tmp_path):
+    (tmp_path / "odd.csv").write_text("a.jpg,b.png\n")
+    (tmp_path / "a.jpg").touch()
+    with pytest.raises(ValueError, match="must be said") as caught:
+        read_csv(tmp_path / "odd.csv")
+    example = str(caught.value).partition("such as\n")[2].partition("(0.001")[0]
+    assert len(example.strip().splitlines()) == 5
+    (tmp_path / "dataset.json").write_text(example)
+    assert read_csv(tmp_path / "odd.csv").spec.metres_per_count == 0.001
+    with pytest.raises(ValueError, match="`spec` must be one of nyu_train"):
+        read_csv(tmp_path / "odd.csv", "nyu")
+    with pytest.raises(FileNotFoundError, match="no file .*gone.json"):
+        read_csv(tmp_path / "odd.csv", tmp_path / "gone.json")
+
+
+@pytest.mark.parametrize("name", ["pairs.csv", "index.csv"])
+def test_a_csv_with_a_heading_beside_two_folders_is_read_whatever_its_name(
+    tmp_path, write_pairs, name
+):
+    write_pairs(tmp_path, [("rgb/1.jpg", "depth/1.png")])
+    (tmp_path / name).write_text("rgb,depth\nrgb/1.jpg, depth/1.png\n")
+    pairs = read_csv(tmp_path / name, OWN)
+    assert pairs.table[["rgb", "depth"]].to_numpy().tolist() == [["rgb/1.jpg", "depth/1.png"]]
+    assert pairs.scenes == "unknown" and pairs.load()[1][0].shape == (48, 64)
+    if name == "index.csv":
+        (tmp_path / "b.csv").write_text("rgb/1.jpg,depth/1.png\n")
+        assert len(read_csv(tmp_path / "b.csv", OWN)) == 1
+
+
+def test_a_list_of_bts_has_rooms_by_its_folders_and_stays_in_its_folder(tmp_path):
+    names = [f"{room}/{kind}_0{n}" for room in ("den_1a", "den_1b", "attic_2") for n in (1, 2)
+             for kind in ("rgb",)]  # fmt: skip
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.jpg").touch()
+    lines = [f"/{n}.jpg /{n.replace('rgb', 'sync_depth')}.png 518.8579\n" for n in names]
+    (tmp_path / "list.txt").write_text("".join(lines))
+    pairs = read_csv(tmp_path / "list.txt", NYU_TRAIN)
+    assert (pairs.scenes, sorted(set(pairs.table["scene"]))) == ("known", ["attic_2", "den_1"])
+    assert pairs.rgb_path(0) == tmp_path / "den_1a/rgb_01.jpg"
+    own = replace(OWN, focal_column="focal", scenes="folder")
+    assert read_csv(tmp_path / "list.txt", own).table["focal"].tolist() == [518.8579] * 6
+    with pytest.raises(ValueError, match="must have a column 'fx'.*Received: rgb, depth, focal"):
+        read_csv(tmp_path / "list.txt", replace(OWN, focal_column="fx"))
+
+
+def test_a_csv_elsewhere_finds_its_photos_where_the_user_says(tmp_path, write_pairs, monkeypatch):
+    data, csv = tmp_path / "input/set", tmp_path / "working/pairs.csv"
+    write_pairs(data, [("rgb/1.jpg", "depth/1.png")])
+    pairs, _ = find_pairs(data, replace(OWN, photo="rgb/{frame}.*", depth="depth/{frame}.png"))
+    write_csv(pairs, csv, elsewhere=True)
+    with pytest.raises(FileNotFoundError, match="name their folder by `root`.*DEPTHLIB_DATA"):
+        read_csv(csv, OWN)
+    assert read_csv(csv, OWN, root=data).rgb_path(0) == data / "rgb/1.jpg"
+    csv.write_text(f"{data}/rgb/1.jpg,{data}/depth/1.png\n")
+    with pytest.raises(ValueError, match="must stay in its folder"):
+        read_csv(csv, OWN)
+    for root in (data, "/"):
+        pairs = read_csv(csv, OWN, root=root)
+        assert (pairs.root, pairs.rgb_path(0)) == (Path(root), data / "rgb/1.jpg")
+    monkeypatch.setenv("DEPTHLIB_DATA", str(data))
+    assert read_csv(csv, OWN).table["rgb"][0] == "rgb/1.jpg"
+    csv.write_text("../set/rgb/1.jpg,../set/depth/1.png\n")
+    with pytest.raises(ValueError, match="must stay in its folder"):
+        read_csv(csv, OWN, root=data)
+
+
+def test_pairs_of_an_own_layout_are_written_with_their_scenes_and_read_back(tmp_path):
+    names = ["12:30:05", "²", "#1", "a,b"]
+    for name in names:
+        for place in ("a", "b"):
+            (tmp_path / place).mkdir(exist_ok=True)
+            (tmp_path / place / f"{name}.jpg").touch()
+            (tmp_path / place / f"{name}.npy").touch()
+    spec = replace(OWN, photo="{scene}/{frame}.jpg", depth="{scene}/{frame}.npy",
+                   scenes="column:scene")  # fmt: skip
+    table = pd.DataFrame({
+        "rgb": [f"{p}/{n}.jpg" for p in "ab" for n in names],
+        "depth": [f"{p}/{n}.npy" for p in "ab" for n in names],
+        "scene": [f"room {p}" for p in "ab" for n in names],
+    })  # fmt: skip
+    pairs = Pairs(tmp_path, table, spec)
+    write_csv(pairs, tmp_path / "pairs.csv")
+    again = read_csv(tmp_path / "pairs.csv", spec)
+    assert again.table.equals(table) and again.scenes == "known"
+    unlistable = replace(pairs, table=table.assign(rgb="a\rb.jpg"))
+    with pytest.raises(ValueError, match=r"name its files. Received: 'a\\rb.jpg'.*rename"):
+        write_csv(unlistable, tmp_path / "pairs.csv")
+
+
+def test_hidden_files_are_no_pairs_and_names_that_no_csv_holds_are_left_out(tiny_nyu):
+    root = tiny_nyu(scenes=1, frames=3)
+    room = root / "nyu2_train/room_0001_out"
+    for suffix in ("jpg", "png"):
+        (room / f"._1.{suffix}").touch()
+        (room / f"3.{suffix}").rename(room / f"3\\x.{suffix}")
+        hidden = root / "nyu2_train/.ipynb_checkpoints"
+        hidden.mkdir(exist_ok=True)
+        (hidden / f"1.{suffix}").touch()
+    pairs, left = find_pairs(root, NYU_TRAIN)
+    assert [Path(name).name for name in pairs.table["rgb"]] == ["1.jpg", "2.jpg"]
+    assert len(left) == 2 and left["problem"].str.contains("backslash").all()

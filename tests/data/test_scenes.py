@@ -84,12 +84,13 @@ def test_folders_that_say_what_a_file_is_are_no_places():
 def test_frames_of_a_video_and_near_copies_are_one_group(tmp_path, write_pairs):
     first = [f"rgb/{n:04d}.jpg" for n in range(1, 5)]
     second = [f"rgb/{n:04d}.jpg" for n in range(50, 53)]
-    for like, photos in ((7, first), (8, second), (7, ["other/zz.png"])):
+    for like, photos in ((7, first), (8, second)):
         write_pairs(tmp_path, [(p, f"depth/{p}.png") for p in photos], like)
     (tmp_path / "rgb/broken.jpg").write_bytes(b"no image")
-    photos = [*second, *first, "other/zz.png", "rgb/broken.jpg"]
+    (tmp_path / "a copy.jpg").write_bytes((tmp_path / first[2]).read_bytes())
+    photos = [*second, *first, "rgb/broken.jpg", "a copy.jpg"]
     groups = group_frames(tmp_path, photos)
-    assert groups == [*["0050"] * 3, *["zz"] * 5, "broken"]
+    assert groups == [*["0050"] * 3, *["a copy"] * 4, "broken", "a copy"]
 
 
 def test_groups_whose_first_photos_have_one_name_have_names_of_their_own(tmp_path, write_pairs):
