@@ -47,7 +47,8 @@ def make_dataset(
     dataset = set_test_aside(add_focal(dataset, focal), test)
     print(summary.round(3).to_string())
     print(describe_sides(dataset).to_string())
-    print(*dataset.notes[-1:] if test else "", sep="")
+    if test:
+        print(dataset.notes[-1])
     written = write_dataset(dataset, out)
     shown = dataset.first.spread(4)
     figure = show_overlays(*shown.load(), shown.spec.unit)
