@@ -4,10 +4,11 @@ import csv
 import io
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from depthlib.data.arrays import SUFFIXES as ARRAYS
 from depthlib.data.inputs import PHOTOS
 
 MAPS = {
@@ -202,8 +203,11 @@ def _name_by_content(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _is_file(field: str) -> bool:
-    suffix = Path(field.strip().replace("\\", "/")).suffix.lower()
-    return suffix in PHOTOS | MAPS
+    path = PurePosixPath(field.strip().replace("\\", "/"))
+    if path.suffix.lower() in PHOTOS | MAPS:
+        return True
+    # A place in a file of arrays: nyu_depth_v2_labeled.mat/depths/12
+    return any(Path(part).suffix.lower() in ARRAYS for part in path.parts[:-1])
 
 
 def _is_number(field: str) -> bool:

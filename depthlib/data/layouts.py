@@ -15,6 +15,7 @@ from depthlib.data.csv_tables import MAPS, why_unlistable
 from depthlib.data.inputs import PHOTOS, is_junk
 from depthlib.data.scenes import ROLE_WORDS, is_role, split_words
 from depthlib.data.specs import match_template
+from depthlib.data.stacks import find_stacks
 from depthlib.files import natural_key
 
 TOLERANCE = 0.02  # seconds between a photo and its map, as TUM's associate.py has it
@@ -151,6 +152,12 @@ def _choose_files(
     if not (photos and depth):
         start = len(folder.relative_to(root).parts)
         files = _walk(root, junk, folder)
+        stacks = find_stacks(root, files) if not (photos or depth) else {}
+        for file, stack in stacks.items():
+            for photo, depth_map, place in stack.pairs(file):
+                chosen["rgb"][photo] = chosen["depth"][depth_map] = ((file,), place)
+                scenes |= {photo: stack.scenes[int(place)]} if stack.scenes else {}
+        taken |= stacks.keys()
         for role, names in _tell_roles(root, [f for f in files if f not in taken]).items():
             if role == "other" or not chosen[role]:
                 chosen[role] = {name: _make_key(name, start) for name in names}
