@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from depthlib.data.encodings import refuse_other_encoding
 from depthlib.data.images import read_pair
 from depthlib.data.specs import DatasetSpec, base_scene
 from depthlib.files import natural_key, refuse_escape, write_bytes
@@ -137,7 +138,11 @@ def check_pairs(pairs: Pairs, most: int | None = None) -> tuple[Pairs, pd.DataFr
 
     `most` caps how many are decoded, evenly spaced (None: all); what is not decoded counts as
     sound if it is no duplicate. Problems: file, problem. Summary: a row of counts, sizes, depths.
+    Errors: ValueError where the maps together show another encoding than the spec's.
     """
+    doubt = refuse_other_encoding([pairs.depth_path(i) for i in range(len(pairs))], pairs.spec)
+    if doubt:
+        print(doubt, flush=True)
     duplicate = pairs.table.duplicated(["rgb", "depth"]).to_numpy()
     problems = [(name, "duplicate row") for name in pairs.table["rgb"][duplicate]]
     sound = ~duplicate
