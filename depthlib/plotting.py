@@ -187,6 +187,28 @@ def show_pairs(
     return figure
 
 
+def show_overlays(
+    photos: Sequence[np.ndarray], truths: Sequence[np.ndarray], unit: str = "metre"
+) -> Figure:
+    """A row a pair: photo, depth, and depth over the photo, where a wrong match or turn is seen.
+
+    photos uint8 (height, width, 3); truths (height, width), 0 where invalid, on a scale of its own.
+    """
+    figure, axes = _make_grid(len(photos), 3)
+    for row, photo, truth in zip(axes, photos, truths, strict=True):
+        photo, truth = _thin(photo), _thin(truth)
+        limits = _limits([truth])
+        row[0].imshow(photo)
+        _show_depth(row[1], truth, limits, unit)
+        row[2].imshow(photo.mean(axis=2), cmap="gray", vmin=0, vmax=255)
+        over = np.ma.masked_less_equal(truth, 0)
+        colours = DEPTH_COLOURS.with_extremes(bad=(0, 0, 0, 0))
+        row[2].imshow(over, cmap=colours, norm=Normalize(*limits), alpha=0.55)
+    for axis, title in zip(axes[0], ("photo", "depth", "depth over the photo"), strict=True):
+        axis.set_title(title)
+    return figure
+
+
 def show_grid(
     rows: Mapping[str, Sequence[np.ndarray]],
     titles: Sequence[str],

@@ -111,11 +111,7 @@ class DatasetSpec:
 
         What the template does not name is "".
         """
-        match = _pattern(template).search(path)
-        if match is None:
-            return None
-        fields = match.groupdict()
-        return fields.get("scene", ""), fields.get("frame", "")
+        return match_template(path, template)
 
     def scene_of(self, photo: str) -> str:
         """The base scene of a photo; the photo's own name where its path does not say it."""
@@ -127,8 +123,20 @@ def base_scene(folder: str) -> str:
     """The scene that a folder shows: its name without `_out` and without a trailing letter.
 
     NYU's 284 training folders are 249 scenes: `living_room_0038a_out` and `…b_out` are one room.
+    So are ScanNet's scans `scene0000_00` and `scene0000_01`.
     """
+    if scan := re.fullmatch(r"(scene\d{4})_\d{2}", folder):
+        return scan[1]
     return re.sub(r"(?<=\d)[a-z]$", "", folder.removesuffix("_out"))
+
+
+def match_template(path: str, template: str) -> tuple[str, str] | None:
+    """(scene, frame) of a POSIX path that ends as `template` says: see `DatasetSpec.key_of`."""
+    match = _pattern(template).search(path)
+    if match is None:
+        return None
+    fields = match.groupdict()
+    return fields.get("scene", ""), fields.get("frame", "")
 
 
 @cache
