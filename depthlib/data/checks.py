@@ -11,6 +11,7 @@ import pandas as pd
 from PIL import Image
 from tqdm.auto import tqdm
 
+from depthlib.data.encodings import refuse_other_encoding
 from depthlib.data.images import read_pair
 from depthlib.data.scenes import KNOWN
 from depthlib.data.specs import DatasetSpec
@@ -31,8 +32,12 @@ def check_pairs(
 
     `most` caps how many are decoded, evenly spaced (None: all; 0: none). Of the others the headers
     are read, and what looks odd there is decoded too. Problems: file, problem. Summary: a row of
-    counts, sizes, depths.
+    counts, sizes, depths. Errors: ValueError where the maps together show another encoding than
+    the spec's.
     """
+    doubt = refuse_other_encoding([pairs.depth_path(i) for i in range(len(pairs))], pairs.spec)
+    if doubt:
+        print(doubt, flush=True)
     duplicate = pairs.table.duplicated(["rgb", "depth"]).to_numpy()
     problems = [(name, "duplicate row") for name in pairs.table["rgb"][duplicate]]
     sound = ~duplicate
