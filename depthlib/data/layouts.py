@@ -19,6 +19,7 @@ from depthlib.data.stacks import find_stacks
 from depthlib.files import natural_key
 
 TOLERANCE = 0.02  # seconds between a photo and its map, as TUM's associate.py has it
+PICTURE = "depthlib_pairs.png"  # what `depthlib data` draws into the folder
 NO_MAP, NO_PHOTO = "no depth map", "no photo"
 _SUFFIXES = PHOTOS | MAPS
 _ALWAYS_PHOTOS = PHOTOS - {".png", ".tif", ".tiff", ".jp2", ".bmp"}
@@ -129,7 +130,7 @@ def _walk(root: Path, junk: list[str], start: Path | None = None) -> list[str]:
         seen.add(real)
         base = Path(place).relative_to(root).as_posix()
         for name in names:
-            if os.path.splitext(name)[1].lower() in _SUFFIXES:  # noqa: PTH122  # 100,000 of them
+            if os.path.splitext(name)[1].lower() in _SUFFIXES and name != PICTURE:  # noqa: PTH122  # 100,000 of them
                 path = name if base == "." else f"{base}/{name}"
                 (junk if is_junk(path) else found).append(path)
     return found
