@@ -14,7 +14,7 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from depthlib.files import replace_file
 
@@ -24,6 +24,12 @@ LARGEST_ERROR = 0.5  # of the true depth; where the error map's colours end
 PANEL = (2.6, 2.15)  # inches
 WRAP = 24  # letters of a title above a panel
 PIXELS = 480  # of a panel's shorter side, at most to twice that: more than it shows costs memory
+# What a run's log measures besides its loss, and which way is better.
+MEASURES = {
+    "delta1": "δ1 (higher is better)",
+    "abs_rel": "AbsRel (lower is better)",
+    "silog": "SILog (lower is better)",
+}
 POINTS = 20_000  # of a cloud's picture: more take seconds to draw and show no more
 
 
@@ -369,16 +375,38 @@ def _show_error(axis: Axes, depth: np.ndarray, truth: np.ndarray) -> None:
     bar.ax.yaxis.set_major_formatter("{x:+.0%}")
 
 
-def show_history(log: pd.DataFrame) -> Figure:
-    """Loss and metrics over epochs, training and validation; `log` is a run's log.csv."""
-    names = [name for name in log if f"val_{name}" in log]
-    figure, axes = plt.subplots(1, len(names), figsize=(4 * len(names), 3), layout="constrained")
-    for axis, name in zip(np.atleast_1d(axes), names, strict=True):
-        axis.plot(log["epoch"], log[name], label="training")
-        axis.plot(log["epoch"], log[f"val_{name}"], label="validation")
-        axis.set(title=name, xlabel="epoch")
+def show_history(
+    log: pd.DataFrame, example: Mapping[str, np.ndarray] | None = None, unit: str = "metre"
+) -> Figure:
+    """Loss and metrics over epochs, of training and, where there is any, of validation.
+
+    `log` is a run's log.csv, or empty before the first epoch. Below stands `example`, by title: a
+    photo uint8 (height, width, 3), and depth maps (height, width) with 0 where invalid, in metres
+    on the colour scale of the first one, otherwise each on its own.
+    """
+    names = ["loss", *(name for name in MEASURES if name in log)]
+    columns = max(len(names), len(example or {}))
+    figure, axes = plt.subplots(
+        1 + bool(example), columns, figsize=(4 * columns, 3 + 3 * bool(example)), squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for axis in axes[0, len(names) :]:
+        axis.set_axis_off()
+    for axis, name in zip(axes[0], names, strict=False):
+        for column, label in ((name, "training"), (f"val_{name}", "validation")):
+            if column in log:
+                axis.plot(log["epoch"], log[column], label=label, marker=".")
+                axis.legend()
+        axis.set(title=MEASURES.get(name, name), xlabel="epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
-        axis.legend()
+    depths = [image for image in (example or {}).values() if image.ndim == 2]
+    for axis, (title, image) in zip(axes[-1], (example or {}).items(), strict=False):
+        axis.set(title=title, xticks=[], yticks=[])
+        if image.ndim == 2:
+            _show_depth(axis, image, _limits(depths[:1] if unit == "metre" else [image]), unit)
+        else:
+            axis.imshow(image)
     return figure
 
 

@@ -29,7 +29,8 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     (root / "photos.csv").write_text(photo.relative_to(root).as_posix())
     data = {"DATA": f"{root}/nyu2_test.csv", "COUNT": 2}
     train = {"DATA": f"{root}/nyu2_train.csv", "CACHE": f"{out}/cache", "VERBOSE": 2}
-    train |= {"HEIGHT": 32, "WIDTH": 64, "BATCH_SIZE": 4, "EPOCHS": 1}
+    train |= {"HEIGHT": 32, "WIDTH": 64, "EPOCHS": 1}
+    train |= {"WEIGHTS": None, "CHANGES": {"batch_size": 4}}
     models = {name: f"{out}/{name}/best.keras" for name in ("resnet", "unet")}
     runs = [("make_dataset", {"FOLDER": str(root), "FIGURE": f"{out}/make_dataset.png"})]
     runs += [(f"train_{name}", {**train, "RUN": f"{out}/{name}"}) for name in models]
@@ -43,7 +44,7 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     compared |= {"TRAIN_DATA": train["DATA"], "PHOTOS": f"{root}/photos.csv"}
     epochs = {**train, "TEST_DATA": data["DATA"], "EPOCHS": 2, "SHOWN": (1, 2), "COUNT": 2}
     epochs |= {"RUN": f"{out}/epochs", "FIGURES": str(out)}
-    for name in ("CACHE", "VERBOSE", "BATCH_SIZE"):
+    for name in ("CACHE", "VERBOSE", "CHANGES", "WEIGHTS"):
         epochs.pop(name)
     runs.append(("experiments/epochs", epochs))
     runs += [("compare_two_models", {**data, **compared}), ("gpu_test", {"SIZE": 256})]

@@ -15,6 +15,7 @@ from depthlib.files import check_suffix, check_zip, replace_file
 from depthlib.networks import fine_tuning, keras_metrics, layers, losses  # noqa: F401
 from depthlib.networks.distillation import take_student
 from depthlib.networks.layers import DepthHead, as_float32
+from depthlib.networks.shipped import SHIPPED, find_shipped
 
 # The photos behind networks whose files do not say it themselves, as those that ship, by dataset,
 # as in `data.specs`: a test holds the two against each other.
@@ -31,10 +32,10 @@ VIEWS = {
 def load_model(path: Path | str) -> keras.Model:
     """The network in a .keras file, computing in float32; nothing but the path is needed.
 
-    Errors: FileNotFoundError; ValueError for a file that is no depth network of depthlib, is
-    damaged, or carries code (a Lambda layer).
+    `path` may be the name of a network that ships, too. Errors: FileNotFoundError; ValueError for
+    a file that is no depth network of depthlib, is damaged, or carries code (a Lambda layer).
     """
-    path = Path(path)
+    path = find_shipped(str(path), "keras") if str(path) in SHIPPED else Path(path)
     if not path.is_file():
         raise FileNotFoundError(
             f"There is no model {path}. Train one with train_resnet.ipynb or train_unet.ipynb."
