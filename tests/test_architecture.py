@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "metrics": set(),
     "weather": set(),
     "device": set(),
+    "startup": set(),
     "data": {"files", "weather"},
     "networks": {"files"},
     "plotting": {"files"},
@@ -28,8 +29,8 @@ MAY_IMPORT = {
     },
 }  # fmt: skip
 WITHOUT_KERAS = {
-    "__init__.py", "__main__.py", "files.py", "metrics.py", "evaluation.py", "plotting.py",
-    "data", "weather", "video", "prediction/onnx.py", "prediction/geometry.py",
+    "__init__.py", "__main__.py", "startup.py", "files.py", "metrics.py", "evaluation.py",
+    "plotting.py", "data", "weather", "video", "prediction/onnx.py", "prediction/geometry.py",
     "prediction/interface.py", "prediction/writers.py", "prediction/cloud.py",
     "prediction/pipeline.py", "prediction/photo.py", "prediction/zoo.py",
     "prediction/known_distance.py", "commands", "training/recipes.py",
