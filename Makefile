@@ -107,10 +107,11 @@ nyu: setup ## all of NYU: the ResNet34 from ImageNet's weights, scored by three 
 bench: setup ## how fast everything is on this machine, as ratios: 10 minutes, runs/bench/bench.json
 	@$(PY) -m benchmarks
 
-# A kernel holds its network and TensorFlow until it ends: one whose tab was closed does so.
+# A kernel holds its network, up to a gigabyte, until it ends: one does that computes nothing for half an
+# hour. What it showed stays.
 lab: setup notebook-filter ## JupyterLab with these notebooks
-	$(PY) -m jupyterlab --MappingKernelManager.cull_idle_timeout=300 \
-	    --MappingKernelManager.cull_interval=60 \
+	$(PY) -m jupyterlab --MappingKernelManager.cull_idle_timeout=1800 \
+	    --MappingKernelManager.cull_connected=True \
 	    --FileContentsManager.post_save_hook=tools.clean_notebook.tell_git
 
 # A notebook that was run is as it was for git: .gitattributes has the filter's name, and a clone, which

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from depthlib.evaluation import evaluate as evaluate
     from depthlib.networks.saving import load_model as load_model
     from depthlib.prediction.predictor import Predictor as Predictor
+    from depthlib.prediction.zoo import open_network as open_network
     from depthlib.training.recipes import get_recipe as get_recipe
     from depthlib.training.train import train as train
 
@@ -31,6 +32,7 @@ _HOMES = {
     "evaluate": "depthlib.evaluation",
     "get_recipe": "depthlib.training.recipes",
     "load_model": "depthlib.networks.saving",
+    "open_network": "depthlib.prediction.zoo",
     "read_csv": "depthlib.data.pairs",
     "read_rgb": "depthlib.data.images",
     "train": "depthlib.training.train",

@@ -11,7 +11,7 @@ from tools.clean_notebook import clean
 PROJECT = Path(__file__).parents[1]
 NOTEBOOKS = sorted([*PROJECT.glob("*.ipynb"), *PROJECT.glob("experiments/*.ipynb")])
 NAMED = (
-    "make_dataset gpu_test train_resnet train_unet predict_resnet predict_unet "
+    "start_here make_dataset gpu_test train_resnet train_unet predict_resnet predict_unet "
     "predict_resnet_real_images predict_unet_real_images predict_video compare_two_models "
     "make_kitti_dataset train_kitti_resnet train_kitti_unet"
 ).split()

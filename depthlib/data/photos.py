@@ -17,7 +17,7 @@ __all__ = ["find_focals", "find_photos", "read_focal"]
 TIMEOUT = 10  # seconds; a machine that cannot reach the network must not wait for long
 DATASETS = Path(__file__).parents[2] / "datasets"  # in a clone alone
 STAND_INS = (  # a room and a road, rendered: what this project may ship
-    DATASETS / "sample" / "nyu2_test" / "00038_colors.png",
+    DATASETS / "sample" / "nyu2_test" / "00005_colors.png",
     DATASETS / "sample_roads" / "test" / "motorway_0027" / "overcast.jpg",
 )
 
