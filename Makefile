@@ -112,7 +112,8 @@ bench: setup ## how fast everything is on this machine, as ratios: 10 minutes, r
 lab: setup notebook-filter ## JupyterLab with these notebooks
 	$(PY) -m jupyterlab --MappingKernelManager.cull_idle_timeout=1800 \
 	    --MappingKernelManager.cull_connected=True \
-	    --FileContentsManager.post_save_hook=tools.clean_notebook.tell_git
+	    --FileContentsManager.post_save_hook=tools.clean_notebook.tell_git \
+	    --LabApp.news_url=None
 
 # A notebook that was run is as it was for git: .gitattributes has the filter's name, and a clone, which
 # has no such filter by itself, its command. Where .venv or the file is gone, nothing is filtered.
