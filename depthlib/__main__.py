@@ -228,13 +228,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         )
     for model in dict.fromkeys(arguments.models):
         network = open_network(model)
-        if network.unit == "relative" and "none" in alignments:
-            raise ValueError(
-                "Relative depth must be aligned before it is compared. Received: the network "
-                f"{model} with --align none. Use --align median."
-            )
         network.focal = pairs.spec.focal if network.view.focal else None
-        scores[model] = evaluation.evaluate_all(network, pairs, [protocol], alignments)
+        scores[model] = evaluation.evaluate_all(network, pairs, [protocol], alignments, name=model)
     summary = evaluation.summarise_all(scores)
     print(f"{arguments.data}, {pairs.spec.name}, protocol {protocol.name}")
     print(evaluation.tabulate(summary).to_string(index=False))

@@ -124,19 +124,29 @@ def show_results(results: Mapping[str, Iterable[Result]]) -> Figure:
     """The figure of `show_photos` for the same photos as each network, by name, sees them.
 
     Of each result, what the figure shows is kept: from `predict_photos`, one is in memory at once.
+    Relative depth beside metres is brought to the median of the first network with metres, photo by
+    photo, and its title says so: only then one colour scale shows both.
     """
     photos: list[np.ndarray] = []
     depths: dict[str, list[np.ndarray]] = {name: [] for name in results}
     far: dict[str, list[float]] = {name: [] for name in results}
-    unit = "metre"
+    units: dict[str, str] = {}
     for number, (name, each) in enumerate(results.items()):
         for one in each:
             photos += [_thin(one.photo)] if number == 0 else []
             depths[name].append(_thin(one.depth_m))
             far[name].append(one.far)
-            unit = one.unit
+            units[name] = one.unit
+    metric = [name for name, unit in units.items() if unit == "metre"]
+    shown: dict[str, list[np.ndarray]] = {}
+    for name, maps in depths.items():
+        if metric and name not in metric:
+            maps = [_scale(*pair) for pair in zip(maps, depths[metric[0]], strict=True)]
+            name = f"{name}, scaled to {metric[0]}"
+        shown[name] = maps
     is_road = np.isfinite(list(far.values())).any()
-    return show_photos(photos, depths, unit, far if is_road else None)
+    unit = "metre" if metric else "relative"
+    return show_photos(photos, shown, unit, far if is_road else None)
 
 
 def split_pages(
@@ -327,6 +337,11 @@ def _thin(picture: np.ndarray) -> np.ndarray:
     """A copy, of every second row and column of a large picture, or every third, and so on."""
     step = max(1, min(picture.shape[:2]) // PIXELS)
     return picture[::step, ::step].copy()
+
+
+def _scale(depth: np.ndarray, metric: np.ndarray) -> np.ndarray:
+    """Relative depth with the median of the same photo's depth in metres."""
+    return depth * (np.median(metric) / np.median(depth))
 
 
 def _make_grid(

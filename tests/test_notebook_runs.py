@@ -15,7 +15,7 @@ from depthlib.__main__ import main
 from depthlib.data.pairs import read_csv
 from depthlib.data.specs import KITTI_RAW
 from depthlib.video.frames import open_frames
-from tests.onnx_files import write_onnx
+from tests.onnx_files import write_onnx, write_own_onnx
 from tools.run_notebooks import run_notebooks
 
 
@@ -62,10 +62,22 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     suffix = ".mp4" if find_spec("imageio_ffmpeg") else ".avi"
     film |= {"TARGET": f"{out}/film{suffix}", "FIGURE": f"{out}/film.png", "FOCAL": "26mm"}
     runs.append(("predict_video", film))
-    assert len(runs) == 14
+    start = {"PHOTO": photo, "FIGURE": f"{out}/start.png", "SCORED": f"{out}/scored.png"}
+    runs.append(("start_here", {**start, **data}))
+    assert len(runs) == 15
     run_all(runs, out)
     figures = ("make_dataset", "resnet", "resnet_photos", "unet", "unet_photos", "comparison")
-    for name in (*figures, "peers", "epochs", "epochs_metrics", "film", "weather", "corruptions"):
+    for name in (
+        *figures,
+        "start",
+        "scored",
+        "peers",
+        "epochs",
+        "epochs_metrics",
+        "film",
+        "weather",
+        "corruptions",
+    ):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
     assert (out / "epochs.gif").read_bytes().startswith(b"GIF89a")
     assert len(pd.read_csv(out / "unet.csv")) == 3
@@ -139,6 +151,9 @@ def run_all(runs, out):
         for name, parameters in runs
     ]
     run_notebooks([(Path(name), values) for name, values in texts], out)
+    for path in out.glob("*.ipynb"):  # what is red in Lab
+        outputs = [o for cell in nbformat.read(path, 4).cells for o in cell.get("outputs", ())]
+        assert [output.text for output in outputs if output.get("name") == "stderr"] == [], path
 
 
 def test_the_notebooks_of_the_road_run(tiny_nyu, project, tmp_path, monkeypatch):
@@ -179,6 +194,51 @@ def test_the_notebooks_of_the_road_run(tiny_nyu, project, tmp_path, monkeypatch)
     assert scores["model"].unique().tolist() == ["road", "mean_map", "level road", "tiny"]
     assert scores["alignment"].tolist() == 4 * ["none", "median"]
     assert len(pd.read_csv(out / "focal.csv")) == 2 * (4 + 1)
+
+
+def test_relative_depth_is_scored_and_compared_only_when_it_is_aligned(
+    tiny_nyu, project, tmp_path, monkeypatch
+):
+    """A relative network and one in metres, on true depth in metres and up to a scale."""
+    monkeypatch.chdir(project)
+    root, out = tiny_nyu(scenes=4, frames=1, height=64, width=96, tests=3), tmp_path / "out"
+    relative = str(write_own_onnx(root / "relative.onnx", "relative", 1.0))
+    (root / "photos.csv").write_text("nyu2_test/00000_colors.png")
+    data = {"DATA": f"{root}/nyu2_test.csv", "COUNT": 2}
+    both = {"MODEL_1": "light", "MODEL_2": relative, "NAME_1": "metric", "NAME_2": "relative"}
+    both |= {"TRAIN_DATA": f"{root}/nyu2_train.csv", "PHOTOS": f"{root}/photos.csv", **data}
+    both |= {"FOLDER": f"{out}/both"}
+    with pytest.raises(RuntimeError, match="must be aligned.*none, relative with .*Use median"):
+        run_all([("compare_two_models", both)], out)
+    (root / "relative_test").mkdir()
+    rows = []
+    for number, path in enumerate(sorted(root.glob("nyu2_train/*/1.jpg"))):
+        for suffix in (".jpg", ".png"):  # 8 bits, of whatever is the farthest
+            shutil.copy(path.with_suffix(suffix), root / f"relative_test/{number}{suffix}")
+        rows.append(f"relative_test/{number}.jpg,relative_test/{number}.png\n")
+    (root / "relative.csv").write_text("".join(rows))
+    one = {"MODEL": relative, "FIGURE": f"{out}/one.png", "TABLE": f"{out}/one.csv"}
+    one |= {"DATA": f"{root}/relative.csv", "SPEC": "nyu_relative", "ALIGNMENT": "median"}
+    runs = [("compare_two_models", both | {"ALIGNMENT": "median"}), ("predict_unet", one)]
+    run_all(runs, out)
+    for name in ("both/comparison", "both/real_photos", "one"):
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
+    table = pd.read_csv(out / "both/metrics.csv").set_index("model")
+    assert table.index.tolist() == ["metric", "relative", "mean_map", "constant"]
+    assert table.loc["relative", ["delta1", "silog"]].gt(0).all()
+    values = table.to_numpy().ravel()
+    assert values.tolist() == [float(f"{value:.6g}") for value in values]
+    scores = pd.read_csv(out / "one.csv")
+    assert len(scores) == 4 and {"delta1", "silog"} < set(scores) and "rmse" not in scores
+    shown = str(nbformat.read(out / "predict_unet.ipynb", 4).cells)
+    assert "SILog" in shown and "RMSE (m)" not in shown.split("Scores")[-1]
+
+
+def test_a_network_that_is_not_there_is_answered_by_those_that_ship(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(project)
+    gone = {"MODEL": "models/lite.keras", "DATA": "datasets/sample/nyu2_test.csv"}
+    with pytest.raises(RuntimeError, match="no network models/lite.keras. Ship with .*light, best"):
+        run_notebooks([(project / "predict_unet.ipynb", gone)], tmp_path)
 
 
 def test_kittis_notebook_runs_on_the_synthetic_drive(sample, project, tmp_path, monkeypatch):

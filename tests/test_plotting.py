@@ -75,6 +75,23 @@ def test_far_may_be_each_photos_own_and_rooms_have_none():
         assert figure.axes[1].get_title() == "road"
 
 
+def test_relative_depth_beside_metres_is_scaled_and_says_so():
+    metric = SimpleNamespace(photo=PHOTO, depth_m=TRUTH, far=np.inf, unit="metre")
+    relative = SimpleNamespace(photo=PHOTO, depth_m=TRUTH / 10, far=np.inf, unit="relative")
+    figure = plotting.show_results({"relative": [relative], "metric": [metric]})
+    titles = [axis.get_title() for axis in figure.axes[:3]]
+    assert [title.replace("\n", " ") for title in titles] == [
+        "photo", "relative, scaled to metric", "metric",
+    ]  # fmt: skip
+    for axis in figure.axes[1:3]:
+        np.testing.assert_allclose(axis.images[0].get_array(), TRUTH, rtol=1e-6)
+    assert any(axis.get_title().endswith("m") for axis in figure.axes[3:])
+    alone = plotting.show_results({"relative": [relative]})
+    np.testing.assert_allclose(alone.axes[1].images[0].get_array(), TRUTH / 10)
+    assert alone.axes[1].get_title() == "relative"
+    assert any(axis.get_title().endswith("relative") for axis in alone.axes[2:])
+
+
 def test_results_of_rooms_have_even_colours_and_those_of_a_road_logarithmic_ones():
     room = SimpleNamespace(photo=PHOTO, depth_m=TRUTH, far=np.inf, unit="metre")
     road = SimpleNamespace(photo=PHOTO, depth_m=TRUTH * 20, far=64.0, unit="metre")

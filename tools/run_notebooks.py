@@ -5,8 +5,8 @@ python -m tools.run_notebooks train_resnet.ipynb EPOCHS=2 predict_resnet.ipynb C
 
 import argparse
 import ast
+import html
 import os
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -17,28 +17,39 @@ from nbclient.exceptions import DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 
-# For the kernels: no debugger's note on frozen modules, no advice to install widgets (they would
-# hide progress bars from a terminal), no error of TensorFlow's for a machine without a GPU.
-QUIET = {
-    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-    "PYTHONWARNINGS": "ignore:IProgress not found",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-}
-# What TensorFlow says at its import whatever the log level.
-NOISE = re.compile(r"^(WARNING: All log messages before absl|I0000 ).*\n", re.MULTILINE)
+# For the kernels: no debugger's note on frozen modules.
+QUIET = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+PICTURES = {"image/png", "application/vnd.jupyter.widget-view+json"}
 
 
 class _Client(PapermillNotebookClient):
-    """Runs cells and shows their text, tables included, as it comes."""
+    """Runs cells and shows their text as it comes: tables and progress bars too."""
 
     def process_message(self, *arguments, **named):
         output = super().process_message(*arguments, **named)
         if output and output.output_type == "stream":
             file = sys.stderr if output.name == "stderr" else sys.stdout
-            print(NOISE.sub("", output.text), end="", file=file, flush=True)
-        elif output and "text/plain" in output.get("data", {}) and "image/png" not in output.data:
+            print(output.text, end="", file=file, flush=True)
+        elif output and "text/plain" in output.get("data", {}) and not PICTURES & set(output.data):
             print(output.data["text/plain"], flush=True)
         return output
+
+    def handle_comm_msg(self, outs, msg, cell_index):
+        """Writes a line of each of tqdm's bars: a box of its name, the bar, and what is done."""
+        super().handle_comm_msg(outs, msg, cell_index)
+        changed = msg["content"]["comm_id"], msg["content"]["data"].get("state", {})
+        for box in self.widget_state.values():
+            children = [one.removeprefix("IPY_MODEL_") for one in box.get("children", ())]
+            if len(children) == 3 and changed[0] in children[1:]:
+                self._write_bar(children, *changed)
+
+    def _write_bar(self, children, comm, state):
+        name, _, done = (self.widget_state[child].get("value", "") for child in children)
+        if comm == children[2] and "value" in state:
+            line = html.unescape(f"{name}{done}").replace("\u2007", " ")
+            print(f"\r{line}", end="", file=sys.stderr, flush=True)
+        elif state.get("bar_style") in ("success", "danger"):
+            print(file=sys.stderr, flush=True)
 
 
 class _Engine(Engine):

@@ -118,7 +118,7 @@ def predict_files(
     report = PredictReport()
     sample = _make_sample(predictor, known)
     waiting = [path for path in photos if folder.is_wanted(path, sample, report)]
-    jobs = _Jobs(report, tqdm(total=len(waiting), unit="photo", disable=not progress))
+    jobs = _Jobs(report, tqdm(None, network, len(waiting), unit="photo", disable=not progress))
     try:
         with (
             jobs.bar,

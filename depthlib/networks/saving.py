@@ -15,7 +15,7 @@ from depthlib.files import check_suffix, check_zip, replace_file
 from depthlib.networks import fine_tuning, keras_metrics, layers, losses  # noqa: F401
 from depthlib.networks.distillation import take_student
 from depthlib.networks.layers import DepthHead, as_float32
-from depthlib.networks.shipped import SHIPPED, find_shipped
+from depthlib.networks.shipped import SHIPPED, describe_missing, find_shipped
 
 # The photos behind networks whose files do not say it themselves, as those that ship, by dataset,
 # as in `data.specs`: a test holds the two against each other.
@@ -37,9 +37,7 @@ def load_model(path: Path | str) -> keras.Model:
     """
     path = find_shipped(str(path), "keras") if str(path) in SHIPPED else Path(path)
     if not path.is_file():
-        raise FileNotFoundError(
-            f"There is no model {path}. Train one with train_resnet.ipynb or train_unet.ipynb."
-        )
+        raise FileNotFoundError(describe_missing(path))
     try:
         check_zip(path)
         model = take_student(keras.models.load_model(path, compile=False, safe_mode=True))

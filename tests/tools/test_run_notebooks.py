@@ -31,6 +31,17 @@ def test_a_notebook_runs_with_its_parameters_and_shows_what_it_prints(notebook, 
     assert (tmp_path / "runs" / "small.ipynb").exists()
 
 
+def test_a_progress_bar_is_a_line_with_its_name(notebook, capsys):
+    bar = "tqdm(range(2), 'road & rooms', mininterval=0)"
+    notebook(f"from tqdm.auto import tqdm\nfor step in {bar}: pass\nprint('over')")
+    main(["small.ipynb", "--output", "runs"])
+    shown = capsys.readouterr()
+    *steps, last = shown.err.rstrip("\n").split("\r")
+    assert any(step.startswith("road & rooms:  50% 1/2 [") for step in steps)
+    assert last.startswith("road & rooms: 100% 2/2 [") and shown.err.endswith("]\n")
+    assert "HBox" not in shown.out and "over" in shown.out
+
+
 def test_a_notebook_that_fails_stops_the_rest_with_its_own_words(notebook, capsys):
     notebook("raise ValueError('the height is odd')")
     with pytest.raises(SystemExit) as stop:

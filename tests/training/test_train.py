@@ -169,9 +169,9 @@ def test_a_run_that_cannot_begin_leaves_no_folder_that_the_right_command_would_f
     missing = str(tmp_path / "missing.keras")
     relative = Pairs(pairs.root, pairs.table, NYU_RELATIVE)
     for changes, data, error, message in (
-        ({"teacher": missing}, pairs, FileNotFoundError, "no model .*missing.keras"),
+        ({"teacher": missing}, pairs, FileNotFoundError, "no network .*missing.keras"),
         ({"teacher": str(damaged)}, pairs, ValueError, "Received: .*damaged.keras"),
-        ({"weights": missing}, pairs, FileNotFoundError, "no model .*missing.keras"),
+        ({"weights": missing}, pairs, FileNotFoundError, "no network .*missing.keras"),
         ({"weights": str(damaged)}, pairs, ValueError, "`weights` must .*damaged.keras"),
         ({"weights": str(other)}, pairs, ValueError, "`weights` must .*other.keras"),
         ({"counts": (100, 2)}, pairs, ValueError, "`counts` must be at most"),
