@@ -154,7 +154,7 @@ def save_untrained(recipe, path, seed=0):
     keras.utils.set_random_seed(seed)
     network = build_network(get_recipe(recipe, height=32, width=64), NYU_TRAIN)
     kernel = network.get_layer("final_conv").kernel
-    kernel.assign(keras.random.normal(kernel.shape, stddev=0.1))
+    kernel.assign(keras.random.normal(kernel.shape, stddev=0.01))
     network.save(path)
 
 
