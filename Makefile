@@ -53,7 +53,7 @@ $(error `NAME` must be one of $(STUDIES). Received: NAME=$(value NAME))
 endif
 
 .PHONY: help setup setup-predict demo $(NOTEBOOKS) kitti compare study nyu bench lab notebook-filter sample \
-    roads sample-kitti figures test lint test-backends test-jax test-torch clean-cache clean
+    roads sample-kitti figures test test-all lint test-backends test-jax test-torch clean-cache clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-28s %s\n", $$1, $$2 }' Makefile
@@ -150,8 +150,12 @@ figures: demo ## the pictures and the table under docs/ that need no more than t
 	@$(PY) -m rendering show --folder datasets/sample_roads --figure docs/roads.png
 
 # Two at a time: most of it is TensorFlow's imports and traces, which keep one core busy.
-test: .venv/dev.done lint ## the linter and every test
-	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(PY) -m pytest -q -n 2 --dist worksteal
+test: .venv/dev.done lint ## the linter and the quick tests
+	$(PYTEST) -m "not slow"
+
+test-all: .venv/dev.done ## the slow tests, which `make test` leaves out
+	$(PYTEST) -m slow
 
 lint: .venv/dev.done
 	$(PY) -m ruff check

@@ -136,6 +136,7 @@ def test_logs_for_tensorboard_are_written_where_its_package_is(pairs, tmp_path, 
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.slow  # a process of its own, and two more runs
 def test_a_run_that_was_killed_goes_on_to_the_same_losses(pairs, project, tmp_path):
     command = [sys.executable, "-c", KILLED, str(pairs.root), str(tmp_path / "killed")]
     killed = subprocess.run(command, cwd=project, capture_output=True, text=True)
@@ -212,6 +213,7 @@ def test_a_second_start_in_a_run_folder_is_turned_away_until_the_first_is_gone(
     assert len(train(recipe, pairs, run, verbose=0)) == 1
 
 
+@pytest.mark.slow  # five runs
 def test_how_far_a_run_is_its_network_alone_says_and_a_log_that_disagrees_is_refused(
     pairs, tmp_path, monkeypatch
 ):
