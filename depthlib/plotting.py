@@ -23,7 +23,7 @@ ERROR_COLOURS = plt.get_cmap("RdBu_r").with_extremes(bad="0.6")
 LARGEST_ERROR = 0.5  # of the true depth; where the error map's colours end
 PANEL = (2.6, 2.15)  # inches
 WIDEST = 10.4  # inches of a figure: panels shrink where there are many, letters do not
-LINE = 0.2  # inches that a row of letters takes
+LINE = 0.3  # inches that a row of letters takes
 WRAP = 24  # letters of a title above a panel
 PIXELS = 480  # of a panel's shorter side, at most to twice that: more than it shows costs memory
 POINTS = 20_000  # of a cloud's picture: more take seconds to draw and show no more
@@ -52,7 +52,7 @@ def compare_with_truth(
     """A row a photo: photo, ground truth, and each model's depth and error map.
 
     photos uint8 (height, width, 3), truths and predictions (height, width) with 0 where invalid;
-    `scores` has a row a photo with delta1 and abs_rel, which stand under the model's depth. One
+    `scores` has a row a photo with delta1 and abs_rel, which stand under the model's maps. One
     colour scale a row, the truth's range. Errors are (prediction - truth) / truth. A bar ends in a
     point where what lies beyond has its last colour.
     """
@@ -66,15 +66,16 @@ def compare_with_truth(
             depth_axis, error_axis = axes[row, 2 + 2 * number : 4 + 2 * number]
             _show_depth(depth_axis, depths[row], limits)
             score = scores[model].iloc[row]
-            depth_axis.set_xlabel(f"δ1 {score['delta1']:.3f}\nAbsRel {score['abs_rel']:.3f}")
             error_picture = _show_error(error_axis, depths[row], truth)
+            depth_axis.set_xlabel(f"δ1 {score['delta1']:.3f}")
+            error_axis.set_xlabel(f"AbsRel {score['abs_rel']:.3f}")
         _add_bar(depth_picture, axes[row], unit)
     if predictions:
         _add_error_bar(error_picture, axes[-1])
     titles = ["photo", "ground truth"]
     titles += [title for model in predictions for title in (model, f"error of {model}")]
     for axis, title in zip(axes[0], titles, strict=True):
-        axis.set_title(title)
+        axis.set_title(title if columns <= 6 else title.replace(" of ", " of\n"))
     return figure
 
 
@@ -84,6 +85,7 @@ def show_photos(
     unit: str = "metre",
     far: Mapping[str, float | Sequence[float | None] | None] | None = None,
     changed: Mapping[str, Sequence[np.ndarray]] | None = None,
+    names: Sequence[str] | None = None,
 ) -> Figure:
     """A row a photo without ground truth: the photo and each model's depth, one scale a row.
 
@@ -91,6 +93,7 @@ def show_photos(
     photos or for each: that is grey and named so; None, of rooms: it never does. Where it is given,
     if only {}, colours are logarithmic, as a road's must be.
     `changed` are photos made of these, by title, to stand beside them: those that a model saw.
+    `names` are the rows', if they have any.
     The figure holds no more of large photos than it shows.
     """
     logarithmic, far = far is not None, far or {}
@@ -111,6 +114,7 @@ def show_photos(
         for axis, depth in zip(axes[row, len(columns) :], depths, strict=True):
             picture = _show_depth(axis, depth, limits, logarithmic)
         _add_bar(picture, axes[row], unit)
+        axes[row, 0].set_ylabel(names[row] if names else "")
     note = "\ngrey: sky, or too far to tell"
     titles = [
         *columns,
@@ -343,8 +347,7 @@ def _add_bar(picture: ScalarMappable, beside: Axes | np.ndarray, unit: str) -> N
         bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         bar.ax.yaxis.set_major_formatter("{x:g}")
         bar.ax.yaxis.set_minor_formatter("")
-    bar.ax.set_title(f"far, {shorten(unit)}", fontsize="medium")
-    bar.ax.set_xlabel("near")
+    bar.set_label(f"near   {shorten(unit)}   far")
 
 
 def _show_error(axis: Axes, depth: np.ndarray, truth: np.ndarray) -> AxesImage:

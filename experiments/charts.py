@@ -1,6 +1,6 @@
 """Every chart: what was measured, over epochs, against costs, beside each other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -54,16 +54,21 @@ def show_curves(summaries: Mapping[str, pd.DataFrame], metric: str) -> Figure:
     return figure
 
 
-def show_lines(table: pd.DataFrame, across: str, by: str, metrics: Sequence[str]) -> Figure:
-    """A panel a metric: its column of `table` over the column `across`, a line for each of `by`."""
-    size = (4.5 * len(metrics), 3.2)
-    figure, axes = plt.subplots(1, len(metrics), figsize=size, squeeze=False, layout="constrained")
-    for axis, metric in zip(axes[0], metrics, strict=True):
-        for name, rows in table.groupby(by, sort=False):
-            axis.plot(rows[across], rows[metric], "o-", label=name)
-        axis.set(title=metric, xlabel=across)
-        axis.grid(alpha=0.3)
-    axes[0, 0].legend()
+def show_changes(table: pd.DataFrame, metric: str) -> Figure:
+    """A row of `table` a line, from its value in one column to that in the next.
+
+    The rows stand by their index, from the top; `metric` names the axis. NaN has no dot.
+    """
+    figure, axis = plt.subplots(figsize=(8, 1.2 + 0.3 * len(table)), layout="constrained")
+    rows = np.arange(len(table))[::-1]
+    axis.hlines(rows, table.min(axis=1), table.max(axis=1), color="0.7", zorder=1)
+    for name, values in table.items():
+        axis.scatter(values, rows, label=name, zorder=2)
+    axis.set_yticks(rows, table.index)
+    axis.set_ylim(-0.6, len(table) - 0.4)
+    axis.set(xlabel=metric)
+    axis.grid(axis="x", alpha=0.3)
+    figure.legend(loc="outside upper center", ncols=len(table.columns))
     return figure
 
 
