@@ -293,7 +293,7 @@ def save_animation(
     return Path(path)
 
 
-def save_figure(figure: Figure, path: Path | str, dpi: int = 90) -> Path:
+def save_figure(figure: Figure, path: Path | str, dpi: int = 110) -> Path:
     """Writes a figure atomically and gives its path; the format is the path's suffix."""
     with replace_file(path) as temporary:
         figure.savefig(temporary, dpi=dpi)

@@ -8,6 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
+WIDEST = 9.5  # inches of a figure: shown as wide as a page, its letters are as large as the text
+
 
 def show_study(summary: pd.DataFrame, costs: Mapping[str, str], metric: str) -> Figure:
     """The median over seeds against each cost, each variant with its lowest and highest seed.
@@ -15,7 +17,7 @@ def show_study(summary: pd.DataFrame, costs: Mapping[str, str], metric: str) -> 
     `summary` is of `experiments.summarise_study`; `costs` maps a column of it to the name of its
     axis, a panel each; `metric` names the vertical axis.
     """
-    size = (2 + 4 * len(costs), 4)
+    size = (min(4 * len(costs), WIDEST), 4.4)
     figure, axes = plt.subplots(
         1, len(costs), figsize=size, sharey=True, squeeze=False, layout="constrained"
     )
@@ -30,7 +32,8 @@ def show_study(summary: pd.DataFrame, costs: Mapping[str, str], metric: str) -> 
         axis.xaxis.set_minor_formatter("")
         axis.grid(alpha=0.3)
     axes[0, 0].set(ylabel=metric)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
+    names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*names, loc="outside lower center", ncols=min(len(costs), 3))
     return figure
 
 
@@ -78,7 +81,7 @@ def show_losses(logs: Mapping[str, pd.DataFrame]) -> Figure:
     Shares, because losses of other weights are of another size.
     """
     panels = {"loss": "training", "val_loss": "validation"}
-    figure, axes = plt.subplots(1, 2, figsize=(12, 4), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(WIDEST, 4), sharey=True, layout="constrained")
     for axis, (column, title) in zip(axes, panels.items(), strict=True):
         for number, (name, log) in enumerate(logs.items()):
             style = ("-", "--", ":")[number // 10 % 3]  # the colours come again after ten
@@ -101,7 +104,7 @@ def show_gains(summaries: Mapping[str, pd.DataFrame], sort: bool = True) -> Figu
     """
     rows = next(iter(summaries.values())).iloc[1:]
     order = (rows.sort_values("gain") if sort else rows.iloc[::-1])["variant"]
-    size = (3 + 4 * len(summaries), 1 + 0.28 * len(order))
+    size = (min(3 + 4 * len(summaries), WIDEST), 1 + 0.28 * len(order))
     grid = {"sharex": True, "sharey": True, "squeeze": False}
     figure, axes = plt.subplots(1, len(summaries), figsize=size, layout="constrained", **grid)
     for axis, (title, summary) in zip(axes[0], summaries.items(), strict=True):
