@@ -19,8 +19,8 @@ import depthlib  # noqa: E402  beside this file, not what may be installed
 EXECUTED = [ROOT / "runs/demo/notebooks", ROOT / "runs/tutorials"]
 SITE_ONLY = re.compile(r"<!-- site\n(.*?)-->", re.DOTALL)
 NOT_RUN = (
-    "```{{note}}\nThis notebook is shown as it stands in the repository, without what its cells "
-    "show. Run it: `{command}`, then `make docs`.\n```\n"
+    "```{note}\nThis notebook is shown as it stands in the repository, without what its cells "
+    "show. `make demo` or `make tutorials` runs it; then `make docs` shows that too.\n```\n"
 )
 
 project = "depthlib"
@@ -37,7 +37,7 @@ myst_heading_anchors = 3
 myst_enable_extensions = ["html_image"]
 nb_execution_mode = "off"  # as they were run, or not run
 nb_merge_streams = True
-autodoc_mock_imports = ["keras", "tensorflow", "jax", "torch"]  # half a minute for their docstrings
+nb_output_stderr = "remove"  # progress bars, and what TensorFlow says at its import
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_default_options = {"members": True, "exclude-members": "get_config, from_config"}
@@ -79,9 +79,8 @@ def read_source(app, docname, source):
         source[0] = run.read_text(encoding="utf-8")
         return
     notebook = json.loads(source[0])
-    command = f"make {docname.replace('_', '-')}"
-    note = {"id": "not-run", "cell_type": "markdown", "metadata": {}}
-    notebook["cells"].insert(1, note | {"source": NOT_RUN.format(command=command)})
+    note = {"id": "not-run", "cell_type": "markdown", "metadata": {}, "source": NOT_RUN}
+    notebook["cells"].insert(1, note)
     notebook["metadata"]["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     source[0] = json.dumps(notebook)
 

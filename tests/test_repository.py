@@ -303,7 +303,7 @@ def test_a_module_or_command_that_is_not_there_is_found(text, missing):
 @pytest.mark.parametrize(
     ("text", "missing"),
     [
-        ("`depthlib/data/specs.py`, docs/weather.png. `experiments/peers`; models/*.keras", []),
+        ("`depthlib/data/specs.py`, docs/weather.jpg. `experiments/peers`; models/*.keras", []),
         ("`depthlib/datasets.py`", ["depthlib/datasets.py"]),
         ("depthlib/kitti/made_up.py.", ["depthlib/kitti/made_up.py"]),
         ("`docs/nothing.png`", ["docs/nothing.png"]),
