@@ -347,7 +347,7 @@ def _add_bar(picture: ScalarMappable, beside: Axes | np.ndarray, unit: str) -> N
         bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         bar.ax.yaxis.set_major_formatter("{x:g}")
         bar.ax.yaxis.set_minor_formatter("")
-    bar.set_label(f"near   {shorten(unit)}   far")
+    bar.set_label(f"near  {shorten(unit)}  far", fontsize="small")
 
 
 def _show_error(axis: Axes, depth: np.ndarray, truth: np.ndarray) -> AxesImage:

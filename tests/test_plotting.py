@@ -41,7 +41,7 @@ def test_the_comparison_has_the_originals_columns_and_an_error_map_for_each_mode
 
 
 def test_metres_stand_over_the_colour_bars_only_where_depth_is_metric():
-    for unit, title in (("metre", "near   m   far"), ("relative", "near   relative   far")):
+    for unit, title in (("metre", "near  m  far"), ("relative", "near  relative  far")):
         figure = plotting.show_photos([PHOTO], {"model": [TRUTH]}, unit)
         titles = [axis.get_title() for axis in figure.axes]
         assert titles == ["photo", "model", ""]
@@ -54,7 +54,7 @@ def test_a_row_has_one_bar_with_pointed_ends_and_all_errors_share_one():
         [PHOTO] * 2, [TRUTH] * 2, depths, scores | {"second": SCORES}
     )
     bars = [axis for axis in figure.axes if axis.get_label() == "<colorbar>"]
-    assert [bar.get_ylabel() for bar in bars] == ["near   m   far", "near   m   far", ""]
+    assert [bar.get_ylabel() for bar in bars] == ["near  m  far", "near  m  far", ""]
     assert "too near" in bars[2].get_xlabel() and "too far" in bars[2].get_xlabel()
     assert {bar._colorbar.extend for bar in bars} == {"both"}, "what lies beyond is said"
 
@@ -215,7 +215,7 @@ def test_points_lie_on_the_photo_where_they_were_measured_on_one_colour_scale():
     assert points.get_offsets().tolist() == [[40, 3], [5, 20], [6, 21]]  # x, y
     assert points.get_array().tolist() == [4, 16, 64]
     assert points.get_clim() == second.collections[0].get_clim()
-    assert bar.get_ylabel() == "near   m   far"
+    assert bar.get_ylabel() == "near  m  far"
 
 
 def test_an_animation_shows_each_depth_in_turn_on_one_scale(tmp_path):

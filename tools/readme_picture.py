@@ -97,7 +97,7 @@ def _show_depth(axis: Axes, result: DepthResult, title: str) -> None:
     )
     bar.ax.set_yticklabels([f"{tick} m" for tick in ticks], fontsize=LETTERS - 3)
     bar.ax.yaxis.set_minor_locator(plt.NullLocator())
-    bar.set_label("near      far", fontsize=LETTERS - 3)
+    bar.set_label("near    far", fontsize=LETTERS - 3)
 
 
 if __name__ == "__main__":
