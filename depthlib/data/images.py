@@ -144,7 +144,7 @@ def _depth_of_counts(spec: DatasetSpec) -> np.ndarray:
     """The depth of each stored value, float32, 0 where invalid: a table costs less than sums."""
     depth = np.arange(np.iinfo(spec.depth_dtype).max + 1, dtype=np.float32) * np.float32(spec.scale)
     depth[(depth < spec.min_depth) | (depth > spec.max_depth * (1 + 1e-6))] = 0
-    depth[list(spec.invalid_counts)] = 0
+    depth[[int(count) for count in spec.invalid_counts]] = 0
     return depth
 
 
