@@ -226,7 +226,7 @@ def show_overlays(
         photo, truth = _thin(photo), _thin(truth)
         limits = _limits([truth])
         row[0].imshow(photo)
-        _show_depth(row[1], truth, limits, unit)
+        _add_bar(_show_depth(row[1], truth, limits), row[1], unit)
         row[2].imshow(photo.mean(axis=2), cmap="gray", vmin=0, vmax=255)
         over = np.ma.masked_less_equal(truth, 0)
         colours = DEPTH_COLOURS.with_extremes(bad=(0, 0, 0, 0))
@@ -437,7 +437,8 @@ def show_history(
     for axis, (title, image) in zip(axes[-1], (example or {}).items(), strict=False):
         axis.set(title=title, xticks=[], yticks=[])
         if image.ndim == 2:
-            _show_depth(axis, image, _limits(depths[:1] if unit == "metre" else [image]), unit)
+            limits = _limits(depths[:1] if unit == "metre" else [image])
+            _add_bar(_show_depth(axis, image, limits), axis, unit)
         else:
             axis.imshow(image)
     return figure
