@@ -96,7 +96,7 @@ def read_pair(
         depth, mode = turn(depth, photo.orientation), cv2.IMREAD_COLOR_RGB
         photo = _read_photo(rgb_path, mode, max_pixels)
     # Halving rounds up, so a photo that lacks a row passes for whole but by its sides.
-    if not _fits(photo.sides, depth.shape):
+    if not fits_map(photo.sides, depth.shape):
         (height, width), (rows, columns) = photo.sides, depth.shape
         raise ValueError(
             "A photo must be larger than its depth map in the same shape, or both of one size. "
@@ -227,7 +227,7 @@ def _lies_as_stored(
 
     Errors: ValueError where the sides do not tell.
     """
-    upright, stored = (_fits(sides, shape) for sides in (photo.sides, photo.sides[::-1]))
+    upright, stored = (fits_map(sides, shape) for sides in (photo.sides, photo.sides[::-1]))
     one_is_on_its_side = (photo.orientation > 4) != (orientation > 4)
     if {photo.orientation, orientation} & {1} and one_is_on_its_side and not (upright and stored):
         if upright or not stored:  # neither: another shape altogether, which its own error says
@@ -241,7 +241,7 @@ def _lies_as_stored(
     )
 
 
-def _fits(sides: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+def fits_map(sides: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     """Whether a photo of these sides is of a map's size, or larger in the same shape to 1 %."""
     (height, width), (rows, columns) = sides, shape
     if height <= rows or width <= columns:
