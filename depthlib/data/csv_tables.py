@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from depthlib.data.arrays import is_container
 from depthlib.data.inputs import PHOTOS
 
 MAPS = {
@@ -202,8 +203,8 @@ def _name_by_content(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _is_file(field: str) -> bool:
-    suffix = Path(field.strip().replace("\\", "/")).suffix.lower()
-    return suffix in PHOTOS | MAPS
+    path = Path(field.strip().replace("\\", "/"))
+    return path.suffix.lower() in PHOTOS | MAPS or any(map(is_container, path.parts[:-1]))
 
 
 def _is_number(field: str) -> bool:

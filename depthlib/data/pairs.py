@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from depthlib.data.arrays import file_of, find_paths
 from depthlib.data.checks import check_pairs
 from depthlib.data.csv_tables import format_rows, read_pair_table, why_unlistable
 from depthlib.data.dataset_file import NAME, find_dataset_file, read_dataset_file
@@ -183,7 +184,7 @@ def drop_unlistable(rows: list[tuple[str, str]]) -> tuple[list, list[tuple[str, 
 
 def _find(folder: Path, template: str, spec: DatasetSpec) -> dict[tuple[str, str], str]:
     pattern = re.sub(r"\{\w+\}", "*", template)
-    paths = (path.relative_to(folder).as_posix() for path in folder.glob(pattern))
+    paths = (path.relative_to(folder).as_posix() for path in find_paths(folder, pattern))
     keys = ((spec.key_of(path, template), path) for path in paths if not is_junk(path))
     return {key: path for key, path in keys if key is not None}
 
@@ -231,7 +232,7 @@ def _relative(name: str, place: Path, asked: bool, found: bool = False) -> str:
 
 
 def _holds(place: Path, name: str) -> bool:
-    return not Path(name).is_absolute() and (place / name).exists()
+    return not Path(name).is_absolute() and file_of(place / name).exists()
 
 
 def _spec_of_paths(rgb: str, depth: str, path: Path) -> DatasetSpec:
