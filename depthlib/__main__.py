@@ -55,6 +55,7 @@ def _make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_predict(commands.add_parser("predict", help="depth of photos and videos, as files"))
     _add_data(commands.add_parser("data", help="a folder of photos and depth as a dataset"))
+    _add_label(commands.add_parser("label", help="a dataset from photos without depth"))
     commands.add_parser("train", help="train a network; `depthlib train --help`", add_help=False)
     _add_evaluate(commands.add_parser("evaluate", help="how good networks, or files of depth, are"))
     _add_export(commands.add_parser("export", help="a network for another runtime"))
@@ -114,6 +115,38 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     add("--tolerance", type=float, default=0.02, metavar="SECONDS", help="between photo and map")
     add("--out", type=Path, metavar="FOLDER", help="of what is written; by default FOLDER")
     parser.set_defaults(run=_data)
+
+
+def _add_label(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Labels photos and frames of videos with the depth that one or several networks predict, "
+        "and writes them as a dataset to train on: photos, 16-bit depth, confidence, labels.csv, "
+        "dataset.json. The same command goes on with a run that was stopped."
+    )
+    add = parser.add_argument
+    add("paths", nargs="+", metavar="PATH", help="photo, video, folder, pattern, .txt or .csv list")
+    add("--out", required=True, type=Path, metavar="FOLDER", help="where the dataset goes")
+    add(
+        "--teacher",
+        action="append",
+        required=True,
+        metavar="NETWORK",
+        help="light, best, ..., a .keras or .onnx file; another project's ONNX file with what it "
+        "gives and sees: file.onnx,output=disparity,size=384x384. Given several times: all of them",
+    )
+    add("--combine", default="mean", help="mean, median or confidence, of log depth")
+    add(
+        "--least-confidence",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="leave out depth that is less sure (0 to 1, default 0): teachers that differ by 10 "
+        "percent have .37",
+    )
+    add("--focal", default="exif", help="the photos' focal length, as in predict")
+    add("--long-side", type=int, default=640, metavar="PIXELS", help="larger photos are shrunk")
+    add("--every", type=int, default=10, metavar="N", help="of a video, each Nth frame")
+    parser.set_defaults(run=_label)
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -189,6 +222,24 @@ def _data(arguments: argparse.Namespace) -> int:
     return make_dataset(**settings)
 
 
+def _label(arguments: argparse.Namespace) -> int:
+    from depthlib.commands.label import LabelSettings, label_files
+    from depthlib.data.lenses import parse_focal
+    from depthlib.prediction.teachers import open_teacher
+
+    settings = LabelSettings(
+        parse_focal(arguments.focal),
+        arguments.combine,
+        arguments.least_confidence,
+        arguments.long_side,
+        arguments.every,
+    )
+    teachers = {word: open_teacher(word) for word in arguments.teacher}
+    report = label_files(teachers, arguments.paths, arguments.out, settings)
+    print(f"{arguments.out}: {report}")
+    return 1 if report.failed else 0
+
+
 def _evaluate(arguments: argparse.Namespace) -> int:
     from depthlib import evaluation
     from depthlib.data.pairs import read_csv
@@ -228,13 +279,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         )
     for model in dict.fromkeys(arguments.models):
         network = open_network(model)
-        if network.unit == "relative" and "none" in alignments:
-            raise ValueError(
-                "Relative depth must be aligned before it is compared. Received: the network "
-                f"{model} with --align none. Use --align median."
-            )
         network.focal = pairs.spec.focal if network.view.focal else None
-        scores[model] = evaluation.evaluate_all(network, pairs, [protocol], alignments)
+        scores[model] = evaluation.evaluate_all(network, pairs, [protocol], alignments, name=model)
     summary = evaluation.summarise_all(scores)
     print(f"{arguments.data}, {pairs.spec.name}, protocol {protocol.name}")
     print(evaluation.tabulate(summary).to_string(index=False))

@@ -70,9 +70,10 @@ def write_bytes(path: Path | str, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
-def write_table(path: Path | str, table: "pd.DataFrame") -> None:
-    """Writes a table as CSV, atomically, without its index."""
-    write_bytes(path, table.to_csv(index=False).encode())
+def write_table(path: Path | str, table: "pd.DataFrame", digits: int | None = 6) -> None:
+    """Writes a table as CSV, atomically, without its index; `digits` None: all of them."""
+    text = table.to_csv(index=False, float_format=f"%.{digits}g" if digits else None)
+    write_bytes(path, text.encode())
 
 
 def check_zip(path: Path | str) -> None:

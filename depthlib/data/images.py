@@ -351,6 +351,15 @@ def _check_encoding(
         )
 
 
+def write_grey(path: Path | str, grey: np.ndarray) -> None:
+    """Writes an 8-bit map, uint8 (height, width), atomically as PNG.
+
+    Errors: ValueError for another suffix.
+    """
+    check_suffix(path, ".png")
+    _encode(Path(path), grey, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+
+
 def _resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     shrinks = height <= image.shape[0] and width <= image.shape[1]
     mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR

@@ -43,6 +43,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--cache", default="runs/cache", help="folder of decoded images")
     parser.add_argument("--minutes", type=float, default=math.inf, help="ends before they are over")
     parser.add_argument("--keep-epochs", action="store_true", help="keep each epoch's network")
+    parser.add_argument("--tensorboard", action="store_true", help="write logs for TensorBoard")
     parser.add_argument("--export", type=Path, help="write the best network here, as float16")
     parser.add_argument("--verbose", type=int, default=2, help="1: a bar, 2: a line an epoch")
     arguments = parser.parse_intermixed_args(words)
@@ -60,11 +61,12 @@ def main(words: Sequence[str] | None = None) -> int:
             cache_folder=arguments.cache,
             minutes=arguments.minutes,
             keep_epochs=arguments.keep_epochs,
+            tensorboard=arguments.tensorboard,
             verbose=arguments.verbose,
         )
         if arguments.export:
             export_half(arguments.run / "best.keras", arguments.export)
-    except (OSError, ValueError, FloatingPointError) as error:
+    except (OSError, ValueError, FloatingPointError, ImportError) as error:
         sys.exit(str(error))
     print(f"{len(log)} of {recipe.epochs} epochs, {log['seconds'].sum():.0f} s: {arguments.run}")
     return 0 if len(log) >= recipe.epochs else UNFINISHED
