@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from depthlib.data.arrays import file_of, is_array, read_names
 from depthlib.data.csv_tables import read_index
 from depthlib.data.specs import DatasetSpec, base_scene
 from depthlib.files import natural_key
@@ -70,6 +71,8 @@ def tell_scenes(
         scenes = _take_column(table, way.removeprefix("column:"), spec)
     elif "scene" in table:
         scenes = [str(scene) for scene in table["scene"]]
+    elif way.startswith("array:"):
+        scenes = _read_array(photos, folder, way.removeprefix("array:"))
     elif way == "unknown":
         scenes = [""] * len(photos)
     elif way == "folder":
@@ -88,6 +91,27 @@ def tell_scenes(
     if any("condition" in row for row in named.values()):
         table["condition"] = [row.get("condition", "") for row in rows]
     return table, source
+
+
+def _read_array(photos: Sequence[str], folder: Path, name: str) -> list[str]:
+    """The scene of each photo in a stack: what the array `name` of its file has at its place.
+
+    Errors: ValueError for a photo that is in no such file, or beyond the array's end.
+    """
+    names: dict[Path, list[str]] = {}
+    scenes = []
+    for photo in photos:
+        paths = [root / photo for root in (folder, folder.parent)]
+        file, place = file_of(next(filter(is_array, paths), paths[0])), PurePosixPath(photo).name
+        if file not in names:
+            names[file] = read_names(file, name) if is_array(file) else []
+        if not place.isdecimal() or int(place) >= len(names[file]):
+            raise ValueError(
+                f"A photo must have its scene in the array {name!r} of its file. Received: {photo} "
+                f"in {folder}, without. Change `scenes`."
+            )
+        scenes.append(names[file][int(place)])
+    return scenes
 
 
 def scenes_by_folder(photos: Sequence[str]) -> list[str]:
