@@ -31,7 +31,7 @@ class HistoryFigure(keras.callbacks.Callback):
         self.photo, counts = batches.source.gather([len(batches.source) // 2])
         self.truth = counts[0].astype("float32") * batches.metres_per_count
         self.depth = np.zeros_like(self.truth)
-        self.drawn, self.seconds = -np.inf, 0.0
+        self.drawn, self.seconds, self.due = -np.inf, 0.0, True
         self.handle: Any = None
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
