@@ -31,7 +31,7 @@ def test_the_comparison_has_the_originals_columns_and_an_error_map_for_each_mode
     assert [axis.get_title() for axis in pictures[:6]] == [
         "photo", "ground truth", "first", "error of first", "second", "error of second",
     ]  # fmt: skip
-    assert pictures[8].get_xlabel() == "δ1 0.750   AbsRel 0.125"
+    assert [axis.get_xlabel() for axis in pictures[8:10]] == ["δ1 0.750", "AbsRel 0.125"]
     depths = [pictures[column].images[0] for column in (1, 2, 4)]
     assert len({picture.get_clim() for picture in depths}) == 1, "one colour scale a row"
     assert depths[0].get_array().mask[:4].all(), "invalid pixels are masked, so grey"
@@ -41,10 +41,38 @@ def test_the_comparison_has_the_originals_columns_and_an_error_map_for_each_mode
 
 
 def test_metres_stand_over_the_colour_bars_only_where_depth_is_metric():
-    for unit, title in (("metre", "m"), ("relative", "relative")):
+    for unit, title in (("metre", "near  m  far"), ("relative", "near  relative  far")):
         figure = plotting.show_photos([PHOTO], {"model": [TRUTH]}, unit)
         titles = [axis.get_title() for axis in figure.axes]
-        assert titles == ["photo", "model", title]
+        assert titles == ["photo", "model", ""]
+        assert figure.axes[-1].get_ylabel() == title  # which reads upwards, as the bar does
+
+
+def test_a_row_has_one_bar_with_pointed_ends_and_all_errors_share_one():
+    depths, scores = {"first": [TRUTH] * 2, "second": [TRUTH] * 2}, {"first": SCORES}
+    figure = plotting.compare_with_truth(
+        [PHOTO] * 2, [TRUTH] * 2, depths, scores | {"second": SCORES}
+    )
+    bars = [axis for axis in figure.axes if axis.get_label() == "<colorbar>"]
+    assert [bar.get_ylabel() for bar in bars] == ["near  m  far", "near  m  far", ""]
+    assert "too near" in bars[2].get_xlabel() and "too far" in bars[2].get_xlabel()
+    assert {bar._colorbar.extend for bar in bars} == {"both"}, "what lies beyond is said"
+
+
+def test_a_figure_of_many_panels_is_no_wider_than_a_page_and_its_letters_stay():
+    few, many = (
+        plotting.show_photos([PHOTO], {f"{n}": [TRUTH] for n in range(count)}) for count in (1, 7)
+    )
+    assert few.get_size_inches()[0] == 2 * plotting.PANEL[0]
+    assert many.get_size_inches()[0] == pytest.approx(plotting.WIDEST)
+    sizes = {figure.axes[0].title.get_fontsize() for figure in (few, many)}
+    assert len(sizes) == 1
+
+
+def test_rows_of_photos_may_have_names():
+    figure = plotting.show_photos([PHOTO] * 2, {"model": [TRUTH] * 2}, names=["fog", "night"])
+    pictures = [axis for axis in figure.axes if axis.images and not axis.get_label()]
+    assert [axis.get_ylabel() for axis in pictures] == ["fog", "", "night", ""]
 
 
 def test_what_a_model_calls_far_is_grey_and_said_so_on_logarithmic_colours():
@@ -73,6 +101,23 @@ def test_far_may_be_each_photos_own_and_rooms_have_none():
     for unsure in ({"road": [np.inf]}, {"road": [None]}, {"road": None}, {}):
         figure = plotting.show_photos([PHOTO], {"road": [TRUTH]}, far=unsure)
         assert figure.axes[1].get_title() == "road"
+
+
+def test_relative_depth_beside_metres_is_scaled_and_says_so():
+    metric = SimpleNamespace(photo=PHOTO, depth_m=TRUTH, far=np.inf, unit="metre")
+    relative = SimpleNamespace(photo=PHOTO, depth_m=TRUTH / 10, far=np.inf, unit="relative")
+    figure = plotting.show_results({"relative": [relative], "metric": [metric]})
+    titles = [axis.get_title() for axis in figure.axes[:3]]
+    assert [title.replace("\n", " ") for title in titles] == [
+        "photo", "relative, scaled to metric", "metric",
+    ]  # fmt: skip
+    for axis in figure.axes[1:3]:
+        np.testing.assert_allclose(axis.images[0].get_array(), TRUTH, rtol=1e-6)
+    assert any(axis.get_title().endswith("m") for axis in figure.axes[3:])
+    alone = plotting.show_results({"relative": [relative]})
+    np.testing.assert_allclose(alone.axes[1].images[0].get_array(), TRUTH / 10)
+    assert alone.axes[1].get_title() == "relative"
+    assert any(axis.get_title().endswith("relative") for axis in alone.axes[2:])
 
 
 def test_results_of_rooms_have_even_colours_and_those_of_a_road_logarithmic_ones():
@@ -187,7 +232,7 @@ def test_points_lie_on_the_photo_where_they_were_measured_on_one_colour_scale():
     assert points.get_offsets().tolist() == [[40, 3], [5, 20], [6, 21]]  # x, y
     assert points.get_array().tolist() == [4, 16, 64]
     assert points.get_clim() == second.collections[0].get_clim()
-    assert bar.get_title() == "m"
+    assert bar.get_ylabel() == "near  m  far"
 
 
 def test_an_animation_shows_each_depth_in_turn_on_one_scale(tmp_path):
@@ -204,7 +249,7 @@ def test_an_animation_shows_each_depth_in_turn_on_one_scale(tmp_path):
 def test_views_of_scenes_stand_in_their_own_order_with_one_depth_scale_a_row():
     rows = [{"fog": PHOTO, "depth": TRUTH, "mask": TRUTH > 2}, {"lamps": PHOTO}]
     figure = plotting.show_views(rows)
-    panels = [axis for axis in figure.axes if axis.get_title() not in ("", "m")]
+    panels = [axis for axis in figure.axes if axis.get_title() != ""]
     assert [axis.get_title() for axis in panels] == ["fog", "depth", "mask", "lamps"]
     assert panels[1].images[0].get_clim() == tuple(np.percentile(TRUTH, (1, 99)))
 

@@ -54,3 +54,12 @@ def find_shipped(name: str, kind: str | None = None) -> Path:
             f"{name} --to onnx` makes the one of the other."
         )
     return found
+
+
+def describe_missing(path: Path | str) -> str:
+    """What is said where a network's file is not there: what ships, and how one is made."""
+    return (
+        f"There is no network {path}. Ship with depthlib: {', '.join(SHIPPED)}; in a clone they "
+        "are models/NAME.keras. Or train one, with train_resnet.ipynb or train_unet.ipynb, and "
+        "give the path of its .keras or .onnx file."
+    )

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from depthlib.networks.shipped import SHIPPED, find_shipped
+from depthlib.networks.shipped import SHIPPED, describe_missing, find_shipped
 from depthlib.prediction.interface import DepthPredictor
 
 RUNTIMES = ("onnx", "keras")
@@ -24,10 +24,7 @@ def find_network(model: Path | str, runtime: str | None = None) -> Path:
         return find_shipped(str(model), runtime)
     path = Path(model)
     if not path.is_file():
-        raise FileNotFoundError(
-            f"There is no network {model}. Ship with depthlib: {', '.join(SHIPPED)}. Or give the "
-            "path of a .keras or .onnx file."
-        )
+        raise FileNotFoundError(describe_missing(model))
     kind = path.suffix.lower().removeprefix(".")
     if kind not in RUNTIMES:
         raise ValueError(f"A network must be a .keras or .onnx file. Received: {path}.")

@@ -279,7 +279,7 @@ RESNET50 = LIGHT.change(network="resnet50", epochs=25, learning_rate=5e-4)
 # tenth of the rate, 30 epochs of batches of 8 brought it to 0.916.
 FINE_TUNE = LIGHT.change(weights="light", batch_size=4, epochs=60, crop=0.5)
 # On the road the whole width counts: KITTI's shape, 375x1242, at half, worth .02 of δ1 over a third
-# (docs/results.md). A run may begin at 128x416, which takes less than half of the time.
+# (docs/results/roads.md). A run may begin at 128x416, which takes less than half of the time.
 _ROAD = {"height": 192, "width": 640, "batch_size": 8}
 ROAD = LIGHT.change(**_ROAD)
 ROAD_RESNET34 = RESNET34.change(**_ROAD)

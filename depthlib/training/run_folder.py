@@ -256,7 +256,7 @@ class RunRecord(keras.callbacks.Callback):
             path = self.folder / EPOCHS / f"{epoch + 1:03}.keras"
             self._save(self.validated or self.network.get_weights(), path)
             export_half(path, path)
-        write_table(self.folder / LOG, self.log)
+        write_table(self.folder / LOG, self.log, digits=None)  # a run goes on from it
         # Last: its step count is what says how many epochs are done.
         start = time.perf_counter()
         ends = self.model.stop_training or epoch + 1 == self.params["epochs"]

@@ -33,6 +33,7 @@ def test_a_network_that_ships_has_its_card_and_tells_metres_from_its_path_alone(
         assert 0.5 < np.median(depth) < 8, "rooms are metres deep, not millimetres"
 
 
+@pytest.mark.slow  # four networks on all photos of the sample's test set
 @pytest.mark.parametrize("name", ["resnet34", "unet", "light", "best"])
 def test_a_network_has_the_metrics_of_its_original_to_the_third_decimal(name, project, sample):
     card = " ".join((project / f"models/{name}.md").read_text().split())

@@ -136,6 +136,7 @@ def test_logs_for_tensorboard_are_written_where_its_package_is(pairs, tmp_path, 
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.slow  # a process of its own, and two more runs
 def test_a_run_that_was_killed_goes_on_to_the_same_losses(pairs, project, tmp_path):
     command = [sys.executable, "-c", KILLED, str(pairs.root), str(tmp_path / "killed")]
     killed = subprocess.run(command, cwd=project, capture_output=True, text=True)
@@ -169,9 +170,9 @@ def test_a_run_that_cannot_begin_leaves_no_folder_that_the_right_command_would_f
     missing = str(tmp_path / "missing.keras")
     relative = Pairs(pairs.root, pairs.table, NYU_RELATIVE)
     for changes, data, error, message in (
-        ({"teacher": missing}, pairs, FileNotFoundError, "no model .*missing.keras"),
+        ({"teacher": missing}, pairs, FileNotFoundError, "no network .*missing.keras"),
         ({"teacher": str(damaged)}, pairs, ValueError, "Received: .*damaged.keras"),
-        ({"weights": missing}, pairs, FileNotFoundError, "no model .*missing.keras"),
+        ({"weights": missing}, pairs, FileNotFoundError, "no network .*missing.keras"),
         ({"weights": str(damaged)}, pairs, ValueError, "`weights` must .*damaged.keras"),
         ({"weights": str(other)}, pairs, ValueError, "`weights` must .*other.keras"),
         ({"counts": (100, 2)}, pairs, ValueError, "`counts` must be at most"),
@@ -212,6 +213,7 @@ def test_a_second_start_in_a_run_folder_is_turned_away_until_the_first_is_gone(
     assert len(train(recipe, pairs, run, verbose=0)) == 1
 
 
+@pytest.mark.slow  # five runs
 def test_how_far_a_run_is_its_network_alone_says_and_a_log_that_disagrees_is_refused(
     pairs, tmp_path, monkeypatch
 ):
