@@ -53,7 +53,7 @@ $(error `NAME` must be one of $(STUDIES). Received: NAME=$(value NAME))
 endif
 
 .PHONY: help setup setup-predict demo $(NOTEBOOKS) kitti compare study nyu bench lab notebook-filter sample \
-    roads sample-kitti figures test lint test-backends test-jax test-torch clean-cache clean
+    roads sample-kitti figures docs test test-all lint test-backends test-jax test-torch clean-cache clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-28s %s\n", $$1, $$2 }' Makefile
@@ -143,15 +143,24 @@ roads: .venv/render.done ## render more roads; SCENES=, FOLDER=, SEED=, KINDS=, 
 
 figures: demo ## the pictures and the table under docs/ that need no more than the sample
 	@cp runs/demo/comparison.png runs/demo/metrics.csv docs
-	@$(PY) -m tools.run_notebooks predict_unet_real_images.ipynb FIGURE=docs/road_photos.png \
+	@$(PY) -m tools.run_notebooks predict_unet_real_images.ipynb FIGURE=docs/road_photos.jpg \
 	    FOCAL=0.75 OUT=None
-	@$(PY) -m tools.run_notebooks experiments/weather.ipynb FIGURE=docs/weather.png
-	@$(PY) -m experiments.corruptions datasets/sample/nyu2_test/00030_colors.png docs/corruptions.png
-	@$(PY) -m rendering show --folder datasets/sample_roads --figure docs/roads.png
+	@$(PY) -m tools.run_notebooks experiments/weather.ipynb FIGURE=docs/weather.jpg
+	@$(PY) -m experiments.corruptions datasets/sample/nyu2_test/00030_colors.png docs/corruptions.jpg
+	@$(PY) -m rendering show --folder datasets/sample_roads --figure docs/roads.jpg
+
+# From the root, where cards and notebooks lie beside docs/. What was built stays, page by page.
+docs: .venv/docs.done ## the site, in runs/docs/site: pages, notebooks as they were run, the reference
+	@TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m sphinx -qW --keep-going -c docs -d runs/docs/pages . runs/docs/site
+	@echo runs/docs/site/index.html
 
 # Two at a time: most of it is TensorFlow's imports and traces, which keep one core busy.
-test: .venv/dev.done lint ## the linter and every test
-	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(PY) -m pytest -q -n 2 --dist worksteal
+test: .venv/dev.done lint ## the linter and the quick tests
+	$(PYTEST) -m "not slow"
+
+test-all: .venv/dev.done ## the slow tests, which `make test` leaves out
+	$(PYTEST) -m slow
 
 lint: .venv/dev.done
 	$(PY) -m ruff check
@@ -205,6 +214,6 @@ LIGHT := keras pandas scikit-learn h5py opencv-python-headless matplotlib pillow
 	$(@D)/bin/python -m pip install $(PACKAGES)
 	@mv $(@D)/unfinished $@
 
-.venv/dev.done .venv/render.done: .venv/%.done: .venv/setup.done
+.venv/dev.done .venv/render.done .venv/docs.done: .venv/%.done: .venv/setup.done
 	$(PY) -m pip install -e '.[$*]'
 	@touch $@

@@ -16,7 +16,8 @@ from depthlib.data.images import read_depth, read_pair, resize_depth
 from depthlib.data.inputs import name_photo
 from depthlib.data.intrinsics import same_aspect
 from depthlib.data.pairs import Pairs, read_csv
-from depthlib.data.specs import DENSE_M256, INDOOR_MILLIMETRE, NYU_TEST, SPECS, get_spec
+from depthlib.data.scenes import KNOWN, UNKNOWN, describe_scenes
+from depthlib.data.specs import DENSE_M256, INDOOR_MILLIMETRE
 from depthlib.metrics import (
     METRICS,
     EvaluationProtocol,
@@ -40,6 +41,7 @@ def evaluate(
 ) -> pd.DataFrame:
     """Scores of `predict` on each pair: a row an image with rgb, scene, METRICS and pixels.
 
+    The column scenes says whether scenes are known, as `Pairs.scenes` does.
     name: what the progress bar calls it.
     Errors: ValueError for relative depth that is not aligned; what `images` raises for bad files.
     """
@@ -159,21 +161,23 @@ def _score_all(
                 except ValueError as error:
                     raise ValueError(f"{pairs.rgb_path(index)}: {error}") from error
                 rows[protocol.name, alignment].append(row)
-    images = pairs.table[["rgb", "scene"]]
+    images = pairs.table[["rgb", "scene"]].assign(scenes=pairs.scenes)
     return {way: pd.concat([images, pd.DataFrame(table)], axis=1) for way, table in rows.items()}
 
 
 def summarise(scores: dict[str, pd.DataFrame], seed: int = 0) -> pd.DataFrame:
     """A row a model: mean of each metric over images, `<metric>_low` and `_high` at 95 %.
 
-    Intervals are bootstrapped over scenes. `rmse_pooled` is over all pixels at once, to compare
-    with DenseDepth's released code.
+    Intervals are bootstrapped over scenes; `scenes` says how many there are, or that they are
+    unknown: then over photos, and too narrow where several show one place. `rmse_pooled` is over
+    all pixels at once, to compare with DenseDepth's released code.
     """
     rows = []
     for model, table in scores.items():
         metrics = [metric for metric in METRICS if metric in table]
         row = {"model": model, **table[metrics].mean()}
         row["images"] = len(table)
+        row["scenes"] = describe_scenes(_source_of(table), table["scene"].nunique())
         for metric in metrics:
             low, high = bootstrap_interval(table[metric], table["scene"], seed)
             row |= {f"{metric}_low": low, f"{metric}_high": high}
@@ -209,7 +213,7 @@ def keep_few(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def tabulate(summary: pd.DataFrame) -> pd.DataFrame:
-    """What `summarise` or `summarise_all` gives, a column a metric: mean [low, high]."""
+    """A summary to be read: a column a metric, mean [low, high], and over which scenes."""
 
     def write(row: Mapping[Hashable, float], metric: str) -> str:
         low, high = row[f"{metric}_low"], row[f"{metric}_high"]
@@ -220,28 +224,32 @@ def tabulate(summary: pd.DataFrame) -> pd.DataFrame:
         return f"{value:.{3 if value < 1 else 2 if value < 10 else 1}f}"
 
     table = summary[[name for name in ("model", "alignment", "images") if name in summary]].copy()
+    table["images"] = [
+        f"{count} ({scenes})"
+        for count, scenes in zip(summary["images"], summary["scenes"], strict=True)
+    ]
     for metric, heading in SHOWN.items():
         if metric in summary:
             table[heading] = [write(row, metric) for row in summary.to_dict("records")]
     return table
 
 
-def read_pairs(path: Path | str, spec: str | None = None) -> Pairs:
-    """The pairs of a CSV; `spec`: the name of its encoding, None for that of its paths.
+def explain_scenes(table: pd.DataFrame) -> str:
+    """What is to be said under intervals over the scenes of a table of scores; "" where known."""
+    if _source_of(table) == KNOWN:
+        return ""
+    return (
+        "Scenes are unknown, so that intervals are over "
+        f"{'photos' if _source_of(table) == UNKNOWN else 'groups of like frames'}: too narrow "
+        "where several show one place. Give the CSV a column scene."
+    )
 
-    Errors: those of `read_csv`; ValueError where the paths are those of no dataset or of several.
-    """
-    if spec is not None:
-        return read_csv(path, get_spec(spec))
-    rgb, depth = map(str, read_csv(path, NYU_TEST).table.loc[0, ["rgb", "depth"]])
-    fits = [s for s in SPECS.values() if s.key_of(rgb, s.photo) and s.key_of(depth, s.depth)]
-    if len(fits) != 1:
-        names = ", ".join(s.name for s in fits) or ", ".join(SPECS)
-        raise ValueError(
-            "How depth is encoded must be said where the paths do not say it. Received: "
-            f"{rgb},{depth} in {path}. Give --spec: {names}."
-        )
-    return read_csv(path, fits[0])
+
+def _source_of(table: pd.DataFrame) -> str:
+    return str(table["scenes"].iat[0]) if "scenes" in table else KNOWN
+
+
+read_pairs = read_csv  # as it was called here
 
 
 def fit_trivial_baselines(training: Pairs, most: int = 2000) -> dict[str, Predict]:

@@ -134,7 +134,7 @@ def refuse_escape(name: str, listing: Path | str) -> None:
 
     So does one with a NUL, which no file's name has.
     """
-    if name.startswith("/") or ":" in name or "\0" in name or ".." in name.split("/"):
+    if re.match("/|[A-Za-z]:", name) or "\0" in name or ".." in name.split("/"):
         raise ValueError(
             f"A path in a CSV must stay in its folder. Received: {name!r} in {listing}. "
             "Write paths relative to the CSV."

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.animation import PillowWriter
 from matplotlib.axes import Axes
-from matplotlib.colorbar import Colorbar
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from depthlib.files import replace_file
 
@@ -22,8 +22,16 @@ DEPTH_COLOURS = plt.get_cmap("turbo_r").with_extremes(bad="0.6")  # near is warm
 ERROR_COLOURS = plt.get_cmap("RdBu_r").with_extremes(bad="0.6")
 LARGEST_ERROR = 0.5  # of the true depth; where the error map's colours end
 PANEL = (2.6, 2.15)  # inches
+WIDEST = 10.4  # inches of a figure: panels shrink where there are many, letters do not
+LINE = 0.3  # inches that a row of letters takes
 WRAP = 24  # letters of a title above a panel
 PIXELS = 480  # of a panel's shorter side, at most to twice that: more than it shows costs memory
+# What a run's log measures besides its loss, and which way is better.
+MEASURES = {
+    "delta1": "δ1 (higher is better)",
+    "abs_rel": "AbsRel (lower is better)",
+    "silog": "SILog (lower is better)",
+}
 POINTS = 20_000  # of a cloud's picture: more take seconds to draw and show no more
 
 
@@ -50,25 +58,30 @@ def compare_with_truth(
     """A row a photo: photo, ground truth, and each model's depth and error map.
 
     photos uint8 (height, width, 3), truths and predictions (height, width) with 0 where invalid;
-    `scores` has a row a photo with delta1 and abs_rel, which stand under the model's depth. One
-    colour scale a row, the truth's range. Errors are (prediction - truth) / truth.
+    `scores` has a row a photo with delta1 and abs_rel, which stand under the model's maps. One
+    colour scale a row, the truth's range. Errors are (prediction - truth) / truth. A bar ends in a
+    point where what lies beyond has its last colour.
     """
     columns = 2 + 2 * len(predictions)
     figure, axes = _make_grid(len(photos), columns)
     for row, (photo, truth) in enumerate(zip(photos, truths, strict=True)):
         limits = _limits([truth])
         axes[row, 0].imshow(photo)
-        _show_depth(axes[row, 1], truth, limits, unit)
+        depth_picture = _show_depth(axes[row, 1], truth, limits)
         for number, (model, depths) in enumerate(predictions.items()):
             depth_axis, error_axis = axes[row, 2 + 2 * number : 4 + 2 * number]
-            _show_depth(depth_axis, depths[row], limits, unit)
+            _show_depth(depth_axis, depths[row], limits)
             score = scores[model].iloc[row]
-            depth_axis.set_xlabel(f"δ1 {score['delta1']:.3f}   AbsRel {score['abs_rel']:.3f}")
-            _show_error(error_axis, depths[row], truth)
+            error_picture = _show_error(error_axis, depths[row], truth)
+            depth_axis.set_xlabel(f"δ1 {score['delta1']:.3f}")
+            error_axis.set_xlabel(f"AbsRel {score['abs_rel']:.3f}")
+        _add_bar(depth_picture, axes[row], unit)
+    if predictions:
+        _add_error_bar(error_picture, axes[-1])
     titles = ["photo", "ground truth"]
     titles += [title for model in predictions for title in (model, f"error of {model}")]
     for axis, title in zip(axes[0], titles, strict=True):
-        axis.set_title(title)
+        axis.set_title(title if columns <= 6 else title.replace(" of ", " of\n"))
     return figure
 
 
@@ -78,6 +91,7 @@ def show_photos(
     unit: str = "metre",
     far: Mapping[str, float | Sequence[float | None] | None] | None = None,
     changed: Mapping[str, Sequence[np.ndarray]] | None = None,
+    names: Sequence[str] | None = None,
 ) -> Figure:
     """A row a photo without ground truth: the photo and each model's depth, one scale a row.
 
@@ -85,6 +99,7 @@ def show_photos(
     photos or for each: that is grey and named so; None, of rooms: it never does. Where it is given,
     if only {}, colours are logarithmic, as a road's must be.
     `changed` are photos made of these, by title, to stand beside them: those that a model saw.
+    `names` are the rows', if they have any.
     The figure holds no more of large photos than it shows.
     """
     logarithmic, far = far is not None, far or {}
@@ -103,7 +118,9 @@ def show_photos(
         for axis, pictures in zip(axes[row], columns.values(), strict=False):
             axis.imshow(_thin(pictures[row]))
         for axis, depth in zip(axes[row, len(columns) :], depths, strict=True):
-            _show_depth(axis, depth, limits, unit, logarithmic)
+            picture = _show_depth(axis, depth, limits, logarithmic)
+        _add_bar(picture, axes[row], unit)
+        axes[row, 0].set_ylabel(names[row] if names else "")
     note = "\ngrey: sky, or too far to tell"
     titles = [
         *columns,
@@ -193,7 +210,29 @@ def show_pairs(
     figure, axes = _make_grid(2, len(photos))
     for column, (photo, truth) in enumerate(zip(photos, truths, strict=True)):
         axes[0, column].imshow(photo)
-        _show_depth(axes[1, column], truth, _limits([truth]), unit)
+        _add_bar(_show_depth(axes[1, column], truth, _limits([truth])), axes[1, column], unit)
+    return figure
+
+
+def show_overlays(
+    photos: Sequence[np.ndarray], truths: Sequence[np.ndarray], unit: str = "metre"
+) -> Figure:
+    """A row a pair: photo, depth, and depth over the photo, where a wrong match or turn is seen.
+
+    photos uint8 (height, width, 3); truths (height, width), 0 where invalid, on a scale of its own.
+    """
+    figure, axes = _make_grid(len(photos), 3)
+    for row, photo, truth in zip(axes, photos, truths, strict=True):
+        photo, truth = _thin(photo), _thin(truth)
+        limits = _limits([truth])
+        row[0].imshow(photo)
+        _add_bar(_show_depth(row[1], truth, limits), row[1], unit)
+        row[2].imshow(photo.mean(axis=2), cmap="gray", vmin=0, vmax=255)
+        over = np.ma.masked_less_equal(truth, 0)
+        colours = DEPTH_COLOURS.with_extremes(bad=(0, 0, 0, 0))
+        row[2].imshow(over, cmap=colours, norm=Normalize(*limits), alpha=0.55)
+    for axis, title in zip(axes[0], ("photo", "depth", "depth over the photo"), strict=True):
+        axis.set_title(title)
     return figure
 
 
@@ -232,7 +271,7 @@ def show_views(rows: Sequence[dict[str, np.ndarray]], unit: str = "metre") -> Fi
         for axis, (title, image) in zip(line, row.items(), strict=False):
             axis.set_title(title, fontsize="medium")
             if image.dtype.kind == "f":
-                _show_depth(axis, image, _limits(depths), unit)
+                _add_bar(_show_depth(axis, image, _limits(depths)), axis, unit)
             else:
                 axis.imshow(image, cmap="gray")
     return figure
@@ -263,9 +302,7 @@ def show_points(
             lw=0,
         )
         axis.set(xticks=[], yticks=[])
-    bar = figure.colorbar(points, ax=axes.ravel().tolist(), fraction=0.02, pad=0.01)
-    bar.ax.set_title(shorten(unit), fontsize="small")
-    _number_logarithmic(bar)
+    _add_bar(points, axes.ravel(), unit)
     return figure
 
 
@@ -283,7 +320,8 @@ def save_animation(
     figure, axes = _make_grid(1, 2)
     axes[0, 0].imshow(photo)
     limits = _limits(list(depths.values()))
-    picture = _show_depth(axes[0, 1], next(iter(depths.values())), limits, unit)
+    picture = _show_depth(axes[0, 1], next(iter(depths.values())), limits)
+    _add_bar(picture, axes[0], unit)
     writer = PillowWriter(fps=frames_per_second)  # type: ignore[arg-type]  # int in its stub alone
     with replace_file(path) as temporary, writer.saving(figure, temporary, dpi=90):
         for title, depth in depths.items():
@@ -293,7 +331,7 @@ def save_animation(
     return Path(path)
 
 
-def save_figure(figure: Figure, path: Path | str, dpi: int = 90) -> Path:
+def save_figure(figure: Figure, path: Path | str, dpi: int = 110) -> Path:
     """Writes a figure atomically and gives its path; the format is the path's suffix."""
     with replace_file(path) as temporary:
         figure.savefig(temporary, dpi=dpi)
@@ -319,7 +357,8 @@ def _scale(depth: np.ndarray, metric: np.ndarray) -> np.ndarray:
 def _make_grid(
     rows: int, columns: int, panel: tuple[float, float] = PANEL
 ) -> tuple[Figure, np.ndarray]:
-    size = (panel[0] * columns, panel[1] * rows)
+    scale = min(1, WIDEST / (panel[0] * columns))
+    size = (panel[0] * columns * scale, panel[1] * rows * scale + LINE * (scale < 1) * rows)
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
@@ -336,42 +375,72 @@ def _limits(depths: Sequence[np.ndarray]) -> tuple[float, float]:
 
 
 def _show_depth(
-    axis: Axes, depth: np.ndarray, limits: tuple[float, float], unit: str, logarithmic: bool = False
+    axis: Axes, depth: np.ndarray, limits: tuple[float, float], logarithmic: bool = False
 ) -> AxesImage:
     norm = LogNorm(*limits) if logarithmic else Normalize(*limits)
-    picture = axis.imshow(np.ma.masked_less_equal(depth, 0), cmap=DEPTH_COLOURS, norm=norm)
-    bar = axis.figure.colorbar(picture, ax=axis, fraction=0.046, pad=0.02)
-    if logarithmic:
-        _number_logarithmic(bar)
-    bar.ax.set_title(shorten(unit), fontsize="small")
-    return picture
+    return axis.imshow(np.ma.masked_less_equal(depth, 0), cmap=DEPTH_COLOURS, norm=norm)
 
 
-def _number_logarithmic(bar: Colorbar) -> None:
-    bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    bar.ax.yaxis.set_major_formatter("{x:g}")
-    bar.ax.yaxis.set_minor_formatter("")
+def _add_bar(picture: ScalarMappable, beside: Axes | np.ndarray, unit: str) -> None:
+    """The colour bar of one scale at the right of its row, whose ends say near and far."""
+    axes = np.atleast_1d(np.asarray(beside, object)).tolist()
+    share = 0.046 / len(axes) ** 0.5
+    bar = axes[0].figure.colorbar(picture, ax=axes, fraction=share, pad=0.01, extend="both")
+    if isinstance(picture.norm, LogNorm):
+        bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        bar.ax.yaxis.set_major_formatter("{x:g}")
+        bar.ax.yaxis.set_minor_formatter("")
+    bar.set_label(f"near  {shorten(unit)}  far", fontsize="small")
 
 
-def _show_error(axis: Axes, depth: np.ndarray, truth: np.ndarray) -> None:
+def _show_error(axis: Axes, depth: np.ndarray, truth: np.ndarray) -> AxesImage:
     valid = truth > 0
     error = np.ma.array(np.zeros(truth.shape), mask=~valid)
     error[valid] = depth[valid] / truth[valid] - 1
-    picture = axis.imshow(error, cmap=ERROR_COLOURS, vmin=-LARGEST_ERROR, vmax=LARGEST_ERROR)
-    bar = axis.figure.colorbar(picture, ax=axis, fraction=0.046, pad=0.02)
-    bar.ax.yaxis.set_major_formatter("{x:+.0%}")
+    return axis.imshow(error, cmap=ERROR_COLOURS, vmin=-LARGEST_ERROR, vmax=LARGEST_ERROR)
 
 
-def show_history(log: pd.DataFrame) -> Figure:
-    """Loss and metrics over epochs, training and validation; `log` is a run's log.csv."""
-    names = [name for name in log if f"val_{name}" in log]
-    figure, axes = plt.subplots(1, len(names), figsize=(4 * len(names), 3), layout="constrained")
-    for axis, name in zip(np.atleast_1d(axes), names, strict=True):
-        axis.plot(log["epoch"], log[name], label="training")
-        axis.plot(log["epoch"], log[f"val_{name}"], label="validation")
-        axis.set(title=name, xlabel="epoch")
+def _add_error_bar(picture: ScalarMappable, above: np.ndarray) -> None:
+    """One bar for all errors, below the figure."""
+    way = {"orientation": "horizontal", "fraction": 0.06, "aspect": 40, "shrink": 0.5}
+    bar = above[0].figure.colorbar(picture, ax=above.tolist(), extend="both", **way)
+    bar.ax.xaxis.set_major_formatter("{x:+.0%}")
+    bar.set_label("error of the depth: blue is too near, red is too far")
+
+
+def show_history(
+    log: pd.DataFrame, example: Mapping[str, np.ndarray] | None = None, unit: str = "metre"
+) -> Figure:
+    """Loss and metrics over epochs, of training and, where there is any, of validation.
+
+    `log` is a run's log.csv, or empty before the first epoch. Below stands `example`, by title: a
+    photo uint8 (height, width, 3), and depth maps (height, width) with 0 where invalid, in metres
+    on the colour scale of the first one, otherwise each on its own.
+    """
+    names = ["loss", *(name for name in MEASURES if name in log)]
+    columns = max(len(names), len(example or {}))
+    figure, axes = plt.subplots(
+        1 + bool(example), columns, figsize=(4 * columns, 3 + 3 * bool(example)), squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for axis in axes[0, len(names) :]:
+        axis.set_axis_off()
+    for axis, name in zip(axes[0], names, strict=False):
+        for column, label in ((name, "training"), (f"val_{name}", "validation")):
+            if column in log:
+                axis.plot(log["epoch"], log[column], label=label, marker=".")
+                axis.legend()
+        axis.set(title=MEASURES.get(name, name), xlabel="epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
-        axis.legend()
+    depths = [image for image in (example or {}).values() if image.ndim == 2]
+    for axis, (title, image) in zip(axes[-1], (example or {}).items(), strict=False):
+        axis.set(title=title, xticks=[], yticks=[])
+        if image.ndim == 2:
+            limits = _limits(depths[:1] if unit == "metre" else [image])
+            _add_bar(_show_depth(axis, image, limits), axis, unit)
+        else:
+            axis.imshow(image)
     return figure
 
 

@@ -11,10 +11,10 @@ ORIGINAL_AS_WRITTEN = ORIGINAL_UNET.change(
 )
 
 
-# From there to `UNET`, a fault fixed after the other: experiments/seed_against_ours.ipynb. Metres
+# From there to `UNET`, fault by fault: experiments/original_against_ours.ipynb. Metres
 # come before the loss and the head, which make no sense without them.
 FIXES = {
-    "the seed as written": {},
+    "the original as written": {},
     "split by scene": {"split": "scene"},
     "RGB": {"channels": "rgb"},
     "metres": {"normalise": False},
@@ -32,7 +32,7 @@ FIXES = {
 }
 
 
-# What experiments/recipe_levers.ipynb changes in LIGHT, one at a time.
+# What experiments/recipe_ablations.ipynb changes in LIGHT, one at a time.
 LIGHT_CHANGES = {
     "encoder at a tenth of the rate": {"encoder_rate": 0.1},
     "random encoder": {"weights": None},
@@ -42,7 +42,7 @@ LIGHT_CHANGES = {
     "Adam": {"optimizer": "adam_amsgrad", "weight_decay": 0.0},
     "log-spaced bins": {"depth_scale": "bins"},
     "linear depth": {"depth_scale": "linear"},
-    "the seed's loss": {"loss": "depth"},
+    "the original's loss": {"loss": "depth"},
     "every second cropped": {"crop": 0.5},
     "no crop": {"crop": 0.0},
     "rotation by 2.5 degrees": {"rotation": 2.5},

@@ -1,12 +1,14 @@
 """Every chart: what was measured, over epochs, against costs, beside each other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
+
+WIDEST = 9.5  # inches of a figure: shown as wide as a page, its letters are as large as the text
 
 
 def show_study(summary: pd.DataFrame, costs: Mapping[str, str], metric: str) -> Figure:
@@ -15,7 +17,7 @@ def show_study(summary: pd.DataFrame, costs: Mapping[str, str], metric: str) -> 
     `summary` is of `experiments.summarise_study`; `costs` maps a column of it to the name of its
     axis, a panel each; `metric` names the vertical axis.
     """
-    size = (2 + 4 * len(costs), 4)
+    size = (min(4 * len(costs), WIDEST), 4.4)
     figure, axes = plt.subplots(
         1, len(costs), figsize=size, sharey=True, squeeze=False, layout="constrained"
     )
@@ -30,7 +32,8 @@ def show_study(summary: pd.DataFrame, costs: Mapping[str, str], metric: str) -> 
         axis.xaxis.set_minor_formatter("")
         axis.grid(alpha=0.3)
     axes[0, 0].set(ylabel=metric)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
+    names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*names, loc="outside lower center", ncols=min(len(costs), 3))
     return figure
 
 
@@ -54,16 +57,21 @@ def show_curves(summaries: Mapping[str, pd.DataFrame], metric: str) -> Figure:
     return figure
 
 
-def show_lines(table: pd.DataFrame, across: str, by: str, metrics: Sequence[str]) -> Figure:
-    """A panel a metric: its column of `table` over the column `across`, a line for each of `by`."""
-    size = (4.5 * len(metrics), 3.2)
-    figure, axes = plt.subplots(1, len(metrics), figsize=size, squeeze=False, layout="constrained")
-    for axis, metric in zip(axes[0], metrics, strict=True):
-        for name, rows in table.groupby(by, sort=False):
-            axis.plot(rows[across], rows[metric], "o-", label=name)
-        axis.set(title=metric, xlabel=across)
-        axis.grid(alpha=0.3)
-    axes[0, 0].legend()
+def show_changes(table: pd.DataFrame, metric: str) -> Figure:
+    """A row of `table` a line, from its value in one column to that in the next.
+
+    The rows stand by their index, from the top; `metric` names the axis. NaN has no dot.
+    """
+    figure, axis = plt.subplots(figsize=(8, 1.2 + 0.3 * len(table)), layout="constrained")
+    rows = np.arange(len(table))[::-1]
+    axis.hlines(rows, table.min(axis=1), table.max(axis=1), color="0.7", zorder=1)
+    for name, values in table.items():
+        axis.scatter(values, rows, label=name, zorder=2)
+    axis.set_yticks(rows, table.index)
+    axis.set_ylim(-0.6, len(table) - 0.4)
+    axis.set(xlabel=metric)
+    axis.grid(axis="x", alpha=0.3)
+    figure.legend(loc="outside upper center", ncols=len(table.columns))
     return figure
 
 
@@ -73,7 +81,7 @@ def show_losses(logs: Mapping[str, pd.DataFrame]) -> Figure:
     Shares, because losses of other weights are of another size.
     """
     panels = {"loss": "training", "val_loss": "validation"}
-    figure, axes = plt.subplots(1, 2, figsize=(12, 4), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(WIDEST, 4), sharey=True, layout="constrained")
     for axis, (column, title) in zip(axes, panels.items(), strict=True):
         for number, (name, log) in enumerate(logs.items()):
             style = ("-", "--", ":")[number // 10 % 3]  # the colours come again after ten
@@ -96,7 +104,7 @@ def show_gains(summaries: Mapping[str, pd.DataFrame], sort: bool = True) -> Figu
     """
     rows = next(iter(summaries.values())).iloc[1:]
     order = (rows.sort_values("gain") if sort else rows.iloc[::-1])["variant"]
-    size = (3 + 4 * len(summaries), 1 + 0.28 * len(order))
+    size = (min(3 + 4 * len(summaries), WIDEST), 1 + 0.28 * len(order))
     grid = {"sharex": True, "sharey": True, "squeeze": False}
     figure, axes = plt.subplots(1, len(summaries), figsize=size, layout="constrained", **grid)
     for axis, (title, summary) in zip(axes[0], summaries.items(), strict=True):

@@ -19,10 +19,11 @@ import cv2
 import numpy as np
 
 from depthlib.data.images import check_rgb, crop_border, read_rgb
-from depthlib.plotting import save_figure, show_grid
+from depthlib.plotting import save_figure, show_views
 
 NOISE = (0.08, 0.12, 0.18, 0.26, 0.38)  # standard deviation of Gaussian noise, of white
 PHOTONS = (60, 25, 12, 5, 3)  # that white stands for
+COLUMNS = 6  # of the figure
 ICE = np.float32([0.86, 0.95, 1.0])  # RGB
 
 
@@ -285,14 +286,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser("python -m experiments.corruptions", description=main.__doc__)
     parser.add_argument("photo", type=Path)
     parser.add_argument("figure", type=Path)
-    paths = parser.parse_args(arguments)
-    photo, levels = read_rgb(paths.photo), range(1, 6)
-    rows = {
-        name.replace("_", "\n"): [corrupt(photo, name, level, seed=0) for level in levels]
-        for name in CORRUPTIONS
-    }
-    middle = {n: [crop_border(p, (0.2, 0.8, 0.2, 0.8)) for p in row] for n, row in rows.items()}
-    save_figure(show_grid(middle, levels, panel=(1.6, 1.25)), paths.figure, dpi=72)
+    parser.add_argument("--severity", type=int, default=3, choices=range(1, 6))
+    given = parser.parse_args(arguments)
+    photo, rows = read_rgb(given.photo), []
+    for number, name in enumerate(CORRUPTIONS):
+        rows += [{}] if number % COLUMNS == 0 else []
+        corrupted = corrupt(photo, name, given.severity, seed=0)
+        rows[-1][name.replace("_", " ")] = crop_border(corrupted, (0.2, 0.8, 0.2, 0.8))
+    save_figure(show_views(rows), given.figure, dpi=110)
 
 
 if __name__ == "__main__":

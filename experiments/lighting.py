@@ -89,7 +89,7 @@ def score_conditions(
     return pd.DataFrame(rows)
 
 
-def score_arms(
+def score_variants(
     networks: Mapping[str, Sequence[Predict]],
     views: Sequence[View],
     reference: str,

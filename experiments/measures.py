@@ -105,7 +105,7 @@ def ground_plane(
     camera_height: float | None = None,
     farthest: float = 80.0,
 ) -> Predict:
-    """The depth of a level road and nothing on it, to `farthest` metres; a floor for driving.
+    """The depth of a level road and nothing on it, to `farthest` metres; a baseline for driving.
 
     focal: horizontal focal length over the photo's width. horizon: its row over the height,
     None for the middle. camera_height: metres above the road, None for KITTI's.

@@ -19,10 +19,10 @@ MAY_IMPORT = {
     "networks": {"files"},
     "plotting": {"files"},
     "evaluation": {"data", "metrics"},
-    "training": {"files", "weather", "device", "data", "networks"},
+    "training": {"files", "weather", "device", "data", "networks", "plotting"},
     "prediction": {"files", "metrics", "data", "networks"},
     "video": {"files", "data", "plotting", "prediction"},
-    "commands": {"files", "data", "prediction", "video"},
+    "commands": {"files", "data", "plotting", "prediction", "video"},
     "__main__": {
         "files", "metrics", "device", "data", "networks", "evaluation", "training", "prediction",
         "commands",
@@ -30,8 +30,9 @@ MAY_IMPORT = {
 }  # fmt: skip
 WITHOUT_KERAS = {
     "__init__.py", "__main__.py", "startup.py", "files.py", "metrics.py", "evaluation.py",
-    "plotting.py", "data", "weather", "video", "prediction/onnx.py", "prediction/geometry.py",
-    "prediction/interface.py", "prediction/writers.py", "prediction/cloud.py",
+    "plotting.py", "data", "weather", "video", "networks/shipped.py", "prediction/onnx.py",
+    "prediction/geometry.py", "prediction/interface.py", "prediction/writers.py",
+    "prediction/cloud.py",
     "prediction/pipeline.py", "prediction/photo.py", "prediction/zoo.py",
     "prediction/known_distance.py", "commands", "training/recipes.py",
 }  # fmt: skip

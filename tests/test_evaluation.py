@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from depthlib.evaluation import (
     evaluate,
     evaluate_all,
     evaluate_files,
+    explain_scenes,
     fit_trivial_baselines,
     keep_few,
     read_pairs,
@@ -362,6 +365,21 @@ def test_the_spec_of_a_csv_is_what_its_paths_say(tiny_nyu, sample):
         read_pairs(root / "odd.csv")
     with pytest.raises(ValueError, match="`spec` must be one of"):
         read_pairs(root / "nyu2_test.csv", "nyu")
+
+
+def test_intervals_say_over_which_scenes_they_are_or_that_these_are_unknown(test_pairs):
+    def predict(photos, flip_average):
+        return [np.full(photo.shape[:2], 4.0, np.float32) for photo in photos]
+
+    known = replace(test_pairs, scenes="known")
+    for pairs, said, note in (
+        (test_pairs, "5 (scenes unknown)", "over photos: too narrow"),
+        (known, "5 (5 scenes)", ""),
+        (replace(known, scenes="grouped"), "5 (scenes unknown, 5 groups of like frames)", "groups"),
+    ):
+        table = evaluate(predict, pairs, FULL)
+        assert tabulate(summarise_all({"four": {("full", "none"): table}}))["images"][0] == said
+        assert note in explain_scenes(table) and bool(note) == bool(explain_scenes(table))
 
 
 def test_a_table_to_be_read_has_few_columns_and_three_digits(test_pairs):

@@ -31,7 +31,7 @@ def test_the_comparison_has_the_originals_columns_and_an_error_map_for_each_mode
     assert [axis.get_title() for axis in pictures[:6]] == [
         "photo", "ground truth", "first", "error of first", "second", "error of second",
     ]  # fmt: skip
-    assert pictures[8].get_xlabel() == "δ1 0.750   AbsRel 0.125"
+    assert [axis.get_xlabel() for axis in pictures[8:10]] == ["δ1 0.750", "AbsRel 0.125"]
     depths = [pictures[column].images[0] for column in (1, 2, 4)]
     assert len({picture.get_clim() for picture in depths}) == 1, "one colour scale a row"
     assert depths[0].get_array().mask[:4].all(), "invalid pixels are masked, so grey"
@@ -41,10 +41,38 @@ def test_the_comparison_has_the_originals_columns_and_an_error_map_for_each_mode
 
 
 def test_metres_stand_over_the_colour_bars_only_where_depth_is_metric():
-    for unit, title in (("metre", "m"), ("relative", "relative")):
+    for unit, title in (("metre", "near  m  far"), ("relative", "near  relative  far")):
         figure = plotting.show_photos([PHOTO], {"model": [TRUTH]}, unit)
         titles = [axis.get_title() for axis in figure.axes]
-        assert titles == ["photo", "model", title]
+        assert titles == ["photo", "model", ""]
+        assert figure.axes[-1].get_ylabel() == title  # which reads upwards, as the bar does
+
+
+def test_a_row_has_one_bar_with_pointed_ends_and_all_errors_share_one():
+    depths, scores = {"first": [TRUTH] * 2, "second": [TRUTH] * 2}, {"first": SCORES}
+    figure = plotting.compare_with_truth(
+        [PHOTO] * 2, [TRUTH] * 2, depths, scores | {"second": SCORES}
+    )
+    bars = [axis for axis in figure.axes if axis.get_label() == "<colorbar>"]
+    assert [bar.get_ylabel() for bar in bars] == ["near  m  far", "near  m  far", ""]
+    assert "too near" in bars[2].get_xlabel() and "too far" in bars[2].get_xlabel()
+    assert {bar._colorbar.extend for bar in bars} == {"both"}, "what lies beyond is said"
+
+
+def test_a_figure_of_many_panels_is_no_wider_than_a_page_and_its_letters_stay():
+    few, many = (
+        plotting.show_photos([PHOTO], {f"{n}": [TRUTH] for n in range(count)}) for count in (1, 7)
+    )
+    assert few.get_size_inches()[0] == 2 * plotting.PANEL[0]
+    assert many.get_size_inches()[0] == pytest.approx(plotting.WIDEST)
+    sizes = {figure.axes[0].title.get_fontsize() for figure in (few, many)}
+    assert len(sizes) == 1
+
+
+def test_rows_of_photos_may_have_names():
+    figure = plotting.show_photos([PHOTO] * 2, {"model": [TRUTH] * 2}, names=["fog", "night"])
+    pictures = [axis for axis in figure.axes if axis.images and not axis.get_label()]
+    assert [axis.get_ylabel() for axis in pictures] == ["fog", "", "night", ""]
 
 
 def test_what_a_model_calls_far_is_grey_and_said_so_on_logarithmic_colours():
@@ -204,7 +232,7 @@ def test_points_lie_on_the_photo_where_they_were_measured_on_one_colour_scale():
     assert points.get_offsets().tolist() == [[40, 3], [5, 20], [6, 21]]  # x, y
     assert points.get_array().tolist() == [4, 16, 64]
     assert points.get_clim() == second.collections[0].get_clim()
-    assert bar.get_title() == "m"
+    assert bar.get_ylabel() == "near  m  far"
 
 
 def test_an_animation_shows_each_depth_in_turn_on_one_scale(tmp_path):
@@ -221,7 +249,7 @@ def test_an_animation_shows_each_depth_in_turn_on_one_scale(tmp_path):
 def test_views_of_scenes_stand_in_their_own_order_with_one_depth_scale_a_row():
     rows = [{"fog": PHOTO, "depth": TRUTH, "mask": TRUTH > 2}, {"lamps": PHOTO}]
     figure = plotting.show_views(rows)
-    panels = [axis for axis in figure.axes if axis.get_title() not in ("", "m")]
+    panels = [axis for axis in figure.axes if axis.get_title() != ""]
     assert [axis.get_title() for axis in panels] == ["fog", "depth", "mask", "lamps"]
     assert panels[1].images[0].get_clim() == tuple(np.percentile(TRUTH, (1, 99)))
 
@@ -242,3 +270,26 @@ def test_the_history_shows_training_beside_validation(tmp_path):
     assert [line.get_label() for line in axis.lines] == ["training", "validation"]
     path = plotting.save_figure(figure, tmp_path / "new" / "history.png")
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_history_of_a_run_without_validation_or_before_its_first_epoch_is_drawn_too():
+    log = pd.DataFrame({"epoch": [1], "loss": [2], "delta1": [0.5], "learning_rate": [1e-3]})
+    axes = plotting.show_history(log).axes
+    assert [axis.get_title() for axis in axes] == ["loss", "δ1 (higher is better)"]
+    assert [line.get_label() for axis in axes for line in axis.lines] == ["training"] * 2
+    assert axes[0].lines[0].get_marker() == ".", "of one epoch a line alone would not be seen"
+    (axis,) = plotting.show_history(pd.DataFrame()).axes
+    assert axis.get_title() == "loss" and not axis.lines
+
+
+def test_below_the_history_stands_a_photo_with_its_depth_on_truths_scale_where_both_are_metres():
+    log = pd.DataFrame({"epoch": [1, 2], "loss": [2, 1], "silog": [30, 20], "val_silog": [31, 25]})
+    example = {"photo": PHOTO, "true depth": TRUTH, "predicted depth": TRUTH * 2}
+    for unit, factor in (("metre", 1), ("relative", 2)):
+        figure = plotting.show_history(log, example, unit)
+        photo, truth, depth = (axis for axis in figure.axes if axis.images and not axis.get_label())
+        np.testing.assert_array_equal(photo.images[0].get_array(), PHOTO)
+        assert [axis.get_title() for axis in (photo, truth, depth)] == [*example]
+        limits = np.array(truth.images[0].get_clim())
+        np.testing.assert_allclose(depth.images[0].get_clim(), factor * limits)
+        figure.canvas.draw()

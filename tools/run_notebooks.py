@@ -5,14 +5,17 @@ python -m tools.run_notebooks train_resnet.ipynb EPOCHS=2 predict_resnet.ipynb C
 
 import argparse
 import ast
+import contextlib
 import html
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import papermill
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
 from nbclient.exceptions import DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
@@ -24,6 +27,12 @@ PICTURES = {"image/png", "application/vnd.jupyter.widget-view+json"}
 
 class _Client(PapermillNotebookClient):
     """Runs cells and shows their text as it comes: tables and progress bars too."""
+
+    def papermill_execute_cells(self):
+        if not self.owns_km:  # what ran before leaves its imports in the kernel, and no names
+            clear = f"__import__('os').chdir({str(Path.cwd())!r})\n%reset -f"
+            self.wait_for_reply(self.kc.execute(clear, silent=True))
+        super().papermill_execute_cells()
 
     def process_message(self, *arguments, **named):
         output = super().process_message(*arguments, **named)
@@ -54,21 +63,27 @@ class _Client(PapermillNotebookClient):
 
 class _Engine(Engine):
     @classmethod
-    def execute_managed_notebook(cls, nb_man, kernel_name, **kwargs):
+    def execute_managed_notebook(cls, nb_man, kernel_name, kernel=None, **kwargs):
         # The kernel copies what its libraries write to stderr, which comes as a message as well.
         with _log_of(nb_man.output_path).open("w") as log:
-            _Client(nb_man, kernel_name=kernel_name, timeout=None).execute(stderr=log)
+            client = _Client(nb_man, km=kernel, kernel_name=kernel_name, timeout=None)
+            client.execute(stderr=log)
 
 
 papermill_engines.register("depthlib", _Engine)
 
 
-def run_notebooks(runs: Sequence[tuple[Path, dict[str, str]]], output: Path) -> None:
+def run_notebooks(
+    runs: Sequence[tuple[Path, dict[str, str]]], output: Path, *, one_kernel: bool = False
+) -> None:
     """Runs (notebook, parameters as text) in turn from the working folder.
 
-    The executed notebooks are left in the folder `output`. Errors: FileNotFoundError for a missing
-    notebook and ValueError for a parameter that a notebook lacks, both before the first one runs;
-    RuntimeError that names the executed notebook when one fails.
+    The executed notebooks are left in the folder `output`. Each has a kernel of its own. With
+    `one_kernel` they share one, cleared in between: TensorFlow starts once, and what the kernel
+    writes to stderr is in the log of the first.
+    Errors: FileNotFoundError for a missing notebook and ValueError for a parameter that a notebook
+    lacks, both before the first one runs; RuntimeError that names the executed notebook when one
+    fails.
     """
     plans = [(path, _read_parameters(path, texts)) for path, texts in runs]
     sources = [path for path, _ in runs]
@@ -79,11 +94,23 @@ def run_notebooks(runs: Sequence[tuple[Path, dict[str, str]]], output: Path) -> 
                 "Choose another folder."
             )
     output.mkdir(parents=True, exist_ok=True)
-    for number, (path, parameters) in enumerate(plans, start=1):
-        start = time.monotonic()
-        print(f"\n[{number}/{len(plans)}] {path}", flush=True)
-        _run(path, output / path.name, parameters)
-        print(f"[{number}/{len(plans)}] {path}: {time.monotonic() - start:.0f} s", flush=True)
+    with _one_kernel() if one_kernel else contextlib.nullcontext() as kernel:
+        for number, (path, parameters) in enumerate(plans, start=1):
+            start = time.monotonic()
+            print(f"\n[{number}/{len(plans)}] {path}", flush=True)
+            _run(path, output / path.name, parameters, kernel)
+            print(f"[{number}/{len(plans)}] {path}: {time.monotonic() - start:.0f} s", flush=True)
+
+
+@contextlib.contextmanager
+def _one_kernel() -> Iterator[AsyncKernelManager]:
+    """A kernel for several notebooks, which the first starts."""
+    kernel = AsyncKernelManager(kernel_name="python3")
+    try:
+        yield kernel
+    finally:
+        if kernel.has_kernel:
+            run_sync(kernel.shutdown_kernel)(now=True)
 
 
 def _read_parameters(path: Path, texts: dict[str, str]) -> dict:
@@ -117,8 +144,9 @@ def _read_literal(text: str):
         return text
 
 
-def _run(path: Path, output: Path, parameters: dict) -> None:
+def _run(path: Path, output: Path, parameters: dict, kernel: AsyncKernelManager | None) -> None:
     options = {"engine_name": "depthlib", "kernel_name": "python3", "progress_bar": False}
+    options["kernel"] = kernel
     try:
         papermill.execute_notebook(path, output, parameters, cwd=Path.cwd(), **options)
     except papermill.PapermillExecutionError as error:

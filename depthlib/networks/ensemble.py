@@ -45,7 +45,7 @@ def average_weights(networks: Sequence[keras.Model]) -> keras.Model:
     """A network like the first, each weight the mean of theirs: as quick as one of them.
 
     For a network and what it became when trained on, or runs that went on from the same weights:
-    halfway back it keeps most of what it learned and of what it knew (WiSE-FT, arXiv 2109.01903).
+    the mean keeps most of what it learned and of what it knew (WiSE-FT, arXiv 2109.01903).
     From other first weights the mean is of no use. Errors: ValueError for fewer than two networks,
     and where the shapes of their weights or their heads differ.
     """

@@ -1,9 +1,9 @@
-"""How any network's file is opened, those that ship by name."""
+"""How any network's file is opened, and those that ship by their names."""
 
 from importlib.util import find_spec
 from pathlib import Path
 
-from depthlib.networks.shipped_models import CLONED, PACKAGED, SHIPPED, describe_missing
+from depthlib.networks.shipped import SHIPPED, describe_missing, find_shipped
 from depthlib.prediction.interface import DepthPredictor
 
 RUNTIMES = ("onnx", "keras")
@@ -21,16 +21,7 @@ def find_network(model: Path | str, runtime: str | None = None) -> Path:
             f"`runtime` must be one of {', '.join(RUNTIMES)}. Received: runtime={runtime!r}."
         )
     if str(model) in SHIPPED:
-        places = {"onnx": PACKAGED / f"{model}.onnx", "keras": CLONED / f"{model}.keras"}
-        wanted = [places[runtime]] if runtime else list(places.values())
-        found = next((path for path in wanted if path.is_file()), None)
-        if found is None:
-            raise FileNotFoundError(
-                f"There is no {' nor '.join(map(str, wanted))}. light and road come as ONNX with "
-                "the package; the .keras files are in a clone of the repository. `depthlib export "
-                f"{model} --to onnx` makes the one of the other."
-            )
-        return found
+        return find_shipped(str(model), runtime)
     path = Path(model)
     if not path.is_file():
         raise FileNotFoundError(describe_missing(model))

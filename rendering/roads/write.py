@@ -7,6 +7,7 @@ road_train.csv, road_test.csv                      rgb,depth
 index.csv                                          photo,scene,condition
 """
 
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,8 @@ from rendering.roads.scenes import DRAW, KINDS_IN_TURN, build_scene, conditions_
 from rendering.rooms.write import write_index
 
 QUALITY = 88  # of the JPEG photos
+SHOWN = 8  # pictures of a scene in the figure, which more would make too small to read
+UNSEEN = ("fog_300", "fog_50")  # in the figure: fog_120 stands for all
 TEST_SHARE = 4  # one scene in so many is to test on, the last ones
 
 
@@ -79,7 +82,7 @@ def render_road(kind, seed, height, samples, width=None, view=None, only=None):
 
 
 def show_scenes(folder, figure):
-    """Writes a picture of one scene of each kind in `folder`, in all that there is of it.
+    """Writes a picture of one scene of each kind in `folder`: of its lights and masks, SHOWN.
 
     Errors: FileNotFoundError where `folder` has no index.csv.
     """
@@ -92,12 +95,16 @@ def show_scenes(folder, figure):
         if scenes.empty:
             continue
         photos = scenes[scenes["scene"] == scenes["scene"].min()]
-        row = {name: read_rgb(folder / photo) for photo, _, name in photos.itertuples(index=False)}
+        row = {
+            name.replace("_", " "): read_rgb(folder / photo)
+            for photo, _, name in photos.itertuples(index=False)
+            if name not in UNSEEN
+        }
         place = (folder / photos["photo"].iat[0]).parent
         row["depth"] = read_depth(place / "depth.png", ROADS)
         for mask in sorted(place.glob("*_mask.png")):
             row[mask.stem.replace("_", " ")] = read_rgb(mask)
-        rows.append(row)
+        rows.append(dict(islice(row.items(), SHOWN)))
     save_figure(show_views(rows), figure)
 
 

@@ -50,12 +50,15 @@ def test_a_curve_joins_the_medians_between_the_lowest_and_the_highest_seed():
     np.testing.assert_allclose(reach, [[0.4, 0.55], [0.6, 0.7]])
 
 
-def test_lines_run_over_a_column_one_for_each_name():
-    ways = {"share": [1, 0.5, 1, 0.5], "way": ["a", "a", "b", "b"], "abs_rel": range(4)}
-    (axis,) = charts.show_lines(pd.DataFrame(ways), "share", "way", ["abs_rel"]).axes
-    assert [axis.get_xlabel(), axis.get_title()] == ["share", "abs_rel"]
-    assert [line.get_label() for line in axis.lines] == ["a", "b"]
-    assert axis.lines[1].get_xydata().tolist() == [[1, 2], [0.5, 3]]
+def test_changes_are_a_line_a_row_from_the_top_with_a_dot_for_each_value():
+    table = pd.DataFrame({"before": [0.5, 0.7], "after": [0.6, np.nan]}, index=["one", "two"])
+    figure = charts.show_changes(table, "δ1")
+    (axis,) = figure.axes
+    before, after = (dots.get_offsets() for dots in axis.collections[1:])
+    assert before.tolist() == [[0.5, 1], [0.7, 0]] and after.tolist()[0] == [0.6, 1]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["one", "two"]
+    assert axis.get_xlabel() == "δ1"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["before", "after"]
 
 
 def test_losses_start_at_one_and_gains_may_stand_as_they_come():

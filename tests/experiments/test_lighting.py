@@ -12,8 +12,8 @@ from experiments.lighting import (
     View,
     false_edges,
     read_views,
-    score_arms,
     score_conditions,
+    score_variants,
     summarise_conditions,
 )
 
@@ -125,7 +125,7 @@ def test_an_arm_is_scored_by_all_its_seeds():
         return [2 * depth for depth in predict_from_red(photos)]
 
     arms = {"clean": [predict_from_red, predict_twice_as_far], "robust": [predict_from_red]}
-    tables = score_arms(arms, [make_view()], "overcast", FULL)
+    tables = score_variants(arms, [make_view()], "overcast", FULL)
     assert [len(tables[arm]) for arm in arms] == [8, 4]
     inside = tables["clean"].query("condition == 'shadow' and light == 'reference'")
     np.testing.assert_allclose(inside["abs_rel_inside"], [0, 1], atol=1e-6)

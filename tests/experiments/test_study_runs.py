@@ -1,10 +1,12 @@
 """Every study, run from top to bottom; a file of its own, to run beside the other notebooks."""
 
 import pandas as pd
+import pytest
 
 from tests.test_notebook_runs import run_all
 
 
+@pytest.mark.slow  # eight studies, each of which trains networks
 def test_every_study_runs_and_leaves_its_table_and_figure(tiny_nyu, project, tmp_path, monkeypatch):
     monkeypatch.chdir(project)
     root, out = tiny_nyu(scenes=4, frames=2, height=64, width=96), tmp_path / "out"
@@ -12,7 +14,7 @@ def test_every_study_runs_and_leaves_its_table_and_figure(tiny_nyu, project, tmp
     common |= {"HEIGHT": 32, "WIDTH": 64, "EPOCHS": 1}
     changes = {
         "unet_structure": {"BATCH_SIZE": 4},
-        "recipe_levers": {
+        "recipe_ablations": {
             "ONLY": ["linear depth"],
             "WEIGHTS": None,
             "MORE": [f"{root}/nyu2_train.csv"] * 2,
@@ -20,7 +22,7 @@ def test_every_study_runs_and_leaves_its_table_and_figure(tiny_nyu, project, tmp
         "learning_curve": {"SCENES": (1, 2), "EPOCHS": (1,), "STEPS_OF": 1, "WEIGHTS": None},
         "loss_weights": {"ONLY": ["L1 alone", "scale-invariant"]},
         "encoders": {"ENCODERS": ["mobilenet_v2"], "WEIGHTS": {}},
-        "seed_against_ours": {"ONLY": ["the seed as written", "colours and crops"]},
+        "original_against_ours": {"ONLY": ["the original as written", "colours and crops"]},
     }
     runs = []
     for name, own in changes.items():
@@ -28,7 +30,7 @@ def test_every_study_runs_and_leaves_its_table_and_figure(tiny_nyu, project, tmp
         if name not in ("learning_curve", "encoders"):  # their tables stand beside their figures
             files["TABLE"] = f"{out}/{name}.csv"
         runs.append((f"experiments/{name}", common | files | own))
-    del dict(runs)["experiments/recipe_levers"]["CACHE"]  # it has no room for that parameter
+    del dict(runs)["experiments/recipe_ablations"]["CACHE"]  # it has no room for that parameter
     test = {"TEST_DATA": f"{root}/nyu2_test.csv"}
     runs[-1][1].update(test)
     sizes = {"SMALL": 32, "LARGE": (48, 64), "ONLY": ["small", "small, middle only", "ours, large"]}
@@ -48,8 +50,8 @@ def test_every_study_runs_and_leaves_its_table_and_figure(tiny_nyu, project, tmp
     structures = tables["unet_structure"]
     assert structures.index.tolist() == ["default", "seed", "narrow", "shallow", "full size"]
     assert structures.at["seed", "parameters"] == 8_638_433
-    data_levers = ["rendered rooms first", "relative depth too"]
-    assert tables["recipe_levers"].index.tolist() == ["recipe", "linear depth", *data_levers]
+    data_changes = ["rendered rooms first", "relative depth too"]
+    assert tables["recipe_ablations"].index.tolist() == ["recipe", "linear depth", *data_changes]
     assert tables["learning_curve"].index.tolist() == ["1 scenes", "2 scenes", "1 epochs"]
     assert tables["loss_weights"].index.tolist() == 2 * ["L1 alone", "scale-invariant"]
     measured = ["validation δ1", "F1 of edges"]
@@ -58,9 +60,9 @@ def test_every_study_runs_and_leaves_its_table_and_figure(tiny_nyu, project, tmp
     assert set(lights["model"]) == {"clean", "mix and consistency"}
     assert {"clear", "reflection", "fog_50", "night"} <= set(lights["condition"])
     assert tables["encoders"].at["mobilenet_v2", "milliseconds"] > 0
-    against = tables["seed_against_ours"].set_index("metric", append=True)["median"]
-    assert against.drop(("the seed as written", "test δ1, metres")).between(0, 1).all()
-    assert against.isna().sum() == 1  # the seed knows no metres
+    against = tables["original_against_ours"].set_index("metric", append=True)["median"]
+    assert against.drop(("the original as written", "test δ1, metres")).between(0, 1).all()
+    assert against.isna().sum() == 1  # the original knows no metres
     for name in ("losses", "gains", "depths"):
         assert (out / f"image_size/{name}.png").read_bytes().startswith(b"\x89PNG"), name
     sizes = pd.read_csv(out / "image_size/summary.csv").set_index("variant")

@@ -92,3 +92,17 @@ def test_a_kernel_that_dies_leaves_its_last_words(notebook, tmp_path):
     with pytest.raises(SystemExit, match="small.ipynb died.*\n.*runs/small.log"):
         main(["small.ipynb", "--output", "runs"])
     assert "no memory left" in (tmp_path / "runs" / "small.log").read_text()
+
+
+def test_notebooks_that_share_a_kernel_share_its_imports_but_no_names_and_no_folder(
+    notebook, tmp_path
+):
+    notebook("import os, sys\nheld = sys.held = os.getpid()\nos.chdir('/')")
+    first = (tmp_path / "small.ipynb").rename(tmp_path / "first.ipynb")
+    kept = f"assert sys.held and Path.cwd().name == {tmp_path.name!r}"
+    gone = "assert not {'held', 'os'} & set(globals())"
+    notebook(f"import sys\nfrom pathlib import Path\n{kept}\n{gone}")
+    runs = [(first, {}), (tmp_path / "small.ipynb", {})]
+    run_notebooks(runs, tmp_path / "out", one_kernel=True)
+    with pytest.raises(RuntimeError, match="no attribute 'held'"):
+        run_notebooks(runs, tmp_path / "out")
