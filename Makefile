@@ -52,8 +52,8 @@ ifneq ($(and $(filter study,$(MAKECMDGOALS)),$(filter-out $(STUDIES),$(value NAM
 $(error `NAME` must be one of $(STUDIES). Received: NAME=$(value NAME))
 endif
 
-.PHONY: help setup setup-predict demo $(NOTEBOOKS) kitti compare study nyu bench lab sample roads \
-    sample-kitti figures test lint test-backends test-jax test-torch clean-cache clean
+.PHONY: help setup setup-predict demo $(NOTEBOOKS) kitti compare study nyu bench lab notebook-filter sample \
+    roads sample-kitti figures test test-all lint test-backends test-jax test-torch clean-cache clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-28s %s\n", $$1, $$2 }' Makefile
@@ -107,8 +107,20 @@ nyu: setup ## all of NYU: the ResNet34 from ImageNet's weights, scored by three 
 bench: setup ## how fast everything is on this machine, as ratios: 10 minutes, runs/bench/bench.json
 	@$(PY) -m benchmarks
 
-lab: setup ## JupyterLab with these notebooks
-	$(PY) -m jupyterlab
+# A kernel holds its network, up to a gigabyte, until it ends: one does that computes nothing for half an
+# hour. What it showed stays.
+lab: setup notebook-filter ## JupyterLab with these notebooks
+	$(PY) -m jupyterlab --MappingKernelManager.cull_idle_timeout=1800 \
+	    --MappingKernelManager.cull_connected=True \
+	    --FileContentsManager.post_save_hook=tools.clean_notebook.tell_git \
+	    --LabApp.news_url=None
+
+# A notebook that was run is as it was for git: .gitattributes has the filter's name, and a clone, which
+# has no such filter by itself, its command. Where .venv or the file is gone, nothing is filtered.
+CLEAN := $(PY) tools/clean_notebook.py
+notebook-filter:
+	@! git rev-parse --git-dir >/dev/null 2>&1 || git config filter.notebooks.clean \
+	    'if test -x $(PY) && test -f $(lastword $(CLEAN)); then $(CLEAN); else cat; fi'
 
 sample: .venv/render.done ## render datasets/sample again; SEED=
 	$(PY) -m rendering rooms --seed $(call text,SEED) --folder datasets/sample
@@ -144,8 +156,12 @@ docs: .venv/docs.done ## the site, in runs/docs/site: pages, notebooks as they w
 	@echo runs/docs/site/index.html
 
 # Two at a time: most of it is TensorFlow's imports and traces, which keep one core busy.
-test: .venv/dev.done lint ## the linter and every test
-	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(PY) -m pytest -q -n 2 --dist worksteal
+test: .venv/dev.done lint ## the linter and the quick tests
+	$(PYTEST) -m "not slow"
+
+test-all: .venv/dev.done ## the slow tests, which `make test` leaves out
+	$(PYTEST) -m slow
 
 lint: .venv/dev.done
 	$(PY) -m ruff check

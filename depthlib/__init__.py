@@ -7,10 +7,10 @@ What most scripts need is here by name, and is loaded when it is first asked for
 Importing the package alone imports no Keras, which takes ten seconds with TensorFlow.
 """
 
-import os
-import platform
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from depthlib.startup import prepare_backends
 
 if TYPE_CHECKING:
     from depthlib.data.images import read_rgb as read_rgb
@@ -18,22 +18,21 @@ if TYPE_CHECKING:
     from depthlib.evaluation import evaluate as evaluate
     from depthlib.networks.saving import load_model as load_model
     from depthlib.prediction.predictor import Predictor as Predictor
+    from depthlib.prediction.zoo import open_network as open_network
     from depthlib.training.recipes import get_recipe as get_recipe
     from depthlib.training.train import train as train
 
 __version__ = "0.1.0"
 
-# Read when TensorFlow is imported: Keras must not be imported before this package. By itself it
-# takes oneDNN where the CPU has VNNI or newer; with AVX2 alone it convolves in Eigen, at two thirds
-# of the speed: docs/performance.md.
-if platform.machine() in ("x86_64", "AMD64"):
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# Keras must not be imported before this package: the backends read this when they are imported.
+prepare_backends()
 
 _HOMES = {
     "Predictor": "depthlib.prediction.predictor",
     "evaluate": "depthlib.evaluation",
     "get_recipe": "depthlib.training.recipes",
     "load_model": "depthlib.networks.saving",
+    "open_network": "depthlib.prediction.zoo",
     "read_csv": "depthlib.data.pairs",
     "read_rgb": "depthlib.data.images",
     "train": "depthlib.training.train",

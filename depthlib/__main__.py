@@ -9,7 +9,13 @@ from pathlib import Path
 
 from depthlib import __version__
 
+SPEC_HELP = (
+    "how DATA's depth is stored: a known name or a dataset.json; by default the dataset.json "
+    "beside DATA, else what its paths say"
+)
+ROOT_HELP = "where DATA's photos are, where they are not beside it; absolute paths may lie in it"
 INTERRUPTED = 130  # the exit status of shells for a process that Ctrl-C ended
+_OWN = {"command", "run"}  # of the parser's values, what is no subcommand's
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headless", "onnxruntime")
 
 
@@ -48,6 +54,8 @@ def _make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"depthlib {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_predict(commands.add_parser("predict", help="depth of photos and videos, as files"))
+    _add_data(commands.add_parser("data", help="a folder of photos and depth as a dataset"))
+    _add_label(commands.add_parser("label", help="a dataset from photos without depth"))
     commands.add_parser("train", help="train a network; `depthlib train --help`", add_help=False)
     _add_evaluate(commands.add_parser("evaluate", help="how good networks, or files of depth, are"))
     _add_export(commands.add_parser("export", help="a network for another runtime"))
@@ -89,6 +97,58 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_predict)
 
 
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Finds the pairs of photos and depth maps in a folder and how their depth is stored, "
+        "checks them, and writes their CSV, dataset.json, and a picture to look at. Says what it "
+        "took, and how sure it is."
+    )
+    add = parser.add_argument
+    add("folder", type=Path, metavar="FOLDER", help="what holds photos and depth maps")
+    places = "a folder, a pattern ('*_rgb.png', '{scene}/color/{frame}.jpg'), or a list of times"
+    add("--photos", metavar="WHERE", help=f"{places}; by default told by names")
+    add("--depth", metavar="WHERE", help="the same for depth maps")
+    add("--spec", help="how depth is stored: a known name or a dataset.json; by default guessed")
+    add("--focal", help="of the camera, where it is known: 518px, 26mm, or a share of the width")
+    add("--test", type=float, default=0.0, metavar="SHARE", help="of the pairs, set aside as test")
+    add("--check", default="200", metavar="COUNT", help="pairs to decode, or headers, or all")
+    add("--tolerance", type=float, default=0.02, metavar="SECONDS", help="between photo and map")
+    add("--out", type=Path, metavar="FOLDER", help="of what is written; by default FOLDER")
+    parser.set_defaults(run=_data)
+
+
+def _add_label(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Labels photos and frames of videos with the depth that one or several networks predict, "
+        "and writes them as a dataset to train on: photos, 16-bit depth, confidence, labels.csv, "
+        "dataset.json. The same command goes on with a run that was stopped."
+    )
+    add = parser.add_argument
+    add("paths", nargs="+", metavar="PATH", help="photo, video, folder, pattern, .txt or .csv list")
+    add("--out", required=True, type=Path, metavar="FOLDER", help="where the dataset goes")
+    add(
+        "--teacher",
+        action="append",
+        required=True,
+        metavar="NETWORK",
+        help="light, best, ..., a .keras or .onnx file; another project's ONNX file with what it "
+        "gives and sees: file.onnx,output=disparity,size=384x384. Given several times: all of them",
+    )
+    add("--combine", default="mean", help="mean, median or confidence, of log depth")
+    add(
+        "--least-confidence",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="leave out depth that is less sure (0 to 1, default 0): teachers that differ by 10 "
+        "percent have .37",
+    )
+    add("--focal", default="exif", help="the photos' focal length, as in predict")
+    add("--long-side", type=int, default=640, metavar="PIXELS", help="larger photos are shrunk")
+    add("--every", type=int, default=10, metavar="N", help="of a video, each Nth frame")
+    parser.set_defaults(run=_label)
+
+
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Scores networks, or depth that any tool wrote, against true depth: a row each, means over "
@@ -104,7 +164,8 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         help="score the .npy and 16-bit .png files there, which are called as the photos are",
     )
     add("--depth-scale", type=float, metavar="METRES", help="of a count in files that say none")
-    add("--spec", help="how DATA's depth is encoded; by default what its paths say")
+    add("--spec", help=SPEC_HELP)
+    add("--root", type=Path, metavar="FOLDER", help=ROOT_HELP)
     add("--protocol", help="by default the dataset's own")
     add("--align", metavar="KINDS", help="none, median, disparity, affine; default none,median")
     add("--out", type=Path, metavar="CSV", help="write the table there too")
@@ -153,8 +214,35 @@ def _predict(arguments: argparse.Namespace) -> int:
     return 1 if report.failed else 0
 
 
+def _data(arguments: argparse.Namespace) -> int:
+    from depthlib.commands.data import make_dataset
+
+    warnings.showwarning = lambda message, *_, **__: _say(str(message))
+    settings = {name: value for name, value in vars(arguments).items() if name not in _OWN}
+    return make_dataset(**settings)
+
+
+def _label(arguments: argparse.Namespace) -> int:
+    from depthlib.commands.label import LabelSettings, label_files
+    from depthlib.data.lenses import parse_focal
+    from depthlib.prediction.teachers import open_teacher
+
+    settings = LabelSettings(
+        parse_focal(arguments.focal),
+        arguments.combine,
+        arguments.least_confidence,
+        arguments.long_side,
+        arguments.every,
+    )
+    teachers = {word: open_teacher(word) for word in arguments.teacher}
+    report = label_files(teachers, arguments.paths, arguments.out, settings)
+    print(f"{arguments.out}: {report}")
+    return 1 if report.failed else 0
+
+
 def _evaluate(arguments: argparse.Namespace) -> int:
     from depthlib import evaluation
+    from depthlib.data.pairs import read_csv
     from depthlib.files import check_suffix, write_table
     from depthlib.metrics import ALIGNMENTS, PROTOCOLS
     from depthlib.prediction.zoo import open_network
@@ -175,7 +263,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
                 "A table must not be written over its source. Received: "
                 f"--out {arguments.out}, which is DATA. Use another name."
             )
-    pairs = evaluation.read_pairs(arguments.data, arguments.spec)
+    pairs = read_csv(arguments.data, arguments.spec, arguments.root)
     protocol = PROTOCOLS[arguments.protocol or pairs.spec.protocol]
     usual = "median" if pairs.spec.is_relative else "none,median"
     words = usual if arguments.align is None else arguments.align
@@ -191,16 +279,15 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         )
     for model in dict.fromkeys(arguments.models):
         network = open_network(model)
-        if network.unit == "relative" and "none" in alignments:
-            raise ValueError(
-                "Relative depth must be aligned before it is compared. Received: the network "
-                f"{model} with --align none. Use --align median."
-            )
         network.focal = pairs.spec.focal if network.view.focal else None
-        scores[model] = evaluation.evaluate_all(network, pairs, [protocol], alignments)
+        scores[model] = evaluation.evaluate_all(network, pairs, [protocol], alignments, name=model)
     summary = evaluation.summarise_all(scores)
     print(f"{arguments.data}, {pairs.spec.name}, protocol {protocol.name}")
     print(evaluation.tabulate(summary).to_string(index=False))
+    for table in next(iter(scores.values())).values():
+        if note := evaluation.explain_scenes(table):
+            print(note)
+        break
     if arguments.out:
         write_table(arguments.out, evaluation.keep_few(summary))
         print(arguments.out)

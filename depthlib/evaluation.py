@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -16,10 +16,12 @@ from depthlib.data.images import read_depth, read_pair, resize_depth
 from depthlib.data.inputs import name_photo
 from depthlib.data.intrinsics import same_aspect
 from depthlib.data.pairs import Pairs, read_csv
-from depthlib.data.specs import DENSE_M256, INDOOR_MILLIMETRE, NYU_TEST, SPECS, get_spec
+from depthlib.data.scenes import KNOWN, UNKNOWN, describe_scenes
+from depthlib.data.specs import DENSE_M256, INDOOR_MILLIMETRE
 from depthlib.metrics import (
     METRICS,
     EvaluationProtocol,
+    align,
     bootstrap_interval,
     pooled_rmse,
     score,
@@ -35,12 +37,15 @@ def evaluate(
     protocol: EvaluationProtocol,
     alignment: str = "none",
     batch_size: int = 8,
+    name: str = "evaluate",
 ) -> pd.DataFrame:
     """Scores of `predict` on each pair: a row an image with rgb, scene, METRICS and pixels.
 
+    The column scenes says whether scenes are known, as `Pairs.scenes` does.
+    name: what the progress bar calls it.
     Errors: ValueError for relative depth that is not aligned; what `images` raises for bad files.
     """
-    tables = evaluate_all(predict, pairs, [protocol], [alignment], batch_size)
+    tables = evaluate_all(predict, pairs, [protocol], [alignment], batch_size, name)
     return tables[protocol.name, alignment]
 
 
@@ -50,16 +55,49 @@ def evaluate_all(
     protocols: Sequence[EvaluationProtocol],
     alignments: Sequence[str],
     batch_size: int = 8,
+    name: str = "evaluate",
 ) -> dict[tuple[str, str], pd.DataFrame]:
     """`evaluate` by each protocol with each alignment: a table for each (protocol, alignment).
 
     A photo is read once and predicted once, and once more where a protocol averages over flips.
     """
+    _check_units(unit_of(predict), pairs, alignments, name)
 
     def look(indices: range, photos: Sequence[np.ndarray], flip: bool) -> list[np.ndarray]:
         return predict(photos, flip)
 
-    return _score_all(look, pairs, protocols, alignments, batch_size)
+    return _score_all(look, pairs, protocols, alignments, batch_size, name)
+
+
+def unit_of(predict: Predict) -> str:
+    """The unit of what is predicted, as a network and a trivial baseline say it; else "metre"."""
+    return getattr(predict, "unit", "metre")
+
+
+def _check_units(unit: str, pairs: Pairs, alignments: Sequence[str], name: str) -> None:
+    """Accepts what may be compared: two depths in metres, or an alignment. Else ValueError."""
+    if "none" not in alignments or (unit == "metre" and not pairs.spec.is_relative):
+        return
+    usual = "disparity" if unit == "disparity" else "median"
+    raise ValueError(
+        "Relative depth must be aligned before it is compared. Received: alignment none, "
+        f"{name} with depth in the unit {unit!r}, and true depth in {pairs.spec.unit!r} "
+        f"({pairs.spec.name}). Use {usual}: ALIGNMENT of a notebook, --align of the command."
+    )
+
+
+def align_maps(
+    predict: Predict, photos: Sequence[np.ndarray], truths: Sequence[np.ndarray], alignment: str
+) -> list[np.ndarray]:
+    """The depth of each photo, float32 at its size, aligned to its truth as a whole, to be shown.
+
+    photos uint8 RGB (height, width, 3); truths (height, width), 0 where invalid.
+    Errors: those of `metrics.align`.
+    """
+    return [
+        align(truth, depth, alignment, max_depth=float(truth.max())).astype(np.float32)
+        for truth, depth in zip(truths, predict(photos, False), strict=True)
+    ]
 
 
 def evaluate_files(
@@ -98,6 +136,7 @@ def _score_all(
     protocols: Sequence[EvaluationProtocol],
     alignments: Sequence[str],
     batch_size: int = 8,
+    name: str = "evaluate",
 ) -> dict[tuple[str, str], pd.DataFrame]:
     """The tables of what `look` gives for the pairs at some indices, their photos, and flips."""
     relative = pairs.spec.is_relative
@@ -105,7 +144,7 @@ def _score_all(
     rows: dict[tuple[str, str], list[dict[str, float]]] = {
         (protocol.name, alignment): [] for protocol, alignment in ways
     }
-    for start in tqdm(range(0, len(pairs), batch_size), "evaluate"):
+    for start in tqdm(range(0, len(pairs), batch_size), name):
         indices = range(start, min(start + batch_size, len(pairs)))
         loaded = [
             read_pair(pairs.rgb_path(index), pairs.depth_path(index), pairs.spec)
@@ -122,21 +161,23 @@ def _score_all(
                 except ValueError as error:
                     raise ValueError(f"{pairs.rgb_path(index)}: {error}") from error
                 rows[protocol.name, alignment].append(row)
-    images = pairs.table[["rgb", "scene"]]
+    images = pairs.table[["rgb", "scene"]].assign(scenes=pairs.scenes)
     return {way: pd.concat([images, pd.DataFrame(table)], axis=1) for way, table in rows.items()}
 
 
 def summarise(scores: dict[str, pd.DataFrame], seed: int = 0) -> pd.DataFrame:
     """A row a model: mean of each metric over images, `<metric>_low` and `_high` at 95 %.
 
-    Intervals are bootstrapped over scenes. `rmse_pooled` is over all pixels at once, to compare
-    with DenseDepth's released code.
+    Intervals are bootstrapped over scenes; `scenes` says how many there are, or that they are
+    unknown: then over photos, and too narrow where several show one place. `rmse_pooled` is over
+    all pixels at once, to compare with DenseDepth's released code.
     """
     rows = []
     for model, table in scores.items():
         metrics = [metric for metric in METRICS if metric in table]
         row = {"model": model, **table[metrics].mean()}
         row["images"] = len(table)
+        row["scenes"] = describe_scenes(_source_of(table), table["scene"].nunique())
         for metric in metrics:
             low, high = bootstrap_interval(table[metric], table["scene"], seed)
             row |= {f"{metric}_low": low, f"{metric}_high": high}
@@ -160,7 +201,8 @@ def summarise_all(
     return pd.concat(summaries, ignore_index=True)
 
 
-SHOWN = ("delta1", "abs_rel", "rmse")  # what tells how good a model is
+# What tells how good a model is, and its heading: the last counts where scales are not known.
+SHOWN = {"delta1": "δ1", "abs_rel": "AbsRel", "rmse": "RMSE (m)", "silog": "SILog"}
 
 
 def keep_few(summary: pd.DataFrame) -> pd.DataFrame:
@@ -171,36 +213,43 @@ def keep_few(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def tabulate(summary: pd.DataFrame) -> pd.DataFrame:
-    """The same to be read, a column a metric: mean [low, high]."""
+    """A summary to be read: a column a metric, mean [low, high], and over which scenes."""
 
     def write(row: Mapping[Hashable, float], metric: str) -> str:
         low, high = row[f"{metric}_low"], row[f"{metric}_high"]
-        interval = "" if np.isnan(low) else f" [{low:.3f}, {high:.3f}]"  # a single scene has none
-        return f"{row[metric]:.3f}{interval}"
+        interval = "" if np.isnan(low) else f" [{digits(low)}, {digits(high)}]"
+        return digits(row[metric]) + interval  # a single scene has none
 
-    table = summary[["model", "alignment", "images"]].copy()
-    for metric in SHOWN:
+    def digits(value: float) -> str:
+        return f"{value:.{3 if value < 1 else 2 if value < 10 else 1}f}"
+
+    table = summary[[name for name in ("model", "alignment", "images") if name in summary]].copy()
+    table["images"] = [
+        f"{count} ({scenes})"
+        for count, scenes in zip(summary["images"], summary["scenes"], strict=True)
+    ]
+    for metric, heading in SHOWN.items():
         if metric in summary:
-            table[metric] = [write(row, metric) for row in summary.to_dict("records")]
+            table[heading] = [write(row, metric) for row in summary.to_dict("records")]
     return table
 
 
-def read_pairs(path: Path | str, spec: str | None = None) -> Pairs:
-    """The pairs of a CSV; `spec`: the name of its encoding, None for that of its paths.
+def explain_scenes(table: pd.DataFrame) -> str:
+    """What is to be said under intervals over the scenes of a table of scores; "" where known."""
+    if _source_of(table) == KNOWN:
+        return ""
+    return (
+        "Scenes are unknown, so that intervals are over "
+        f"{'photos' if _source_of(table) == UNKNOWN else 'groups of like frames'}: too narrow "
+        "where several show one place. Give the CSV a column scene."
+    )
 
-    Errors: those of `read_csv`; ValueError where the paths are those of no dataset or of several.
-    """
-    if spec is not None:
-        return read_csv(path, get_spec(spec))
-    rgb, depth = map(str, read_csv(path, NYU_TEST).table.loc[0, ["rgb", "depth"]])
-    fits = [s for s in SPECS.values() if s.key_of(rgb, s.photo) and s.key_of(depth, s.depth)]
-    if len(fits) != 1:
-        names = ", ".join(s.name for s in fits) or ", ".join(SPECS)
-        raise ValueError(
-            "How depth is encoded must be said where the paths do not say it. Received: "
-            f"{rgb},{depth} in {path}. Give --spec: {names}."
-        )
-    return read_csv(path, fits[0])
+
+def _source_of(table: pd.DataFrame) -> str:
+    return str(table["scenes"].iat[0]) if "scenes" in table else KNOWN
+
+
+read_pairs = read_csv  # as it was called here
 
 
 def fit_trivial_baselines(training: Pairs, most: int = 2000) -> dict[str, Predict]:
@@ -222,18 +271,24 @@ def fit_trivial_baselines(training: Pairs, most: int = 2000) -> dict[str, Predic
     measured = np.isfinite(log_depth).any(axis=0)
     mean = np.full(maps.shape[1:], median, np.float32)
     mean[measured] = np.exp(np.nanmean(log_depth[:, measured], axis=0))
-    return {"mean_map": _predict_map(mean), "constant": _predict_map(np.full((2, 2), median))}
+    maps_shown = {"mean_map": mean, "constant": np.full((2, 2), median)}
+    return {name: MapBaseline(shown, spec.unit) for name, shown in maps_shown.items()}
 
 
-def _predict_map(depth: np.ndarray) -> Predict:
-    """What predicts `depth` (height, width), resized, for any photo."""
+@dataclass(frozen=True, eq=False)
+class MapBaseline:
+    """Predicts `depth` (height, width), resized, for any photo; `unit` as networks have it."""
 
-    def predict(photos: Sequence[np.ndarray], flip_average: bool = False) -> list[np.ndarray]:
-        shown = (depth + depth[:, ::-1]) / 2 if flip_average else depth
+    depth: np.ndarray
+    unit: str
+
+    def __call__(
+        self, photos: Sequence[np.ndarray], flip_average: bool = False
+    ) -> list[np.ndarray]:
+        """Depth float32 (height, width) of each photo (height, width, 3), whatever it shows."""
+        shown = (self.depth + self.depth[:, ::-1]) / 2 if flip_average else self.depth
         shown = shown.astype(np.float32)
         return [cv2.resize(shown, photo.shape[1::-1]) for photo in photos]
-
-    return predict
 
 
 # Behind the name of a photo, in the names of files of depth that say their scale.

@@ -70,9 +70,10 @@ def write_bytes(path: Path | str, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
-def write_table(path: Path | str, table: "pd.DataFrame") -> None:
-    """Writes a table as CSV, atomically, without its index."""
-    write_bytes(path, table.to_csv(index=False).encode())
+def write_table(path: Path | str, table: "pd.DataFrame", digits: int | None = 6) -> None:
+    """Writes a table as CSV, atomically, without its index; `digits` None: all of them."""
+    text = table.to_csv(index=False, float_format=f"%.{digits}g" if digits else None)
+    write_bytes(path, text.encode())
 
 
 def check_zip(path: Path | str) -> None:
@@ -133,7 +134,7 @@ def refuse_escape(name: str, listing: Path | str) -> None:
 
     So does one with a NUL, which no file's name has.
     """
-    if name.startswith("/") or ":" in name or "\0" in name or ".." in name.split("/"):
+    if re.match("/|[A-Za-z]:", name) or "\0" in name or ".." in name.split("/"):
         raise ValueError(
             f"A path in a CSV must stay in its folder. Received: {name!r} in {listing}. "
             "Write paths relative to the CSV."

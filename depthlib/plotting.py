@@ -14,7 +14,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from depthlib.files import replace_file
 
@@ -26,6 +26,12 @@ WIDEST = 10.4  # inches of a figure: panels shrink where there are many, letters
 LINE = 0.3  # inches that a row of letters takes
 WRAP = 24  # letters of a title above a panel
 PIXELS = 480  # of a panel's shorter side, at most to twice that: more than it shows costs memory
+# What a run's log measures besides its loss, and which way is better.
+MEASURES = {
+    "delta1": "δ1 (higher is better)",
+    "abs_rel": "AbsRel (lower is better)",
+    "silog": "SILog (lower is better)",
+}
 POINTS = 20_000  # of a cloud's picture: more take seconds to draw and show no more
 
 
@@ -129,19 +135,29 @@ def show_results(results: Mapping[str, Iterable[Result]]) -> Figure:
     """The figure of `show_photos` for the same photos as each network, by name, sees them.
 
     Of each result, what the figure shows is kept: from `predict_photos`, one is in memory at once.
+    Relative depth beside metres is brought to the median of the first network with metres, photo by
+    photo, and its title says so: only then one colour scale shows both.
     """
     photos: list[np.ndarray] = []
     depths: dict[str, list[np.ndarray]] = {name: [] for name in results}
     far: dict[str, list[float]] = {name: [] for name in results}
-    unit = "metre"
+    units: dict[str, str] = {}
     for number, (name, each) in enumerate(results.items()):
         for one in each:
             photos += [_thin(one.photo)] if number == 0 else []
             depths[name].append(_thin(one.depth_m))
             far[name].append(one.far)
-            unit = one.unit
+            units[name] = one.unit
+    metric = [name for name, unit in units.items() if unit == "metre"]
+    shown: dict[str, list[np.ndarray]] = {}
+    for name, maps in depths.items():
+        if metric and name not in metric:
+            maps = [_scale(*pair) for pair in zip(maps, depths[metric[0]], strict=True)]
+            name = f"{name}, scaled to {metric[0]}"
+        shown[name] = maps
     is_road = np.isfinite(list(far.values())).any()
-    return show_photos(photos, depths, unit, far if is_road else None)
+    unit = "metre" if metric else "relative"
+    return show_photos(photos, shown, unit, far if is_road else None)
 
 
 def split_pages(
@@ -195,6 +211,28 @@ def show_pairs(
     for column, (photo, truth) in enumerate(zip(photos, truths, strict=True)):
         axes[0, column].imshow(photo)
         _show_depth(axes[1, column], truth, _limits([truth]), unit)
+    return figure
+
+
+def show_overlays(
+    photos: Sequence[np.ndarray], truths: Sequence[np.ndarray], unit: str = "metre"
+) -> Figure:
+    """A row a pair: photo, depth, and depth over the photo, where a wrong match or turn is seen.
+
+    photos uint8 (height, width, 3); truths (height, width), 0 where invalid, on a scale of its own.
+    """
+    figure, axes = _make_grid(len(photos), 3)
+    for row, photo, truth in zip(axes, photos, truths, strict=True):
+        photo, truth = _thin(photo), _thin(truth)
+        limits = _limits([truth])
+        row[0].imshow(photo)
+        _add_bar(_show_depth(row[1], truth, limits), row[1], unit)
+        row[2].imshow(photo.mean(axis=2), cmap="gray", vmin=0, vmax=255)
+        over = np.ma.masked_less_equal(truth, 0)
+        colours = DEPTH_COLOURS.with_extremes(bad=(0, 0, 0, 0))
+        row[2].imshow(over, cmap=colours, norm=Normalize(*limits), alpha=0.55)
+    for axis, title in zip(axes[0], ("photo", "depth", "depth over the photo"), strict=True):
+        axis.set_title(title)
     return figure
 
 
@@ -310,6 +348,11 @@ def _thin(picture: np.ndarray) -> np.ndarray:
     return picture[::step, ::step].copy()
 
 
+def _scale(depth: np.ndarray, metric: np.ndarray) -> np.ndarray:
+    """Relative depth with the median of the same photo's depth in metres."""
+    return depth * (np.median(metric) / np.median(depth))
+
+
 def _make_grid(
     rows: int, columns: int, panel: tuple[float, float] = PANEL
 ) -> tuple[Figure, np.ndarray]:
@@ -371,16 +414,39 @@ def _add_error_bar(picture: ScalarMappable, above: np.ndarray) -> None:
     bar.set_label("error of the depth: blue is too near, red is too far")
 
 
-def show_history(log: pd.DataFrame) -> Figure:
-    """Loss and metrics over epochs, training and validation; `log` is a run's log.csv."""
-    names = [name for name in log if f"val_{name}" in log]
-    figure, axes = plt.subplots(1, len(names), figsize=(4 * len(names), 3), layout="constrained")
-    for axis, name in zip(np.atleast_1d(axes), names, strict=True):
-        axis.plot(log["epoch"], log[name], label="training")
-        axis.plot(log["epoch"], log[f"val_{name}"], label="validation")
-        axis.set(title=name, xlabel="epoch")
+def show_history(
+    log: pd.DataFrame, example: Mapping[str, np.ndarray] | None = None, unit: str = "metre"
+) -> Figure:
+    """Loss and metrics over epochs, of training and, where there is any, of validation.
+
+    `log` is a run's log.csv, or empty before the first epoch. Below stands `example`, by title: a
+    photo uint8 (height, width, 3), and depth maps (height, width) with 0 where invalid, in metres
+    on the colour scale of the first one, otherwise each on its own.
+    """
+    names = ["loss", *(name for name in MEASURES if name in log)]
+    columns = max(len(names), len(example or {}))
+    figure, axes = plt.subplots(
+        1 + bool(example), columns, figsize=(4 * columns, 3 + 3 * bool(example)), squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for axis in axes[0, len(names) :]:
+        axis.set_axis_off()
+    for axis, name in zip(axes[0], names, strict=False):
+        for column, label in ((name, "training"), (f"val_{name}", "validation")):
+            if column in log:
+                axis.plot(log["epoch"], log[column], label=label, marker=".")
+                axis.legend()
+        axis.set(title=MEASURES.get(name, name), xlabel="epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
-        axis.legend()
+    depths = [image for image in (example or {}).values() if image.ndim == 2]
+    for axis, (title, image) in zip(axes[-1], (example or {}).items(), strict=False):
+        axis.set(title=title, xticks=[], yticks=[])
+        if image.ndim == 2:
+            limits = _limits(depths[:1] if unit == "metre" else [image])
+            _add_bar(_show_depth(axis, image, limits), axis, unit)
+        else:
+            axis.imshow(image)
     return figure
 
 

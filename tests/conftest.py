@@ -87,6 +87,28 @@ def tiny_nyu(tmp_path):
     return write
 
 
+@pytest.fixture
+def write_pairs():
+    """A function that writes photos and their maps in millimetres at the paths of `names`.
+
+    Each pair shows another scene than the one before; pairs of one `like` show it a pixel further.
+    """
+
+    def write(root, names, like=None, height=48, width=64):
+        for number, (photo, depth) in enumerate(names):
+            rng = np.random.default_rng(number if like is None else like)
+            rgb, depth_m = _draw_pair(rng, height + 8, width + 8 + len(names))
+            blocks = rng.uniform(0, 120, (7, 9, 3)).astype(np.float32)
+            rgb = rgb / 2 + cv2.resize(blocks, rgb.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+            start = 0 if like is None else number
+            rgb = rgb[:height, start : start + width]
+            counts = depth_m[:height, start : start + width] * 1000
+            _write_pair(root / photo, rgb, root / depth, counts, np.uint16)
+        return root
+
+    return write
+
+
 def _draw_pair(rng, height, width):
     """The picture and the depth, 1 to 9 m, of a tilted plane with a nearer bump."""
     rows, columns = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
@@ -99,5 +121,6 @@ def _draw_pair(rng, height, width):
 
 def _write_pair(rgb_path, rgb, depth_path, counts, dtype):
     rgb_path.parent.mkdir(parents=True, exist_ok=True)
+    depth_path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(rgb_path), np.clip(rgb[..., ::-1], 0, 255).astype(np.uint8))
     cv2.imwrite(str(depth_path), np.round(counts).astype(dtype))

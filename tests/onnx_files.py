@@ -1,5 +1,7 @@
 """Tiny ONNX depth networks, built by hand."""
 
+import json
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -36,4 +38,15 @@ def write_onnx(path, shape=(1, 3, 4, 6), dtype="FLOAT", output=None, bias=0.0):
     )
     opsets = [helper.make_opsetid("", 15)]
     onnx.save(helper.make_model(graph, ir_version=8, opset_imports=opsets), path)
+    return path
+
+
+def write_own_onnx(path, unit="metre", max_depth=10.0):
+    """The same as one of depthlib's own, which says what it sees: 32x48, of NYU's camera."""
+    write_onnx(path, (1, 32, 48, 3), "UINT8", bias=1.0)
+    network = onnx.load(path)
+    view = {"max_depth": max_depth, "focal": 0.81, "aspect": 4 / 3, "horizon": None}
+    own = {"view": view, "unit": unit, "dataset": f"nyu_{unit}"}
+    helper.set_model_props(network, {"depthlib": json.dumps(own)})
+    onnx.save(network, path)
     return path

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -10,15 +12,19 @@ from depthlib.data.intrinsics import Intrinsics
 from depthlib.data.pairs import Pairs, find_pairs, read_csv
 from depthlib.data.specs import KITTI, NYU_RELATIVE, NYU_TEST, NYU_TRAIN
 from depthlib.evaluation import (
+    MapBaseline,
+    align_maps,
     evaluate,
     evaluate_all,
     evaluate_files,
+    explain_scenes,
     fit_trivial_baselines,
     keep_few,
     read_pairs,
     summarise,
     summarise_all,
     tabulate,
+    unit_of,
 )
 from depthlib.metrics import FULL, NYU_BTS, NYU_DENSEDEPTH, depth_metrics
 from depthlib.prediction.writers import DepthResult, write_png16
@@ -91,6 +97,53 @@ def test_relative_depth_is_compared_only_after_alignment(tiny_nyu):
     same = evaluate(predict, metric, FULL, "median")
     np.testing.assert_allclose(aligned["abs_rel"], same["abs_rel"], rtol=1e-5)
     assert "rmse" not in aligned and "rmse" not in summarise({"four": aligned})
+
+
+@pytest.mark.parametrize(
+    ("unit", "spec", "alignment", "use"),
+    [
+        ("relative", NYU_TEST, "none", "median"),
+        ("disparity", NYU_TEST, "none", "disparity"),
+        ("metre", NYU_RELATIVE, "none", "median"),
+        ("relative", NYU_RELATIVE, "none", "median"),
+        ("metre", NYU_TEST, "none", None),
+        ("metre", NYU_TEST, "median", None),
+        ("relative", NYU_TEST, "median", None),
+    ],
+)
+def test_units_are_never_mixed_without_an_alignment(test_pairs, unit, spec, alignment, use):
+    """What is refused names the network, before a photo is read."""
+    pairs = Pairs(test_pairs.root, test_pairs.table, spec)
+    predict = MapBaseline(np.full((4, 6), 4.0, np.float32), unit)
+    if use is None:
+        assert len(evaluate(predict, pairs, FULL, alignment, name="four")) == len(pairs)
+        return
+    with pytest.raises(ValueError, match=f"must be aligned.*Received: .*four.*Use {use}: ALIGN"):
+        evaluate(predict, pairs, FULL, alignment, name="four")
+
+
+def test_trivial_baselines_have_the_unit_of_what_they_are_of(tiny_nyu):
+    metric, _ = find_pairs(tiny_nyu(), NYU_TRAIN)
+    relative = Pairs(metric.root, metric.table, NYU_RELATIVE)
+    for pairs, unit in ((metric, "metre"), (relative, "relative")):
+        assert {unit_of(one) for one in fit_trivial_baselines(pairs).values()} == {unit}
+    with pytest.raises(ValueError, match="must be aligned"):
+        evaluate(fit_trivial_baselines(relative)["mean_map"], metric, FULL)
+
+
+def test_what_is_shown_is_aligned_as_what_is_scored(test_pairs):
+    photos, truths = test_pairs.load()
+    doubled = MapBaseline(np.full((4, 6), 4.0, np.float32), "relative")
+    for truth, shown in zip(truths, align_maps(doubled, photos, truths, "median"), strict=True):
+        assert shown.shape == truth.shape and shown.dtype == np.float32
+        np.testing.assert_allclose(shown, np.median(truth[truth > 0]), rtol=1e-6)
+    assert align_maps(doubled, photos, truths, "none")[0][0, 0] == 4
+
+
+def test_the_bar_bears_the_name_of_what_is_scored(test_pairs, capsys):
+    baseline = MapBaseline(np.full((4, 6), 4.0, np.float32), "metre")
+    evaluate(baseline, test_pairs, FULL, name="four metres")
+    assert "four metres: 100%" in capsys.readouterr().err
 
 
 def test_the_summary_has_means_intervals_and_the_pooled_error(test_pairs):
@@ -314,6 +367,21 @@ def test_the_spec_of_a_csv_is_what_its_paths_say(tiny_nyu, sample):
         read_pairs(root / "nyu2_test.csv", "nyu")
 
 
+def test_intervals_say_over_which_scenes_they_are_or_that_these_are_unknown(test_pairs):
+    def predict(photos, flip_average):
+        return [np.full(photo.shape[:2], 4.0, np.float32) for photo in photos]
+
+    known = replace(test_pairs, scenes="known")
+    for pairs, said, note in (
+        (test_pairs, "5 (scenes unknown)", "over photos: too narrow"),
+        (known, "5 (5 scenes)", ""),
+        (replace(known, scenes="grouped"), "5 (scenes unknown, 5 groups of like frames)", "groups"),
+    ):
+        table = evaluate(predict, pairs, FULL)
+        assert tabulate(summarise_all({"four": {("full", "none"): table}}))["images"][0] == said
+        assert note in explain_scenes(table) and bool(note) == bool(explain_scenes(table))
+
+
 def test_a_table_to_be_read_has_few_columns_and_three_digits(test_pairs):
     def predict(photos, flip_average):
         return [np.full(photo.shape[:2], 4.0, np.float32) for photo in photos]
@@ -321,11 +389,16 @@ def test_a_table_to_be_read_has_few_columns_and_three_digits(test_pairs):
     tables = evaluate_all(predict, test_pairs, [FULL], ["none"])
     summary = summarise_all({"four": tables})
     few = keep_few(summary)
-    assert len(few.columns) == 13 and few["delta1"][0] == round(summary["delta1"][0], 3)
+    assert len(few.columns) == 16 and few["delta1"][0] == round(summary["delta1"][0], 3)
     shown = tabulate(summary)
-    assert list(shown) == ["model", "alignment", "images", "delta1", "abs_rel", "rmse"]
-    row = few.iloc[0]
-    expected = f"{row['rmse']:.3f} [{row['rmse_low']:.3f}, {row['rmse_high']:.3f}]"
-    assert shown["rmse"][0] == expected
+    assert list(shown) == ["model", "alignment", "images", "δ1", "AbsRel", "RMSE (m)", "SILog"]
+    row = summary.iloc[0]
+    assert 1 < row["rmse_low"] and row["rmse_high"] < 10 < row["silog_low"]  # three digits each
+    expected = f"{row['rmse']:.2f} [{row['rmse_low']:.2f}, {row['rmse_high']:.2f}]"
+    assert shown["RMSE (m)"][0] == expected
+    expected = f"{row['silog']:.1f} [{row['silog_low']:.1f}, {row['silog_high']:.1f}]"
+    assert shown["SILog"][0] == expected
+    alone = tabulate(summarise({"four": tables["full", "none"]}))
+    assert list(alone) == [name for name in shown if name != "alignment"]
     one = {"four": {way: table.iloc[:1] for way, table in tables.items()}}
-    assert "[" not in tabulate(summarise_all(one))["rmse"][0]  # a single scene has no interval
+    assert "[" not in tabulate(summarise_all(one))["RMSE (m)"][0]  # a single scene has no interval

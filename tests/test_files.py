@@ -4,9 +4,17 @@ import stat
 import threading
 import zipfile
 
+import pandas as pd
 import pytest
 
-from depthlib.files import check_zip, hold_lock, remove_temporaries, replace_file, write_bytes
+from depthlib.files import (
+    check_zip,
+    hold_lock,
+    remove_temporaries,
+    replace_file,
+    write_bytes,
+    write_table,
+)
 
 
 def test_a_written_file_replaces_the_old_one_and_leaves_nothing_beside_it(tmp_path):
@@ -53,6 +61,14 @@ def test_a_file_may_be_read_by_those_whom_the_mask_allows_and_no_thread_sees_ano
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "log.csv").stat().st_mode) == 0o640
+
+
+def test_a_table_has_six_digits_unless_a_run_goes_on_from_it(tmp_path):
+    table = pd.DataFrame({"file": ["a"], "images": [1234567], "x": [2 / 3], "y": [123456.789]})
+    write_table(tmp_path / "a.csv", table)
+    assert (tmp_path / "a.csv").read_text() == "file,images,x,y\na,1234567,0.666667,123457\n"
+    write_table(tmp_path / "a.csv", table, digits=None)
+    assert pd.read_csv(tmp_path / "a.csv").equals(table)
 
 
 def test_bytes_then_name_are_on_the_disk_before_the_write_is_over(tmp_path, monkeypatch):

@@ -124,7 +124,7 @@ def test_networks_are_scored_in_a_table_that_depth_in_files_has_too(tiny_nyu, tm
     assert scores[["model", "alignment"]].to_numpy().tolist() == [
         ["light", "none"], ["light", "median"], ["road", "none"], ["road", "median"],
     ]  # fmt: skip
-    assert len(scores.columns) == 13 and (scores["images"] == 3).all()
+    assert len(scores.columns) == 16 and (scores["images"] == 3).all()
     assert (scores["delta1_low"] <= scores["delta1"]).all()
     assert f"{scores['delta1'][0]:.3f} [" in capsys.readouterr().out
 

@@ -143,6 +143,29 @@ def test_lint_checks_style_and_then_types(workplace):
     ]
 
 
+def test_the_quick_tests_and_the_slow_ones_are_all_tests(workplace):
+    add_python(workplace, "python3", "3.11")
+    *_, style, types, quick = words_of(workplace, "test")
+    assert (style[0], types[0], quick[0]) == ("ruff", "mypy", "pytest")
+    slow = words_of(workplace, "test-all")[-1]
+    assert quick == [*slow[:-1], "not slow"] and slow[-2:] == ["-m", "slow"]
+
+
+@pytest.mark.parametrize(("fails", "made"), [("", "test test-all"), ("test", "test")])
+def test_continuous_integration_runs_both_and_stops_at_the_first_failure(
+    workplace, project, fails, made
+):
+    (workplace / ".ci").mkdir()
+    shutil.copy(project / ".ci/run", workplace / ".ci")
+    program = workplace / "bin" / "make"
+    program.write_text(f'#!/bin/sh\necho "$*" >> "{workplace}/made.log"\ntest "$*" != "{fails}"\n')
+    program.chmod(0o755)
+    path = f"{workplace}/bin:{os.environ['PATH']}"
+    ended = subprocess.run([workplace / ".ci/run"], env={"PATH": path}, check=False)
+    assert (ended.returncode != 0) == bool(fails)
+    assert (workplace / "made.log").read_text().split() == made.split()
+
+
 def test_set_up_is_done_once_and_again_when_the_requirements_change(workplace):
     add_python(workplace, "python3", "3.11")
     assert make(workplace, "setup").returncode == 0
@@ -220,7 +243,16 @@ def test_variables_become_parameters_of_the_notebook(workplace):
 
 def test_make_alone_lists_the_targets(workplace):
     listed = make(workplace).stdout
-    for target in ("demo", "setup", "test", "train-resnet", "compare", "sample", "roads"):
+    for target in (
+        "demo",
+        "setup",
+        "test",
+        "test-all",
+        "train-resnet",
+        "compare",
+        "sample",
+        "roads",
+    ):
         assert re.search(rf"^{target} +\w", listed, re.MULTILINE)
 
 

@@ -6,10 +6,12 @@ import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
+from tools.clean_notebook import clean
+
 PROJECT = Path(__file__).parents[1]
 NOTEBOOKS = sorted([*PROJECT.glob("*.ipynb"), *PROJECT.glob("experiments/*.ipynb")])
 NAMED = (
-    "make_dataset gpu_test train_resnet train_unet predict_resnet predict_unet "
+    "start_here make_dataset gpu_test train_resnet train_unet predict_resnet predict_unet "
     "predict_resnet_real_images predict_unet_real_images predict_video compare_two_models "
     "make_kitti_dataset train_kitti_resnet train_kitti_unet"
 ).split()
@@ -39,6 +41,12 @@ def code_cells(notebook):
 
 def test_the_notebooks_of_the_design_are_there():
     assert set(NAMED) <= {path.stem for path in NOTEBOOKS}
+
+
+def test_it_is_as_gits_filter_writes_it(request, notebook):
+    """Else one that was run and saved would have changed."""
+    data = request.node.callspec.params["notebook"].read_bytes()
+    assert clean(data) == data
 
 
 def test_it_is_short(notebook):

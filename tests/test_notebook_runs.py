@@ -1,10 +1,11 @@
-"""Every notebook, run from top to bottom on a dataset of a few small pairs."""
+"""Every notebook, run from top to bottom on a dataset of a few small pairs; one kernel a test."""
 
 import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+import keras
 import nbformat
 import numpy as np
 import pandas as pd
@@ -13,9 +14,11 @@ from PIL import Image
 
 from depthlib.__main__ import main
 from depthlib.data.pairs import read_csv
-from depthlib.data.specs import KITTI_RAW
+from depthlib.data.specs import KITTI_RAW, NYU_TRAIN
+from depthlib.training.build import build_network
+from depthlib.training.recipes import get_recipe
 from depthlib.video.frames import open_frames
-from tests.onnx_files import write_onnx
+from tests.onnx_files import write_onnx, write_own_onnx
 from tools.run_notebooks import run_notebooks
 
 
@@ -29,7 +32,8 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
     (root / "photos.csv").write_text(photo.relative_to(root).as_posix())
     data = {"DATA": f"{root}/nyu2_test.csv", "COUNT": 2}
     train = {"DATA": f"{root}/nyu2_train.csv", "CACHE": f"{out}/cache", "VERBOSE": 2}
-    train |= {"HEIGHT": 32, "WIDTH": 64, "BATCH_SIZE": 4, "EPOCHS": 1}
+    train |= {"HEIGHT": 32, "WIDTH": 64, "EPOCHS": 1}
+    train |= {"WEIGHTS": None, "CHANGES": {"batch_size": 4}}
     models = {name: f"{out}/{name}/best.keras" for name in ("resnet", "unet")}
     runs = [("make_dataset", {"FOLDER": str(root), "FIGURE": f"{out}/make_dataset.png"})]
     runs += [(f"train_{name}", {**train, "RUN": f"{out}/{name}"}) for name in models]
@@ -41,45 +45,23 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
         runs.append((f"predict_{name}_real_images", {**figure, **photos}))
     compared = {"MODEL_1": models["resnet"], "MODEL_2": models["unet"], "FOLDER": str(out)}
     compared |= {"TRAIN_DATA": train["DATA"], "PHOTOS": f"{root}/photos.csv"}
-    epochs = {**train, "TEST_DATA": data["DATA"], "EPOCHS": 2, "SHOWN": (1, 2), "COUNT": 2}
-    epochs |= {"RUN": f"{out}/epochs", "FIGURES": str(out)}
-    for name in ("CACHE", "VERBOSE", "BATCH_SIZE"):
-        epochs.pop(name)
-    runs.append(("experiments/epochs", epochs))
     runs += [("compare_two_models", {**data, **compared}), ("gpu_test", {"SIZE": 256})]
-    onnx = {"tiny": str(write_onnx(root / "tiny.onnx")), "absent": "absent.onnx"}
-    peers = {"MODELS": models, "PEERS": onnx, "SPECS": {"tiny": {"output": "disparity"}}, **data}
-    peers |= {"ROUNDS": 2, "FOLDER": f"{out}/onnx", "FIGURE": f"{out}/peers.png"}
-    peers |= {"TABLE": f"{out}/peers.csv", "LATENCY": f"{out}/latency.csv"}
-    runs.append(("experiments/peers", peers))
-    runs.append(("experiments/weather", {"FIGURE": f"{out}/weather.png"}))
-    corrupted = {"MODELS": models, "DATA": data["DATA"], "MOST": 2, "SEVERITIES": (5,)}
-    corrupted |= {"CORRUPTIONS": ["contrast", "pixelate"], "FOG": (0.5,)}
-    corrupted |= {"TABLE": f"{out}/corruptions.csv", "FIGURE": f"{out}/corruptions.png"}
-    runs.append(("experiments/corruptions", corrupted))
     film = {"MODEL": models["unet"], "VIDEO": f"{root}/nyu2_test/*_colors.png"}
     suffix = ".mp4" if find_spec("imageio_ffmpeg") else ".avi"
     film |= {"TARGET": f"{out}/film{suffix}", "FIGURE": f"{out}/film.png", "FOCAL": "26mm"}
     runs.append(("predict_video", film))
-    assert len(runs) == 14
+    start = {"PHOTO": photo, "FIGURE": f"{out}/start.png", "SCORED": f"{out}/scored.png"}
+    runs.append(("start_here", {**start, **data}))
+    assert len(runs) == 11
     run_all(runs, out)
     figures = ("make_dataset", "resnet", "resnet_photos", "unet", "unet_photos", "comparison")
-    for name in (*figures, "peers", "epochs", "epochs_metrics", "film", "weather", "corruptions"):
+    for name in (*figures, "start", "scored", "film"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
-    assert (out / "epochs.gif").read_bytes().startswith(b"GIF89a")
     assert len(pd.read_csv(out / "unet.csv")) == 3
     table = pd.read_csv(out / "metrics.csv").set_index("model")
     assert table.index.tolist() == ["resnet34", "unet", "mean_map", "constant"]
     assert table.columns[:3].tolist() == ["delta1", "delta2", "delta3"]
     assert table["delta1"].between(0, 1).all()
-    scores = pd.read_csv(out / "peers.csv")
-    assert len(scores) == 2 * 3 * 3 + 3 * 2  # ours by metres too
-    disparity = scores[scores["model"] == "tiny"]
-    assert set(disparity["alignment"]) == {"disparity", "median"}
-    assert set(disparity["protocol"]) == {"nyu_densedepth", "nyu_bts", "nyu_fastdepth"}
-    latency = pd.read_csv(out / "latency.csv")
-    assert latency["model"].tolist() == ["resnet", "unet", "tiny"]
-    assert latency["parameters"].tolist() == [24_456_154, 6_124_089, 4]
     assert open_frames(out / f"film{suffix}").count == 3
     film = str(nbformat.read(out / "predict_video.ipynb", as_version=4).cells)
     assert ("data:video/mp4" in film) == (suffix == ".mp4")
@@ -93,10 +75,48 @@ def test_every_notebook_runs_and_leaves_what_it_promises(tiny_nyu, project, tmp_
                 ".png",
                 ".ply",
             }
-    robust = pd.read_csv(out / "corruptions.csv").set_index("model")
-    assert robust.at["resnet", "mce"] == 100 and robust.at["unet", "mce"] > 0
     executed = nbformat.read(out / "gpu_test.ipynb", as_version=4)
     assert "cpu:0" in str(executed.cells[-2].outputs)
+
+
+@pytest.mark.slow  # four studies, one of which trains
+def test_the_studies_of_trained_networks_run_and_leave_their_tables(
+    tiny_nyu, project, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(project)
+    root, out = tiny_nyu(scenes=4, frames=2, height=64, width=96, tests=3), tmp_path / "out"
+    data = {"DATA": f"{root}/nyu2_test.csv", "COUNT": 2}
+    models = {}
+    for name, recipe in {"resnet": "resnet34", "unet": "unet"}.items():
+        models[name] = f"{root}/{name}.keras"
+        save_untrained(recipe, models[name])
+    epochs = {"DATA": f"{root}/nyu2_train.csv", "TEST_DATA": data["DATA"], "COUNT": 2}
+    epochs |= {"HEIGHT": 32, "WIDTH": 64, "EPOCHS": 2, "SHOWN": (1, 2)}
+    runs = [("experiments/epochs", epochs | {"RUN": f"{out}/epochs", "FIGURES": str(out)})]
+    onnx = {"tiny": str(write_onnx(root / "tiny.onnx")), "absent": "absent.onnx"}
+    peers = {"MODELS": models, "PEERS": onnx, "SPECS": {"tiny": {"output": "disparity"}}, **data}
+    peers |= {"ROUNDS": 2, "FOLDER": f"{out}/onnx", "FIGURE": f"{out}/peers.png"}
+    peers |= {"TABLE": f"{out}/peers.csv", "LATENCY": f"{out}/latency.csv"}
+    runs.append(("experiments/peers", peers))
+    runs.append(("experiments/weather", {"FIGURE": f"{out}/weather.png"}))
+    corrupted = {"MODELS": models, "DATA": data["DATA"], "MOST": 2, "SEVERITIES": (5,)}
+    corrupted |= {"CORRUPTIONS": ["contrast", "pixelate"], "FOG": (0.5,)}
+    corrupted |= {"TABLE": f"{out}/corruptions.csv", "FIGURE": f"{out}/corruptions.png"}
+    runs.append(("experiments/corruptions", corrupted))
+    run_all(runs, out)
+    for name in ("peers", "epochs", "epochs_metrics", "weather", "corruptions"):
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
+    assert (out / "epochs.gif").read_bytes().startswith(b"GIF89a")
+    scores = pd.read_csv(out / "peers.csv")
+    assert len(scores) == 2 * 3 * 3 + 3 * 2  # ours by metres too
+    disparity = scores[scores["model"] == "tiny"]
+    assert set(disparity["alignment"]) == {"disparity", "median"}
+    assert set(disparity["protocol"]) == {"nyu_densedepth", "nyu_bts", "nyu_fastdepth"}
+    latency = pd.read_csv(out / "latency.csv")
+    assert latency["model"].tolist() == ["resnet", "unet", "tiny"]
+    assert latency["parameters"].tolist() == [24_456_154, 6_124_089, 4]
+    robust = pd.read_csv(out / "corruptions.csv").set_index("model")
+    assert robust.at["resnet", "mce"] == 100 and robust.at["unet", "mce"] > 0
 
 
 @pytest.mark.parametrize("focal", ["exif", "0.75"])
@@ -132,33 +152,60 @@ def test_the_notebook_for_photos_make_and_the_command_agree_on_metres(
     assert re.search("9 written, 1 failed.*9.jpg: .* must be", executed)
 
 
+def save_untrained(recipe, path, seed=0):
+    """A recipe's network at 32x64, whose head sees something: its kernel starts at zero."""
+    keras.utils.set_random_seed(seed)
+    network = build_network(get_recipe(recipe, height=32, width=64), NYU_TRAIN)
+    kernel = network.get_layer("final_conv").kernel
+    kernel.assign(keras.random.normal(kernel.shape, stddev=0.01))
+    network.save(path)
+
+
 def run_all(runs, out):
     texts = [
         (f"{name}.ipynb", {key: str(value) for key, value in parameters.items()})
         for name, parameters in runs
     ]
-    run_notebooks([(Path(name), values) for name, values in texts], out)
+    run_notebooks([(Path(name), values) for name, values in texts], out, one_kernel=True)
+    for path in out.glob("*.ipynb"):  # what is red in Lab
+        outputs = [o for cell in nbformat.read(path, 4).cells for o in cell.get("outputs", ())]
+        assert [output.text for output in outputs if output.get("name") == "stderr"] == [], path
 
 
 def test_the_notebooks_of_the_road_run(tiny_nyu, project, tmp_path, monkeypatch):
     monkeypatch.chdir(project)
     root, out = tiny_nyu(scenes=4, frames=2, height=64, width=96, tests=3), tmp_path / "out"
-    data = {"DATA": f"{root}/nyu2_test.csv", "SPEC": "nyu_test"}
     train = {"DATA": f"{root}/nyu2_train.csv", "SPEC": "nyu_train", "CACHE": f"{out}/cache"}
     train |= {"EXTRA": [[train["DATA"], "nyu_train"]], "RECIPE": "road_unet", "VERBOSE": 2}
     train |= {"HEIGHT": 32, "WIDTH": 64, "EPOCHS": 1}
     models = {name: f"{out}/{name}/best.keras" for name in ("kitti_unet", "kitti_resnet")}
     runs = [(f"train_{name}", {**train, "RUN": f"{out}/{name}"}) for name in models]
+    (root / "photos.csv").write_text("nyu2_test/00000_colors.png")
+    photos = {"MODEL": models["kitti_unet"], "MODEL_ROAD": models["kitti_resnet"]}
+    photos |= {"PHOTOS": f"{root}/photos.csv", "FIGURE": f"{out}/photos.png", "OUT": None}
+    runs.append(("predict_unet_real_images", photos))
+    run_all(runs, out)
+    for name in ("photos", "kitti_unet/history"):
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
+
+
+@pytest.mark.slow  # three studies
+def test_the_studies_of_the_road_run(tiny_nyu, project, tmp_path, monkeypatch):
+    monkeypatch.chdir(project)
+    root, out = tiny_nyu(scenes=4, frames=2, height=64, width=96, tests=3), tmp_path / "out"
+    data = {"DATA": f"{root}/nyu2_test.csv", "SPEC": "nyu_test"}
+    train = {"DATA": f"{root}/nyu2_train.csv"}
+    models = {}
+    for seed, name in enumerate(("kitti_unet", "kitti_resnet")):
+        models[name] = f"{root}/{name}.keras"
+        save_untrained("road_unet", models[name], seed)
+    runs = []
     onnx = {"tiny": str(write_onnx(root / "tiny.onnx")), "absent": "absent.onnx"}
     driving = {"MODELS": {"road": models["kitti_unet"], "absent": "absent.keras"}, "PEERS": onnx}
     driving |= {"TRAIN_DATA": train["DATA"], "TRAIN_SPEC": "nyu_train", "COUNT": 2}
     runs.append(("experiments/driving", {**data, **driving, "FOLDER": str(out)}))
     focal = {"ZOOMS": [0.5], "EVERY": 3, "TABLE": f"{out}/focal.csv"}
     runs.append(("experiments/focal_length", {**data, **focal, "FIGURE": f"{out}/focal.png"}))
-    (root / "photos.csv").write_text("nyu2_test/00000_colors.png")
-    photos = {"MODEL": models["kitti_unet"], "MODEL_ROAD": models["kitti_resnet"]}
-    photos |= {"PHOTOS": f"{root}/photos.csv", "FIGURE": f"{out}/photos.png", "OUT": None}
-    runs.append(("predict_unet_real_images", photos))
     roads = project / "datasets/sample_roads/road_test.csv"
     relit = {"MODELS": {"road": list(models.values())}, "BESIDE": {"one": models["kitti_unet"]}}
     relit |= {"ONLY": ["lift_shadows", "learned"], "TRAIN_DATA": str(roads), "STEPS": 1}
@@ -172,12 +219,57 @@ def test_the_notebooks_of_the_road_run(tiny_nyu, project, tmp_path, monkeypatch)
     assert relit["model"].eq("road").all() and relit["views"].eq(2 * 7).all()
     assert relit["condition"].nunique() == 8 and relit["abs_rel_inside"].gt(0).all()
     figures = ("relit/networks", "relit/lift_shadows", "relit/learned")
-    for name in (*figures, "driving", "focal", "photos", "kitti_unet/history"):
+    for name in (*figures, "driving", "focal"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
     scores = pd.read_csv(out / "scores.csv")
     assert scores["model"].unique().tolist() == ["road", "mean_map", "level road", "tiny"]
     assert scores["alignment"].tolist() == 4 * ["none", "median"]
     assert len(pd.read_csv(out / "focal.csv")) == 2 * (4 + 1)
+
+
+def test_relative_depth_is_scored_and_compared_only_when_it_is_aligned(
+    tiny_nyu, project, tmp_path, monkeypatch
+):
+    """A relative network and one in metres, on true depth in metres and up to a scale."""
+    monkeypatch.chdir(project)
+    root, out = tiny_nyu(scenes=4, frames=1, height=64, width=96, tests=3), tmp_path / "out"
+    relative = str(write_own_onnx(root / "relative.onnx", "relative", 1.0))
+    (root / "photos.csv").write_text("nyu2_test/00000_colors.png")
+    data = {"DATA": f"{root}/nyu2_test.csv", "COUNT": 2}
+    both = {"MODEL_1": "light", "MODEL_2": relative, "NAME_1": "metric", "NAME_2": "relative"}
+    both |= {"TRAIN_DATA": f"{root}/nyu2_train.csv", "PHOTOS": f"{root}/photos.csv", **data}
+    both |= {"FOLDER": f"{out}/both"}
+    with pytest.raises(RuntimeError, match="must be aligned.*none, relative with .*Use median"):
+        run_all([("compare_two_models", both)], out)
+    (root / "relative_test").mkdir()
+    rows = []
+    for number, path in enumerate(sorted(root.glob("nyu2_train/*/1.jpg"))):
+        for suffix in (".jpg", ".png"):  # 8 bits, of whatever is the farthest
+            shutil.copy(path.with_suffix(suffix), root / f"relative_test/{number}{suffix}")
+        rows.append(f"relative_test/{number}.jpg,relative_test/{number}.png\n")
+    (root / "relative.csv").write_text("".join(rows))
+    one = {"MODEL": relative, "FIGURE": f"{out}/one.png", "TABLE": f"{out}/one.csv"}
+    one |= {"DATA": f"{root}/relative.csv", "SPEC": "nyu_relative", "ALIGNMENT": "median"}
+    runs = [("compare_two_models", both | {"ALIGNMENT": "median"}), ("predict_unet", one)]
+    run_all(runs, out)
+    for name in ("both/comparison", "both/real_photos", "one"):
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
+    table = pd.read_csv(out / "both/metrics.csv").set_index("model")
+    assert table.index.tolist() == ["metric", "relative", "mean_map", "constant"]
+    assert table.loc["relative", ["delta1", "silog"]].gt(0).all()
+    values = table.to_numpy().ravel()
+    assert values.tolist() == [float(f"{value:.6g}") for value in values]
+    scores = pd.read_csv(out / "one.csv")
+    assert len(scores) == 4 and {"delta1", "silog"} < set(scores) and "rmse" not in scores
+    shown = str(nbformat.read(out / "predict_unet.ipynb", 4).cells)
+    assert "SILog" in shown and "RMSE (m)" not in shown.split("Scores")[-1]
+
+
+def test_a_network_that_is_not_there_is_answered_by_those_that_ship(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(project)
+    gone = {"MODEL": "models/lite.keras", "DATA": "datasets/sample/nyu2_test.csv"}
+    with pytest.raises(RuntimeError, match="no network models/lite.keras. Ship with .*light, best"):
+        run_notebooks([(project / "predict_unet.ipynb", gone)], tmp_path)
 
 
 def test_kittis_notebook_runs_on_the_synthetic_drive(sample, project, tmp_path, monkeypatch):

@@ -103,6 +103,23 @@ def test_far_may_be_each_photos_own_and_rooms_have_none():
         assert figure.axes[1].get_title() == "road"
 
 
+def test_relative_depth_beside_metres_is_scaled_and_says_so():
+    metric = SimpleNamespace(photo=PHOTO, depth_m=TRUTH, far=np.inf, unit="metre")
+    relative = SimpleNamespace(photo=PHOTO, depth_m=TRUTH / 10, far=np.inf, unit="relative")
+    figure = plotting.show_results({"relative": [relative], "metric": [metric]})
+    titles = [axis.get_title() for axis in figure.axes[:3]]
+    assert [title.replace("\n", " ") for title in titles] == [
+        "photo", "relative, scaled to metric", "metric",
+    ]  # fmt: skip
+    for axis in figure.axes[1:3]:
+        np.testing.assert_allclose(axis.images[0].get_array(), TRUTH, rtol=1e-6)
+    assert any(axis.get_title().endswith("m") for axis in figure.axes[3:])
+    alone = plotting.show_results({"relative": [relative]})
+    np.testing.assert_allclose(alone.axes[1].images[0].get_array(), TRUTH / 10)
+    assert alone.axes[1].get_title() == "relative"
+    assert any(axis.get_title().endswith("relative") for axis in alone.axes[2:])
+
+
 def test_results_of_rooms_have_even_colours_and_those_of_a_road_logarithmic_ones():
     room = SimpleNamespace(photo=PHOTO, depth_m=TRUTH, far=np.inf, unit="metre")
     road = SimpleNamespace(photo=PHOTO, depth_m=TRUTH * 20, far=64.0, unit="metre")
@@ -253,3 +270,26 @@ def test_the_history_shows_training_beside_validation(tmp_path):
     assert [line.get_label() for line in axis.lines] == ["training", "validation"]
     path = plotting.save_figure(figure, tmp_path / "new" / "history.png")
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_history_of_a_run_without_validation_or_before_its_first_epoch_is_drawn_too():
+    log = pd.DataFrame({"epoch": [1], "loss": [2], "delta1": [0.5], "learning_rate": [1e-3]})
+    axes = plotting.show_history(log).axes
+    assert [axis.get_title() for axis in axes] == ["loss", "δ1 (higher is better)"]
+    assert [line.get_label() for axis in axes for line in axis.lines] == ["training"] * 2
+    assert axes[0].lines[0].get_marker() == ".", "of one epoch a line alone would not be seen"
+    (axis,) = plotting.show_history(pd.DataFrame()).axes
+    assert axis.get_title() == "loss" and not axis.lines
+
+
+def test_below_the_history_stands_a_photo_with_its_depth_on_truths_scale_where_both_are_metres():
+    log = pd.DataFrame({"epoch": [1, 2], "loss": [2, 1], "silog": [30, 20], "val_silog": [31, 25]})
+    example = {"photo": PHOTO, "true depth": TRUTH, "predicted depth": TRUTH * 2}
+    for unit, factor in (("metre", 1), ("relative", 2)):
+        figure = plotting.show_history(log, example, unit)
+        photo, truth, depth = (axis for axis in figure.axes if axis.images and not axis.get_label())
+        np.testing.assert_array_equal(photo.images[0].get_array(), PHOTO)
+        assert [axis.get_title() for axis in (photo, truth, depth)] == [*example]
+        limits = np.array(truth.images[0].get_clim())
+        np.testing.assert_allclose(depth.images[0].get_clim(), factor * limits)
+        figure.canvas.draw()

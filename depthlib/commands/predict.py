@@ -34,16 +34,20 @@ FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 @dataclass
 class PredictReport:
-    """What became of the photos and videos: written, left as they were, and failed with reasons."""
+    """What became of the photos and videos: written, left as they were, and failed with reasons.
+
+    advice: what is said of those that are there already.
+    """
 
     written: list[Path] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
     failed: dict[Path, str] = field(default_factory=dict)
+    advice: str = " (--overwrite writes them anew)"
 
     def __str__(self) -> str:
         lines = [f"{len(self.written)} written"]
         if self.skipped:
-            lines[0] += f", {len(self.skipped)} there already (--overwrite writes them anew)"
+            lines[0] += f", {len(self.skipped)} there already{self.advice}"
         if self.failed:
             lines[0] += f", {len(self.failed)} failed:"
             lines += [f"  {path}: {reason}" for path, reason in self.failed.items()]
@@ -104,13 +108,13 @@ def predict_files(
         )
     if isinstance(lens, FocalRequest) and lens.value:
         check_focal(lens.value if lens.unit == "share" else 1.0, predictor.view)
-    photos, videos = _find(words)
+    photos, videos = find_media(words)
     if known is not None and (len(photos) != 1 or videos):
         raise ValueError(
             f"A known distance must be of one photo. Received: {len(photos)} photos and "
             f"{len(videos)} videos. Give the one that it was measured in."
         )
-    _make_folder(out)
+    make_folder(out)
     summary = Summary(out)
     names = summary.name_outputs([*photos, *videos])
     made = _describe_way(network, lens, flip, known)
@@ -118,7 +122,7 @@ def predict_files(
     report = PredictReport()
     sample = _make_sample(predictor, known)
     waiting = [path for path in photos if folder.is_wanted(path, sample, report)]
-    jobs = _Jobs(report, tqdm(total=len(waiting), unit="photo", disable=not progress))
+    jobs = _Jobs(report, tqdm(None, network, len(waiting), unit="photo", disable=not progress))
     try:
         with (
             jobs.bar,
@@ -142,8 +146,11 @@ def predict_files(
     return report
 
 
-def _find(words: Sequence[Path | str]) -> tuple[list[Path], list[Path]]:
-    """The photos and videos of the words, without what earlier runs wrote beside them."""
+def find_media(words: Sequence[Path | str]) -> tuple[list[Path], list[Path]]:
+    """The photos and videos of the words, without what earlier runs wrote beside them.
+
+    Errors: those of `find_inputs`; ValueError where there are only files of earlier runs.
+    """
     found = find_inputs(words)
     photos, videos = map(leave_out_outputs, found)
     count = sum(map(len, found)) - len(photos) - len(videos)
@@ -157,8 +164,8 @@ def _find(words: Sequence[Path | str]) -> tuple[list[Path], list[Path]]:
     return photos, videos
 
 
-def _make_folder(out: Path) -> None:
-    """Errors: NotADirectoryError where `out` is a file or in one; PermissionError."""
+def make_folder(out: Path) -> None:
+    """Makes the folder `out`. Errors: NotADirectoryError where it is a file; PermissionError."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -243,13 +250,13 @@ class _Jobs:
             try:
                 job.result()
             except (OSError, ValueError) as error:
-                self.fail(path, _say(error))
+                self.fail(path, describe_error(error))
             else:
                 self.report.written.append(path)
                 self.bar.update()
 
 
-def _say(error: OSError | ValueError) -> str:
+def describe_error(error: OSError | ValueError) -> str:
     """What went wrong with one file. Errors: OSError where it is that the disk is full."""
     if not isinstance(error, OSError):
         return str(error)
@@ -268,7 +275,7 @@ def _read(
 ) -> Generator[_Seen | _Failed, None, None]:
     for path in paths:
         try:
-            _check_file(path)
+            check_file(path)
             rgb, lens = read_rgb(path), find_lens(path, request)
             camera = None
             if isinstance(request, CameraCalibration):
@@ -279,10 +286,10 @@ def _read(
             camera = camera or guess_camera(layout)
             yield _Seen(path, rgb, lens, camera, layout, split(rgb, layout))
         except (OSError, ValueError) as error:
-            yield _Failed(path, _say(error))
+            yield _Failed(path, describe_error(error))
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
     """Accepts a file; reading a pipe would wait for ever. Errors: OSError, ValueError."""
     if path.is_dir():
         raise IsADirectoryError(f"A photo must be a file. Received: the folder {path}.")
@@ -440,7 +447,7 @@ def _predict_video(
             WRITERS[kind](folder.out / name / name_file(kind, f"{number:06d}", result), result)
 
     try:
-        _check_file(path)
+        check_file(path)
         if isinstance(request, CameraCalibration) or "confidence" in kinds:
             raise ValueError(
                 "A calibration and confidence must be of photos: a video has neither. Received: "
@@ -461,4 +468,4 @@ def _predict_video(
         print(f"{target}: {said}")
         report.written.append(path)
     except (OSError, ValueError) as error:
-        report.failed[path] = _say(error)
+        report.failed[path] = describe_error(error)

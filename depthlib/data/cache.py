@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from io import BytesIO, FileIO
 from itertools import islice
@@ -39,6 +39,13 @@ _FORMAT = 4  # raise it when the pixels or the files change
 _SHARD = 1024  # pairs a file; a kill loses the work of one
 _CHUNK = 16  # pairs a task
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_UNRELATED = (  # fields of a spec that do not change the pixels
+    "photo", "depth", "protocol", "made_by", "focal", "aspect", "horizon", "empty_is_far", "scenes",
+    "focal_column", "lower_is_nearer",
+)  # fmt: skip
+_LATER = (
+    "encoding", "pixels_per_count", "count_offset", "focal_baseline", "key", "most_outside",
+)  # fmt: skip
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -404,14 +411,17 @@ def _name_cache(source: FilePairs) -> str:
 def _fingerprint(source: FilePairs) -> str:
     """A SHA-256 of the rows, each file's size and time, and all that changes the pixels."""
     pairs = source.pairs
-    settings = asdict(pairs.spec) | {
+    # Fields that came later count where they are not the default, so that older caches stay.
+    usual = {field.name: field.default for field in fields(pairs.spec) if field.name in _LATER}
+    settings = {
+        name: value
+        for name, value in asdict(pairs.spec).items()
+        if name not in _UNRELATED and not (name in usual and usual[name] == value)
+    } | {
         "format": _FORMAT,
         "size": (source.height, source.width),
         "crop": source.crop_border,
     }
-    view = ("focal", "aspect", "horizon")
-    for unrelated in ("photo", "depth", "protocol", "made_by", *view, "empty_is_far"):
-        del settings[unrelated]
     digest = hashlib.sha256(json.dumps(settings).encode())
     for name in pairs.table[["rgb", "depth"]].to_numpy().ravel():
         try:

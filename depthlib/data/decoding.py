@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -23,16 +24,26 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _HEIC = re.compile(rb"....ftyp(he|mif1|msf1)", re.DOTALL)
 _OTHERS = ("WEBP", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM")  # as Pillow calls them
 
+_ORIENTATION = 0x0112  # EXIF's tag
+_TIFF_STARTS = b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"
 _Decoder = Callable[[int], np.ndarray | None]  # takes a mode of OpenCV's
 _pillow = Lock()
 
 
-def decode(
-    path: Path, mode: int, max_pixels: int | None = None
-) -> tuple[np.ndarray, tuple[int, int]]:
-    """The image that OpenCV's `mode` asks for, and the two sides of what is stored, in pixels.
+class Decoded(NamedTuple):
+    """An image, turned as its EXIF says; its height and width so turned, before it is halved.
 
-    The sides are those before the image is turned as its EXIF says, and before it is halved.
+    `orientation` is EXIF's number for how it lies in its file, 1 where that is upright.
+    """
+
+    image: np.ndarray
+    sides: tuple[int, int]
+    orientation: int
+
+
+def decode(path: Path, mode: int, max_pixels: int | None = None) -> Decoded:
+    """The image that OpenCV's `mode` asks for; with IMREAD_UNCHANGED a map, which may be of floats.
+
     `max_pixels`: how many it may have; None: MAX_PIXELS. Errors: FileNotFoundError; OSError for
     what is no regular file or cannot be read; ValueError for a file that is empty, cut off,
     damaged, too large or no image.
@@ -44,7 +55,7 @@ def decode(
         "Copy or download it again."
     )
     try:
-        (height, width), decoder = _inspect(data, path)
+        (height, width), decoder, orientation = _inspect(data, path, mode)
     except (EOFError, struct.error) as error:
         raise ValueError(damaged) from error
     if not 0 < height * width <= most:
@@ -63,7 +74,16 @@ def decode(
         raise ValueError(damaged) from error
     if image is None:
         raise ValueError(damaged)
-    return image, (height, width)
+    if mode == cv2.IMREAD_UNCHANGED and not data.startswith(_TIFF_STARTS):  # OpenCV turns these
+        image = turn(image, orientation)
+    return Decoded(image, (width, height) if orientation > 4 else (height, width), orientation)
+
+
+def turn(image: np.ndarray, orientation: int) -> np.ndarray:
+    """An image (height, width, ...) as EXIF's `orientation` asks: CIPA DC-008, table 6."""
+    image = image[::-1] if orientation in (3, 4, 6, 7) else image
+    image = image[:, ::-1] if orientation in (2, 3, 7, 8) else image
+    return np.ascontiguousarray(image.swapaxes(0, 1) if orientation > 4 else image)
 
 
 def _read(path: Path, max_pixels: int) -> bytes:
@@ -85,8 +105,8 @@ def _read(path: Path, max_pixels: int) -> bytes:
     return data
 
 
-def _inspect(data: bytes, path: Path) -> tuple[tuple[int, int], _Decoder]:
-    """The height and width that an image's header claims, and what decodes it.
+def _inspect(data: bytes, path: Path, mode: int) -> tuple[tuple[int, int], _Decoder, int]:
+    """The height and width that an image's header claims, what decodes it, its EXIF orientation.
 
     Errors: EOFError or struct.error where it is cut off; ValueError for no image.
     """
@@ -95,13 +115,18 @@ def _inspect(data: bytes, path: Path) -> tuple[tuple[int, int], _Decoder]:
             image = jpeg.read_jpeg(data)
         except ValueError as error:
             raise ValueError(f"{error} Received: {path}. Save it again.") from error
-        return (image.height, image.width), partial(_decode_jpeg, image)
+        decoder: _Decoder = partial(_decode_jpeg, image)
+        return (image.height, image.width), decoder, _read_orientation(image.exif)
     if data.startswith(_PNG):  # Pillow would unpack all its texts first
         width, height = struct.unpack(">II", data[16:24])
-        return (height, width), partial(_decode_with_opencv, data)
+        orientation = _read_orientation(_find_exif(data))
+        return (height, width), partial(_decode_with_opencv, data), orientation
     try:
         header = _open(data, _formats())
     except Exception as error:  # what Pillow's plugins raise
+        found = _inspect_tiff(data, path) if mode == cv2.IMREAD_UNCHANGED else None
+        if found:
+            return found
         remedy = "Save it as PNG."
         if _HEIC.match(data) and "HEIF" not in _formats():
             remedy = "A HEIC needs `pip install pillow-heif`."
@@ -110,15 +135,71 @@ def _inspect(data: bytes, path: Path) -> tuple[tuple[int, int], _Decoder]:
             f"2000, PNM), or a HEIC. Received: {path}, of another kind or cut off. {remedy}"
         ) from error
     codec, *_, values = [*getattr(header, "tile", []), ("", "")][0]
-    if header.mode == "F" or (codec == "ppm" and values[1] != 65535):  # as white, OpenCV takes 1
+    if mode == cv2.IMREAD_UNCHANGED:
+        pages = getattr(header, "n_frames", 1)
+        if pages > 1:
+            raise ValueError(
+                f"A depth map must be alone in its file. Received: {pages} pages in {path}. Save "
+                "each as a file of its own."
+            )
+    elif header.mode == "F" or (codec == "ppm" and values[1] != 65535):  # as white, OpenCV takes 1
         raise ValueError(
             "An image must have 8 or 16 bits a channel, and use them. Received: "
             f"{path}, of floats or with another highest value. Save it as PNG."
         )
     width, height = header.size
+    orientation = _read_orientation(header.info.get("exif", b""))
+    if header.format in ("TIFF", "HEIF"):  # whose size Pillow gives as turned
+        orientation = header.info.get("original_orientation") or _read_orientation(header.getexif())
+        height, width = (width, height) if orientation > 4 else (height, width)
+    decoder = partial(_decode_with_opencv, data)
     if header.format in ("AVIF", "HEIF"):  # OpenCV does not turn the one, nor read the other
-        return (height, width), partial(_decode_then_halve, partial(_decode_with_pillow, header))
-    return (height, width), partial(_decode_then_halve, partial(_decode_with_opencv, data))
+        decoder = partial(_decode_with_pillow, header)
+    return (height, width), partial(_decode_then_halve, decoder), orientation
+
+
+def _inspect_tiff(data: bytes, path: Path) -> tuple[tuple[int, int], _Decoder, int] | None:
+    """As `_inspect`, of one map of float16 or float64, which Pillow does not know; else None."""
+    if not data.startswith(_TIFF_STARTS):
+        return None
+    try:
+        import tifffile
+
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            (page,) = file.pages
+            height, width = page.shape
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{path} needs `pip install tifffile`.") from error
+    except Exception:  # what it makes of damaged bytes, and of more pages or channels
+        return None
+    if page.dtype == np.float64:
+        return (height, width), partial(_decode_with_opencv, data), 1
+    return (height, width), lambda mode: tifffile.imread(io.BytesIO(data)), 1
+
+
+def _read_orientation(exif: bytes | Image.Exif) -> int:
+    """EXIF's orientation, 1 to 8; 1 where there is none, or none that can be read."""
+    values = Image.Exif()
+    try:
+        if isinstance(exif, Image.Exif):
+            values = exif
+        else:
+            values.load(exif)
+        orientation = int(values.get(_ORIENTATION, 1))
+    except Exception:  # what Pillow's reader raises, as OpenCV's turns nothing then
+        return 1
+    return orientation if 1 <= orientation <= 8 else 1
+
+
+def _find_exif(data: bytes) -> bytes:
+    """The EXIF in a PNG, as the chunk that holds it has it; b"" without one."""
+    position = len(_PNG)
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        if kind == b"eXIf":
+            return data[position + 8 : position + 8 + length]
+        position += length + 12
+    return b""
 
 
 def _open(data: bytes, formats: tuple[str, ...]) -> Image.Image:

@@ -1,12 +1,16 @@
 """Photos and depth maps between disk and NumPy: decode, check, resize, crop, encode."""
 
+import math
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from depthlib.data.decoding import HALF, decode
+from depthlib.data import decoding
+from depthlib.data.arrays import is_array, read_array
+from depthlib.data.decoding import HALF, Decoded, decode, turn
 from depthlib.data.specs import DatasetSpec
 from depthlib.files import check_suffix, write_bytes
 
@@ -14,11 +18,11 @@ from depthlib.files import check_suffix, write_bytes
 def read_rgb(path: Path | str, max_pixels: int | None = None) -> np.ndarray:
     """A photo as uint8 RGB (height, width, 3), turned as its EXIF says.
 
-    `max_pixels`: how many it may have; None: `decoding.MAX_PIXELS`. Errors: FileNotFoundError;
-    OSError for what is no regular file; ValueError for a file that is empty, cut off, too large or
-    no image.
+    It may lie in a file of arrays, see `arrays`. `max_pixels`: how many it may have; None:
+    `decoding.MAX_PIXELS`. Errors: FileNotFoundError; OSError for what is no regular file;
+    ValueError for a file that is empty, cut off, too large or no image.
     """
-    return decode(Path(path), cv2.IMREAD_COLOR_RGB, max_pixels)[0]
+    return _read_photo(Path(path), cv2.IMREAD_COLOR_RGB, max_pixels).image
 
 
 def check_rgb(rgb: np.ndarray) -> None:
@@ -33,21 +37,21 @@ def check_rgb(rgb: np.ndarray) -> None:
 def read_depth(path: Path | str, spec: DatasetSpec, max_pixels: int | None = None) -> np.ndarray:
     """A depth map as float32 (height, width), metres or (relative) 0..1, 0 where invalid.
 
-    Errors: those of `read_rgb`; ValueError for a map of another bit depth or channel count than
-    `spec` says, constant, without a valid pixel, or whose median or coverage shows that it is
-    encoded in another way.
+    Errors: those of `read_rgb` and `arrays.read_array`; ValueError for a map of other numbers or
+    another channel count than `spec` says, constant, without a valid pixel, or whose median,
+    coverage or share beyond the range shows that it is encoded in another way.
     """
-    path = Path(path)
-    counts, _ = decode(path, cv2.IMREAD_UNCHANGED, max_pixels)
-    if counts.ndim != 2 or counts.dtype != spec.depth_dtype:
-        channels = 1 if counts.ndim == 2 else counts.shape[2]
-        raise ValueError(
-            f"A depth map of `{spec.name}` must have one channel of {spec.depth_dtype}. Received: "
-            f"{channels} of {counts.dtype} in {path}. Choose the spec that fits the files, or "
-            "write the map again without conversion."
-        )
-    _check_counts(counts, path, spec)
-    return cv2.LUT(counts, _depth_of_counts(spec))
+    return _read_depth(Path(path), spec, max_pixels)[0]
+
+
+def read_stored(
+    path: Path | str, key: str | None = None, max_pixels: int | None = None
+) -> np.ndarray:
+    """A map as its file stores it, of any numbers, (height, width); turned as its EXIF says.
+
+    `key` as in `DatasetSpec`. Errors: those of `read_rgb` and `arrays.read_array`.
+    """
+    return _read_stored(Path(path), key, max_pixels).image
 
 
 def read_pair(
@@ -59,29 +63,41 @@ def read_pair(
 ) -> tuple[np.ndarray, np.ndarray]:
     """A photo (height, width, 3) and its depth map (height, width); see `read_rgb`, `read_depth`.
 
-    Given `least` (height, width), the photo comes at half its size where that is no smaller: a
-    JPEG that will be shrunk anyway is so decoded in half the time.
-    Errors: theirs, and ValueError where the sizes differ.
+    A larger photo of the map's shape is shrunk to the map's size, by area. A map that lies as its
+    photo does before EXIF turns that is turned alike, where the sides tell so. Given `least`
+    (height, width), the photo comes at half the map's size where that is no smaller: a JPEG that
+    will be shrunk anyway is so decoded in half the time.
+    Errors: theirs, and ValueError where the sizes differ in another way, or where EXIF turns one of
+    the two and nothing tells how the other lies.
     """
-    depth = read_depth(depth_path, spec, max_pixels)
-    size, mode = depth.shape, cv2.IMREAD_COLOR_RGB
-    if least and all(n % 2 == 0 and n / 2 >= few for n, few in zip(size, least, strict=True)):
-        size, mode = (size[0] // 2, size[1] // 2), HALF
-    rgb, sides = decode(Path(rgb_path), mode, max_pixels)
+    rgb_path, depth_path = Path(rgb_path), Path(depth_path)
+    depth, orientation = _read_depth(depth_path, spec, max_pixels)
+    mode = cv2.IMREAD_COLOR_RGB
+    if least and all(
+        n % 2 == 0 and n / 2 >= few for n, few in zip(depth.shape, least, strict=True)
+    ):
+        mode = HALF
+    photo = _read_photo(rgb_path, mode, max_pixels)
+    if photo.orientation != orientation and _lies_as_stored(
+        depth.shape, photo, orientation, rgb_path, depth_path
+    ):
+        depth, mode = turn(depth, photo.orientation), cv2.IMREAD_COLOR_RGB
+        photo = _read_photo(rgb_path, mode, max_pixels)
     # Halving rounds up, so a photo that lacks a row passes for whole but by its sides.
-    if rgb.shape[:2] != size or sorted(sides) != sorted(depth.shape):
-        height, width = read_rgb(rgb_path, max_pixels).shape[:2]
+    if not _fits(photo.sides, depth.shape):
+        (height, width), (rows, columns) = photo.sides, depth.shape
         raise ValueError(
-            "A photo and its depth map must have one size. Received: "
-            f"{height}x{width} in {rgb_path} and "
-            f"{depth.shape[0]}x{depth.shape[1]} in {depth_path}. Leave the pair out or repair it."
+            "A photo must be larger than its depth map in the same shape, or both of one size. "
+            f"Received: {height}x{width} in {rgb_path} and {rows}x{columns} in {depth_path}. "
+            "Leave the pair out or repair it."
         )
-    return rgb, depth
+    rows, columns = (side // 2 if mode == HALF else side for side in depth.shape)
+    return resize_rgb(photo.image, rows, columns), depth
 
 
 def resize_rgb(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
     """A photo at another size: area average when it shrinks, bilinear when it grows."""
-    return _resize(rgb, height, width)
+    return rgb if rgb.shape[:2] == (height, width) else _resize(rgb, height, width)
 
 
 def resize_depth(depth: np.ndarray, height: int, width: int, sparse: bool = False) -> np.ndarray:
@@ -125,10 +141,16 @@ def write_rgb(path: Path | str, rgb: np.ndarray, quality: int = 92) -> None:
 def write_depth(path: Path | str, depth: np.ndarray, spec: DatasetSpec) -> None:
     """Writes a depth map (height, width) atomically, as PNG in the encoding of `spec`.
 
-    Errors: ValueError for NaN or infinite depth, for depth beyond what the encoding holds, and for
-    a suffix other than .png, whose format would not hold the numbers.
+    Errors: ValueError for NaN or infinite depth, for depth beyond what the encoding holds, for an
+    encoding that no PNG holds, and for a suffix other than .png.
     """
     check_suffix(path, ".png")
+    if spec.depth_dtype not in ("uint8", "uint16") or spec.encoding != "depth":
+        raise ValueError(
+            "Depth must be written as 8 or 16-bit counts. Received: "
+            f"{spec.encoding} as {spec.depth_dtype} of `{spec.name}` for {path}. Use a spec such "
+            "as `specs.INDOOR_MILLIMETRE`."
+        )
     limit = np.iinfo(spec.depth_dtype).max
     counts = np.round(depth / spec.scale)
     if not np.isfinite(depth).all() or counts.min() < 0 or counts.max() > limit:
@@ -139,38 +161,177 @@ def write_depth(path: Path | str, depth: np.ndarray, spec: DatasetSpec) -> None:
     _encode(Path(path), counts.astype(spec.depth_dtype), [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 
+def _read_photo(path: Path, mode: int, max_pixels: int | None) -> Decoded:
+    if not is_array(path):
+        return decode(path, mode, max_pixels)
+    rgb = read_array(path, None, max_pixels or decoding.MAX_PIXELS)
+    check_rgb(rgb)
+    height, width = rgb.shape[:2]
+    if mode == HALF:
+        rgb = _resize(rgb, -(-height // 2), -(-width // 2))
+    return Decoded(rgb, (height, width), 1)
+
+
+def _read_stored(path: Path, key: str | None, max_pixels: int | None) -> Decoded:
+    if not is_array(path):
+        return decode(path, cv2.IMREAD_UNCHANGED, max_pixels)
+    array = read_array(path, key, max_pixels or decoding.MAX_PIXELS)
+    height, width = array.shape[:2]
+    return Decoded(array, (height, width), 1)
+
+
+def _read_depth(path: Path, spec: DatasetSpec, max_pixels: int | None) -> tuple[np.ndarray, int]:
+    """A depth map, and the orientation that its file has in EXIF's numbers."""
+    stored, _, orientation = _read_stored(path, spec.key, max_pixels)
+    fits = stored.dtype.kind == "f" if spec.is_float else stored.dtype == spec.depth_dtype
+    if stored.ndim != 2 or not fits:
+        channels = 1 if stored.ndim == 2 else stored.shape[2]
+        raise ValueError(
+            f"A depth map of `{spec.name}` must have one channel of {spec.depth_dtype}. Received: "
+            f"{channels} of {stored.dtype} in {path}. Choose the spec that fits the files, or "
+            "write the map again without conversion."
+        )
+    return _to_depth(stored, path, spec), orientation
+
+
+def _lies_as_stored(
+    shape: tuple[int, ...], photo: Decoded, orientation: int, rgb_path: Path, depth_path: Path
+) -> bool:
+    """Whether a map without EXIF lies as the photo's pixels do before the photo's EXIF turns them.
+
+    Errors: ValueError where the sides do not tell.
+    """
+    upright, stored = (_fits(sides, shape) for sides in (photo.sides, photo.sides[::-1]))
+    one_is_on_its_side = (photo.orientation > 4) != (orientation > 4)
+    if {photo.orientation, orientation} & {1} and one_is_on_its_side and not (upright and stored):
+        if upright or not stored:  # neither: another shape altogether, which its own error says
+            return False
+        if orientation == 1:
+            return True
+    raise ValueError(
+        "EXIF must turn a photo and its depth map alike, or their sides tell how each lies. "
+        f"Received: EXIF orientation {photo.orientation} in {rgb_path} and {orientation} in "
+        f"{depth_path}. Turn the pixels of both, and save them without an orientation."
+    )
+
+
+def _fits(sides: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether a photo of these sides is of a map's size, or larger in the same shape to 1 %."""
+    (height, width), (rows, columns) = sides, shape
+    if height <= rows or width <= columns:
+        return sides == shape
+    return abs(math.log(height * columns / (width * rows))) <= 0.01  # ScanNet's are 0.4 % apart
+
+
+class _Table(NamedTuple):
+    """What each count of an encoding means: a table costs less than sums."""
+
+    depth: np.ndarray  # 0 where there is none, or none within the range
+    order: np.ndarray | slice  # the counts by what they measure, whatever the range
+    measured: np.ndarray  # that depth, in this order
+    kept: np.ndarray  # of it, whether it is within the range
+
+
 @cache
-def _depth_of_counts(spec: DatasetSpec) -> np.ndarray:
-    """The depth of each stored value, float32, 0 where invalid: a table costs less than sums."""
-    depth = np.arange(np.iinfo(spec.depth_dtype).max + 1, dtype=np.float32) * np.float32(spec.scale)
-    depth[(depth < spec.min_depth) | (depth > spec.max_depth * (1 + 1e-6))] = 0
-    depth[list(spec.invalid_counts)] = 0
+def _tabulate(spec: DatasetSpec) -> _Table:
+    dtype = np.dtype(spec.depth_dtype)
+    measured = _decode_numbers(np.arange(np.iinfo(dtype).max + 1).astype(dtype), spec)
+    depth = _cut(measured, spec)
+    order: np.ndarray | slice = slice(None)
+    if (np.diff(measured) < 0).any():
+        order = np.argsort(measured, kind="stable")
+    return _Table(depth, order, measured[order], depth[order] > 0)
+
+
+def _decode_numbers(stored: np.ndarray, spec: DatasetSpec) -> np.ndarray:
+    """Depth of stored numbers, any shape, float32; 0 where not measured, whatever the range."""
+    if spec.encoding == "sunrgbd":
+        numbers = ((stored >> 3) | (stored << 13)).astype(np.float32)
+    else:
+        # float32 has 24 bits: enough for all but whole numbers of 32 and 64.
+        wide = stored.dtype.kind != "f" and stored.dtype.itemsize > 2
+        numbers = stored.astype(np.float64 if wide else np.float32)
+    with np.errstate(all="ignore"):  # what is no number, and what becomes none, is not measured
+        if spec.focal_baseline is not None:
+            pixels = (numbers + spec.count_offset) * spec.pixels_per_count
+            depth = np.where(pixels > 0, spec.focal_baseline / pixels, 0).astype(np.float32)
+        else:
+            depth = (numbers * numbers.dtype.type(spec.scale)).astype(np.float32)
+        invalid = np.asarray(spec.invalid_counts, np.float64).astype(stored.dtype)
+        kept = np.isfinite(depth) & (depth > 0) & ~np.isin(stored, invalid)
+    return np.where(kept, depth, np.float32(0))
+
+
+def _cut(measured: np.ndarray, spec: DatasetSpec) -> np.ndarray:
+    """Depth without what lies beyond the spec's range."""
+    inside = (measured >= spec.min_depth) & (measured <= spec.max_depth * (1 + 1e-6))
+    return np.where(inside, measured, np.float32(0))
+
+
+def _to_depth(stored: np.ndarray, path: Path, spec: DatasetSpec) -> np.ndarray:
+    """The depth of a map (height, width) as stored. Errors: ValueError where it cannot be right."""
+    first = stored.flat[0]
+    if first != first:  # NaN
+        constant = np.isnan(stored).all()
+    else:
+        constant = stored[-1, -1] == first and (stored == first).all()
+    if constant:
+        raise ValueError(
+            f"A depth map must vary. Received: {first} everywhere in {path}. Leave the pair out."
+        )
+    if stored.dtype in (np.uint8, np.uint16):
+        table = _tabulate(spec)
+        depth, size = cv2.LUT(stored, table.depth), table.depth.size
+        histogram = cv2.calcHist([stored], [0], None, [size], [0, size]).ravel()[table.order]
+        ranks = np.cumsum(histogram * (table.measured > 0), dtype=np.float64)
+        measured, inside = ranks[-1], ranks[-1] - histogram @ ((table.measured > 0) & ~table.kept)
+        median = table.measured[np.searchsorted(ranks, measured / 2)] if measured else 0.0
+    else:
+        values = _decode_numbers(stored, spec)
+        depth = _cut(values, spec)
+        measured, inside = np.count_nonzero(values), np.count_nonzero(depth)
+        median = np.median(values[values > 0]) if measured else 0.0
+    outside = 1 - inside / max(measured, 1)
+    _check_encoding(float(median), outside, inside / stored.size, path, spec)
     return depth
 
 
-def _check_counts(counts: np.ndarray, path: Path, spec: DatasetSpec) -> None:
-    depth = _depth_of_counts(spec)
-    histogram = cv2.calcHist([counts], [0], None, [depth.size], [0, depth.size]).ravel()
-    if np.count_nonzero(histogram) == 1:
+def _check_encoding(
+    median: float, outside: float, coverage: float, path: Path, spec: DatasetSpec
+) -> None:
+    """Errors: ValueError where a map shows that it is encoded in another way than `spec` says.
+
+    median: of all that was measured, before what lies beyond the range is cut off, since a wrong
+    scale puts it there; outside: the share of that; coverage: the share of pixels within the range.
+    """
+    low, high = spec.median_range
+    if median and not low <= median <= high:
         raise ValueError(
-            f"A depth map must vary. Received: {int(counts.flat[0])} everywhere in {path}. "
-            "Leave the pair out."
+            f"The median depth of a map of `{spec.name}` must be {low:g} to {high:g} ({spec.unit})."
+            f" Received: {median:.3f} in {path}. Choose the spec that fits the files' encoding."
         )
-    ranks = np.cumsum(histogram * (depth > 0), dtype=np.float64)  # of the valid pixels, by depth
+    if outside > spec.most_outside:
+        raise ValueError(
+            f"At most {spec.most_outside:.0%} of what a map of `{spec.name}` measures may lie "
+            f"outside {spec.min_depth:g} to {spec.max_depth:g} ({spec.unit}). Received: "
+            f"{outside:.1%} in {path}, with a median of {median:.3f}. Choose the spec that fits "
+            "the files' encoding, or say the range, or which counts are invalid, in dataset.json."
+        )
     low, high = spec.coverage_range
-    coverage = ranks[-1] / counts.size
     if not low <= coverage <= high:
         raise ValueError(
             f"A depth map of `{spec.name}` must be valid in {low:.2%} to {high:.0%} of its pixels. "
             f"Received: {coverage:.2%} in {path}. Choose the spec that fits the files."
         )
-    median = depth[np.searchsorted(ranks, ranks[-1] / 2)]
-    low, high = spec.median_range
-    if not low <= median <= high:
-        raise ValueError(
-            f"The median depth of a map of `{spec.name}` must be {low:g} to {high:g} ({spec.unit})."
-            f" Received: {median:.3f} in {path}. Choose the spec that fits the files' encoding."
-        )
+
+
+def write_grey(path: Path | str, grey: np.ndarray) -> None:
+    """Writes an 8-bit map, uint8 (height, width), atomically as PNG.
+
+    Errors: ValueError for another suffix.
+    """
+    check_suffix(path, ".png")
+    _encode(Path(path), grey, [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 
 def _resize(image: np.ndarray, height: int, width: int) -> np.ndarray:

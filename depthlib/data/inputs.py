@@ -18,6 +18,7 @@ VIDEOS = {
     ".3gp", ".wmv", ".flv", ".ogv",
 }  # fmt: skip
 LISTS = {".txt", ".csv"}
+_JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini", "lost+found"}
 
 
 def find_inputs(words: Sequence[Path | str]) -> tuple[list[Path], list[Path]]:
@@ -43,6 +44,12 @@ def locate(path: Path) -> Path:
     """Where a file lies, absolute: the same however its path is written; a link stays one."""
     # Path.resolve raises RuntimeError for links that go round in a circle.
     return Path(os.path.realpath(path.parent)) / path.name
+
+
+def is_junk(path: Path | str) -> bool:
+    """Whether a relative path is hidden, or what a system leaves (._1.jpg, Thumbs.db): no photo."""
+    parts = Path(path).parts
+    return any(part in _JUNK or (part.startswith(".") and part != "..") for part in parts)
 
 
 def name_photo(path: Path) -> Iterator[str]:

@@ -10,7 +10,7 @@ START, END = b"\xff\xd8", b"\xff\xd9"
 _MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7]", re.DOTALL)  # FF00 is data, D0 to D7 restart it
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_SCAN = 0xDA
+_SCAN, _APP1 = 0xDA, 0xE1
 _SEGMENTS = {*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE}
 _ZEROS = 8
 _MAX_SCANS = 100  # a decoder goes over all pixels in each; cameras and programs write one to twenty
@@ -20,6 +20,7 @@ class Jpeg(NamedTuple):
     """An image in a JPEG: its sides as stored, its bytes to the end of the last scan.
 
     `ended`: whether the end mark follows. What else follows, a video say, is not the image's.
+    `exif`: its first EXIF segment's bytes, b"" without one.
     """
 
     height: int
@@ -27,6 +28,7 @@ class Jpeg(NamedTuple):
     data: bytes
     scans: int
     ended: bool
+    exif: bytes
 
 
 def read_jpeg(data: bytes) -> Jpeg:
@@ -36,6 +38,7 @@ def read_jpeg(data: bytes) -> Jpeg:
     ValueError for more scans than any program writes.
     """
     height = width = components = scans = marker = 0
+    exif = b""
     come: Counter[int] = Counter()  # of each component, the coefficients whose last bit has come
     position = end = len(START)
     while found := _MARKER.search(data, position):
@@ -46,6 +49,8 @@ def read_jpeg(data: bytes) -> Jpeg:
             (length,) = struct.unpack_from(">H", data, position)
             if marker in _FRAMES:
                 height, width, components = struct.unpack_from(">HHB", data, position + 3)
+            if marker == _APP1 and not exif and data.startswith(b"Exif\0\0", position + 2):
+                exif = data[position + 2 : position + length]
             if marker == _SCAN:
                 come.update(_read_scan(data[position + 2 : position + length]))
         except (IndexError, struct.error) as error:
@@ -62,7 +67,7 @@ def read_jpeg(data: bytes) -> Jpeg:
     # Where something else follows, the last scan may have taken its first bytes for its own.
     if not scans or sum(come.values()) < 64 * components or (found and not ended):
         raise EOFError
-    return Jpeg(height, width, data[:end].rstrip(b"\xff"), scans, ended)
+    return Jpeg(height, width, data[:end].rstrip(b"\xff"), scans, ended, exif)
 
 
 def _read_scan(header: bytes) -> dict[int, int]:

@@ -1,36 +1,47 @@
-"""Which photo belongs to which depth map, which scene they show, and on which side of a split."""
+"""Photo and depth pairs of one dataset: found in its folder, listed in a CSV, read from it."""
 
 import hashlib
-import math
 import os
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import chain
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
+from depthlib.data.checks import check_pairs
+from depthlib.data.csv_tables import format_rows, read_pair_table, why_unlistable
+from depthlib.data.dataset_file import NAME, find_dataset_file, read_dataset_file
 from depthlib.data.images import read_pair
-from depthlib.data.specs import DatasetSpec, base_scene
+from depthlib.data.inputs import is_junk
+from depthlib.data.scenes import KNOWN, UNKNOWN, tell_scenes
+from depthlib.data.specs import SPECS, DatasetSpec, get_spec
+from depthlib.data.splits import SPLITTERS, split_by_frame, split_by_scene
 from depthlib.files import natural_key, refuse_escape, write_bytes
+
+__all__ = [
+    "SPLITTERS", "Pairs", "check_pairs", "find_pairs", "read_csv", "split_by_frame",
+    "split_by_scene", "write_csv",
+]  # fmt: skip
+
+ROOT = "DEPTHLIB_DATA"  # the environment variable that names the folder of CSVs' photos
 
 
 @dataclass(frozen=True)
 class Pairs:
     """Photo and depth pairs of one dataset.
 
-    `table` has the columns rgb and depth (POSIX paths relative to `root`) and scene, and condition
-    (which light or weather a photo shows) where index.csv has it.
+    `table` has the columns rgb and depth (POSIX paths relative to `root`) and scene; condition
+    (which light or weather a photo shows) where index.csv has it, and the column of focal lengths
+    that the spec names. `scenes` says whether scenes are "known"; or "grouped", frames that look
+    alike as one; or "unknown", where each photo is taken as a scene of its own.
     """
 
     root: Path
     table: pd.DataFrame
     spec: DatasetSpec
+    scenes: str = KNOWN
 
     def __len__(self) -> int:
         return len(self.table)
@@ -61,13 +72,14 @@ class Pairs:
 
     def digest(self) -> str:
         """A SHA-256 of the rows: the same pairs in the same order have the same digest."""
-        return hashlib.sha256(_csv_bytes(self.table)).hexdigest()
+        return hashlib.sha256(format_rows(self.table[["rgb", "depth"]], heading=False)).hexdigest()
 
 
 def find_pairs(folder: Path | str, spec: DatasetSpec) -> tuple[Pairs, pd.DataFrame]:
-    """The pairs in `folder` in natural order, and a table (file, problem) of what has no partner.
+    """The pairs in `folder` in natural order, and a table (file, problem) of what is left out.
 
-    Errors: FileNotFoundError for a missing folder or one that holds no pair.
+    What has no partner is, and what a CSV cannot name. Hidden files, as macOS and Jupyter leave
+    them, are none. Errors: FileNotFoundError for a missing folder or one that holds no pair.
     """
     folder = Path(folder)
     photos, maps = (_find(folder, template, spec) for template in (spec.photo, spec.depth))
@@ -76,164 +88,103 @@ def find_pairs(folder: Path | str, spec: DatasetSpec) -> tuple[Pairs, pd.DataFra
         alone = maps.keys() - shared.values()
         maps = {key: maps[name] for key, name in [*shared.items(), *zip(alone, alone, strict=True)]}
     keys = sorted(photos.keys() & maps.keys(), key=_natural)
-    if not keys:
+    rows = [(photos[key], maps[key]) for key in keys]
+    left = [(photos[key], "no depth map") for key in photos.keys() - maps.keys()]
+    left += [(maps[key], "no photo") for key in maps.keys() - photos.keys()]
+    rows, unlistable = drop_unlistable(rows)
+    left += unlistable
+    if not rows:
         raise FileNotFoundError(
             f"A folder of `{spec.name}` must hold pairs {spec.photo} and {spec.depth}. Received: "
             f"{folder}, which {'has none' if folder.is_dir() else 'does not exist'}. "
             f"See {spec.made_by}."
         )
-    rows = [(photos[key], maps[key]) for key in keys]
-    lonely = [(photos[key], "no depth map") for key in photos.keys() - maps.keys()]
-    lonely += [(maps[key], "no photo") for key in maps.keys() - photos.keys()]
-    lonely.sort(key=lambda row: _natural(row[:1]))
-    return _with_scenes(folder, folder, rows, spec), pd.DataFrame(
-        lonely, columns=["file", "problem"]
-    )
+    table = pd.DataFrame(rows, columns=["rgb", "depth"])
+    table, scenes = tell_scenes(table, folder, spec)
+    left.sort(key=lambda row: _natural(row[:1]))
+    return Pairs(folder, table, spec, scenes), pd.DataFrame(left, columns=["file", "problem"])
 
 
-def read_csv(path: Path | str, spec: DatasetSpec) -> Pairs:
-    """The pairs of a CSV without header, `rgb,depth` a row, as NYU's archive has it.
+def read_csv(
+    path: Path | str,
+    spec: DatasetSpec | Path | str | None = None,
+    root: Path | str | None = None,
+) -> Pairs:
+    """The pairs of a CSV of any dialect: see `csv_tables.read_pair_table`.
 
-    Paths are relative to the CSV's folder, else to that folder's parent (the archive's start with
-    `data/`). Errors: FileNotFoundError where the CSV or its first photo is missing; ValueError for
-    an empty CSV, a row without two paths, or a path that leaves the folder.
+    spec: how depth is stored: a `DatasetSpec`, the name of a known one, or the path of a
+    dataset.json; None: that of the dataset.json beside the CSV, else what the paths say.
+    root: the folder of the photos; None: the CSV's own, else its parent (the paths of NYU's archive
+    start with `data/`), else the one that the environment variable DEPTHLIB_DATA names. Absolute
+    paths, and a root elsewhere, are taken where they are asked for in one of these two ways.
+    Errors: FileNotFoundError where the CSV, or its first photo or map, is missing; ValueError for
+    an empty CSV, a row without two paths, a path that leaves the folder, or depth of which nothing
+    says how it is stored.
     """
     path = Path(path)
+    spec = choose_spec(spec, path)
     if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}. Make it with {spec.made_by}.")
-    table = _read_table(path, "A CSV must hold `rgb,depth` rows.", header=None)
-    if table.shape[1] != 2 or table.isna().any(axis=None):
-        raise ValueError(
-            f"Each row of a CSV must be `rgb,depth`. Received: {table.shape[1]} columns or an "
-            f"empty field in {path}. Make it again with {spec.made_by}."
-        )
-    rows = [tuple(field.replace("\\", "/") for field in row) for row in table.to_numpy()]
-    for field in chain.from_iterable(rows):
-        refuse_escape(field, path)
-    root = next((r for r in (path.parent, path.parent.parent) if (r / rows[0][0]).exists()), None)
-    if root is None:
-        raise FileNotFoundError(
-            f"There is no {path.parent / rows[0][0]}, the first photo of {path}. Put the images "
-            f"beside the CSV, or make it again with {spec.made_by}."
-        )
-    return _with_scenes(root, path.parent, rows, spec)
+        made_by = spec.made_by if spec else "make_dataset.ipynb"
+        raise FileNotFoundError(f"There is no file {path}. Make it with {made_by}.")
+    table = read_pair_table(path)
+    table, root = _find_root(table, path, root)
+    spec = spec or _spec_of_paths(str(table["rgb"].iat[0]), str(table["depth"].iat[0]), path)
+    table, scenes = tell_scenes(table, path.parent, spec, index=path.name != "index.csv")
+    return Pairs(root, _keep_columns(table, spec), spec, scenes)
 
 
-def write_csv(pairs: Pairs, path: Path | str) -> None:
-    """Writes `rgb,depth` rows atomically; the same pairs give the same bytes.
+def write_csv(pairs: Pairs, path: Path | str, elsewhere: bool = False) -> None:
+    """Writes a row a pair atomically; the same pairs give the same bytes.
 
-    Errors: ValueError where `path` is not in the pairs' root, since paths are relative to it.
+    `rgb,depth` without a heading where paths tell the scenes, as in NYU's archive; else with a
+    heading and the scenes. Errors: ValueError where `path` is not in the pairs' root, since paths
+    are relative to it, unless `elsewhere`: such a CSV is read with `root`; ValueError for a path
+    that a CSV cannot name.
     """
     path = Path(path)
-    if path.parent.resolve() != pairs.root.resolve():
+    if not elsewhere and path.parent.resolve() != pairs.root.resolve():
         raise ValueError(
             f"A CSV must be written into the folder of its images, {pairs.root}. Received: {path}."
         )
-    write_bytes(path, _csv_bytes(pairs.table))
+    for name in pairs.table[["rgb", "depth"]].to_numpy().ravel():
+        if reason := why_unlistable(name):
+            raise ValueError(f"A CSV must be able to name its files. Received: {name!r}: {reason}.")
+    columns, heading = ["rgb", "depth"], pairs.spec.scenes != "template"
+    if heading:
+        columns += ["scene"] * (pairs.scenes != UNKNOWN)
+        columns += [pairs.spec.focal_column] if pairs.spec.focal_column else []
+    write_bytes(path, format_rows(pairs.table[columns], heading))
 
 
-def check_pairs(pairs: Pairs, most: int | None = None) -> tuple[Pairs, pd.DataFrame, pd.DataFrame]:
-    """Decodes the pairs and gives (the sound ones, problems, summary).
+def choose_spec(spec: DatasetSpec | Path | str | None, csv: Path) -> DatasetSpec | None:
+    """The spec that a user names; None: that of the file beside the CSV, or None where none is.
 
-    `most` caps how many are decoded, evenly spaced (None: all); what is not decoded counts as
-    sound if it is no duplicate. Problems: file, problem. Summary: a row of counts, sizes, depths.
+    Errors: ValueError for a name that is none; those of `read_dataset_file`.
     """
-    duplicate = pairs.table.duplicated(["rgb", "depth"]).to_numpy()
-    problems = [(name, "duplicate row") for name in pairs.table["rgb"][duplicate]]
-    sound = ~duplicate
-    candidates = np.flatnonzero(sound).tolist()
-    if most and most < len(candidates):
-        spread = np.linspace(0, len(candidates) - 1, most).astype(int)
-        candidates = [candidates[place] for place in spread]
-    measured = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(lambda index: _measure(pairs, index), candidates)
-        for index, result in zip(candidates, tqdm(results, "check", len(candidates)), strict=True):
-            if isinstance(result, str):
-                problems.append((pairs.table["rgb"].iat[index], result))
-                sound[index] = False
-            else:
-                measured.append(result)
-    good = pairs.select(np.flatnonzero(sound))
-    return good, pd.DataFrame(problems, columns=["file", "problem"]), _summarise(good, measured)
+    if spec is None:
+        found = find_dataset_file(csv)
+        return read_dataset_file(found) if found else None
+    if isinstance(spec, DatasetSpec):
+        return spec
+    if str(spec) not in SPECS and (Path(spec).suffix or Path(spec).exists()):
+        return read_dataset_file(Path(spec) / NAME if Path(spec).is_dir() else spec)
+    return get_spec(str(spec))
 
 
-def split_by_scene(
-    pairs: Pairs,
-    seed: int,
-    validation: float = 0.2,
-    counts: tuple[int, int] | None = None,
-    scenes: int | None = None,
-) -> tuple[Pairs, Pairs]:
-    """Training and validation pairs with no base scene on both sides.
-
-    `validation` is the share of scenes that validate; 0: none. `scenes` then draws so many of those
-    that train, a lower number a part of a higher one's; `counts` (training, validation) draws so
-    many pairs of each side, as the original project's (20000, 5000). Errors: ValueError for fewer
-    than two scenes where some are to validate, a share that leaves none to train, or more scenes or
-    pairs than a side holds.
-    """
-    names = pairs.table["scene"].to_numpy()
-    known = len(set(names))
-    if not 0 <= validation < 1 or not known or math.ceil(validation * known) == known:
-        raise ValueError(
-            "A split needs two scenes and a validation share from 0 to below 1 that leaves one to "
-            f"train; a share of 0, one. Received: {known} scenes, validation={validation}."
-        )
-    sides = [np.arange(len(pairs)), np.arange(0)]
-    if validation:
-        # Here: it takes a second, and scoring needs no more than what predicting does.
-        from sklearn.model_selection import GroupShuffleSplit
-
-        splitter = GroupShuffleSplit(n_splits=1, test_size=validation, random_state=seed)
-        sides = [np.sort(side) for side in next(splitter.split(names, groups=names))]
-    if scenes is not None:
-        held = np.unique(names[sides[0]])
-        if not 0 < scenes <= len(held):
-            raise ValueError(f"`scenes` must be 1 to {len(held)}. Received: scenes={scenes}.")
-        drawn = np.random.default_rng(seed).permutation(held)[:scenes]
-        sides[0] = sides[0][np.isin(names[sides[0]], drawn)]
-    if counts is not None:
-        sizes = tuple(len(side) for side in sides)
-        if any(count > size for count, size in zip(counts, sizes, strict=True)):
-            raise ValueError(f"`counts` must be at most {sizes}. Received: counts={counts}.")
-        rng = np.random.default_rng(seed)
-        sides = [np.sort(rng.permutation(side)[:n]) for side, n in zip(sides, counts, strict=True)]
-    return pairs.select(sides[0]), pairs.select(sides[1])
-
-
-def split_by_frame(pairs: Pairs, *settings: Any, **named: Any) -> tuple[Pairs, Pairs]:
-    """`split_by_scene` with every frame a scene of its own: rooms that train validate too.
-
-    The original project's split, whose validation is too good to be true;
-    experiments/seed_against_ours.ipynb shows by how much. Takes and raises what `split_by_scene`
-    does.
-    """
-    photos = pairs.table["rgb"]
-    rooms = dict(zip(photos, pairs.table["scene"], strict=True))
-    frames = replace(pairs, table=pairs.table.assign(scene=photos))
-    training, validation = (
-        replace(side, table=side.table.assign(scene=side.table["rgb"].map(rooms)))
-        for side in split_by_scene(frames, *settings, **named)
-    )
-    return training, validation
-
-
-SPLITTERS = {"scene": split_by_scene, "frame": split_by_frame}  # by what a recipe calls them
-
-
-def _read_table(path: Path, rule: str, header: int | None = 0) -> pd.DataFrame:
-    try:
-        # pandas would unpack by the suffix, and take more fields than the header has for an index.
-        return pd.read_csv(path, header=header, dtype=str, compression=None, index_col=False)
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise ValueError(f"{rule} Received: {path}: {error}") from error
+def drop_unlistable(rows: list[tuple[str, str]]) -> tuple[list, list[tuple[str, str]]]:
+    """The rows (photo, map) that a CSV can name, and (file, problem) of those it cannot."""
+    kept, left = [], []
+    for row in rows:
+        problems = [(name, reason) for name in row if (reason := why_unlistable(name))]
+        kept += [] if problems else [row]
+        left += problems
+    return kept, left
 
 
 def _find(folder: Path, template: str, spec: DatasetSpec) -> dict[tuple[str, str], str]:
     pattern = re.sub(r"\{\w+\}", "*", template)
     paths = (path.relative_to(folder).as_posix() for path in folder.glob(pattern))
-    keys = ((spec.key_of(path, template), path) for path in paths)
+    keys = ((spec.key_of(path, template), path) for path in paths if not is_junk(path))
     return {key: path for key, path in keys if key is not None}
 
 
@@ -241,58 +192,79 @@ def _natural(key: tuple[str, ...]) -> list:
     return [natural_key(part) for part in key]
 
 
-def _with_scenes(root: Path, folder: Path, rows: list, spec: DatasetSpec) -> Pairs:
-    """Pairs with scenes from `folder`/index.csv (photo, scene) where it has them, else by path.
+def _find_root(
+    table: pd.DataFrame, path: Path, root: Path | str | None
+) -> tuple[pd.DataFrame, Path]:
+    """The table with paths relative to the folder in which its first photo is, and that folder."""
+    asked = [Path(place) for place in (root or os.environ.get(ROOT),) if place]
+    places = asked if root else [path.parent, path.parent.parent, *asked]
+    first = str(table["rgb"].iat[0])
+    found = [place for place in places if _holds(place, _relative(first, place, place in asked))]
+    place = found[0] if found else places[0]
+    for column in ("rgb", "depth"):
+        table[column] = [
+            _relative(str(n), place, place in asked, bool(found)) for n in table[column]
+        ]
+        for name in table[column]:
+            refuse_escape(str(name), path)
+    if not found:
+        raise FileNotFoundError(
+            f"There is no {place / first}, the first photo of {path}. Put the images beside "
+            f"the CSV, name their folder by `root` or the environment variable {ROOT}, or make the "
+            "CSV again with make_dataset.ipynb."
+        )
+    return table, place
 
-    index.csv may have a third column, condition, which becomes the table's.
+
+def _relative(name: str, place: Path, asked: bool, found: bool = False) -> str:
+    """A path as it is; an absolute one relative to `place`, where that was asked for.
+
+    BTS's lists begin each path with / though they mean files in the list's folder: that is what
+    they are taken for, once the first of them is `found` there.
     """
-    table, index = pd.DataFrame(rows, columns=["rgb", "depth"]), pd.DataFrame()
-    if (folder / "index.csv").is_file():
-        rule = "index.csv must have a photo and its scene in each row."
-        index = _read_table(folder / "index.csv", rule).fillna("")
-        if not {"photo", "scene"} <= set(index):
-            columns = ", ".join(map(str, index))
-            raise ValueError(f"{rule} Received: {columns} in {folder / 'index.csv'}.")
-    named = {
-        PurePosixPath(row["photo"]).parts[-2:]: row | {"scene": base_scene(row["scene"])}
-        for row in index.to_dict("records")
-    }
-    found = [named.get(PurePosixPath(photo).parts[-2:], {}) for photo in table["rgb"]]
-    table["scene"] = [
-        row.get("scene") or spec.scene_of(photo)
-        for row, photo in zip(found, table["rgb"], strict=True)
-    ]
-    if named and "condition" in index:
-        table["condition"] = [row.get("condition", "") for row in found]
-    return Pairs(root, table, spec)
+    if not name.startswith("/") and not re.match("[A-Za-z]:/", name):
+        return name
+    if asked and Path(name).is_relative_to(place):
+        return Path(name).relative_to(place).as_posix()
+    inside = name.lstrip("/")
+    return inside if found or _holds(place, inside) else name
 
 
-def _measure(pairs: Pairs, index: int) -> tuple | str:
-    """(size, minimum, median, maximum depth) of a pair, or what is wrong."""
-    try:
-        _, depth = read_pair(pairs.rgb_path(index), pairs.depth_path(index), pairs.spec)
-    except (OSError, ValueError) as error:
-        return str(error)
-    valid = depth[depth > 0]
-    return depth.shape, float(valid.min()), float(np.median(valid)), float(valid.max())
+def _holds(place: Path, name: str) -> bool:
+    return not Path(name).is_absolute() and (place / name).exists()
 
 
-def _summarise(pairs: Pairs, measured: list[tuple]) -> pd.DataFrame:
-    sizes, low, median, high = zip(*measured, strict=True) if measured else ((), (), (), ())
-    values = {
-        "pairs": len(pairs),
-        "scenes": pairs.table["scene"].nunique(),
-        "checked": len(measured),
-        "sizes": ", ".join(sorted({f"{height}x{width}" for height, width in sizes})),
-        "dtype": pairs.spec.depth_dtype,
-        "unit": pairs.spec.unit,
-        "min": min(low, default=np.nan),
-        "median": float(np.median(median)) if median else np.nan,
-        "max": max(high, default=np.nan),
-    }
-    return pd.DataFrame([values], index=[pairs.spec.name])
+def _spec_of_paths(rgb: str, depth: str, path: Path) -> DatasetSpec:
+    """The one known spec whose templates a pair's paths follow."""
+    fits = [s for s in SPECS.values() if s.key_of(rgb, s.photo) and s.key_of(depth, s.depth)]
+    if len(fits) == 1:
+        return fits[0]
+    names = ", ".join(s.name for s in fits) or ", ".join(SPECS)
+    raise ValueError(
+        "How depth is encoded must be said where the paths do not say it. Received: "
+        f"{rgb},{depth} in {path}. Give the spec ({names}), or write {path.with_name(NAME)} such "
+        f"as\n{_EXAMPLE}"
+    )
 
 
-def _csv_bytes(table: pd.DataFrame) -> bytes:
-    text = table[["rgb", "depth"]].to_csv(header=False, index=False, lineterminator="\n")
-    return text.encode()
+_EXAMPLE = """{
+  "name": "my_room",
+  "metres_per_count": 0.001,
+  "max_depth": 10
+}
+(0.001: a depth of 1 is a millimetre; `depthlib data FOLDER` guesses all of it.)"""
+
+
+def _keep_columns(table: pd.DataFrame, spec: DatasetSpec) -> pd.DataFrame:
+    names = ["rgb", "depth", "scene", "condition"]
+    column = (spec.focal_column or "").lower()
+    kept = table[[name for name in names if name in table]].copy()
+    if spec.focal_column:
+        if column not in table:
+            raise ValueError(
+                f"The CSV of `{spec.name}` must have a column {spec.focal_column!r} of focal "
+                f"lengths. Received: {', '.join(map(str, table))}. Add it to its heading, or "
+                "change `focal_column`."
+            )
+        kept[spec.focal_column] = pd.to_numeric(table[column], errors="coerce")
+    return kept

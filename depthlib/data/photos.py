@@ -17,7 +17,7 @@ __all__ = ["find_focals", "find_photos", "read_focal"]
 TIMEOUT = 10  # seconds; a machine that cannot reach the network must not wait for long
 DATASETS = Path(__file__).parents[2] / "datasets"  # in a clone alone
 STAND_INS = (  # a room and a road, rendered: what this project may ship
-    DATASETS / "sample" / "nyu2_test" / "00038_colors.png",
+    DATASETS / "sample" / "nyu2_test" / "00005_colors.png",
     DATASETS / "sample_roads" / "test" / "motorway_0027" / "overcast.jpg",
 )
 
@@ -79,7 +79,8 @@ def _fetch_all(
                 f"The photos of {path} cannot be downloaded ({error}), and there is no "
                 f"{' nor '.join(missing)}. Give photos of your own, or go online."
             ) from error
-        return list(STAND_INS), (
+        here = Path.cwd()  # paths are short where they can be
+        return [p.relative_to(here) if p.is_relative_to(here) else p for p in STAND_INS], (
             f"The photos of {path} cannot be downloaded ({error}), so a room and a road that were "
             "rendered for this project stand in. To see those, go online or set DEPTHLIB_PHOTOS to "
             "a folder that holds them."

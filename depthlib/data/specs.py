@@ -6,18 +6,34 @@ from functools import cache
 
 import numpy as np
 
+ENCODINGS = ("depth", "disparity", "sunrgbd")
+DTYPES = (
+    "uint8", "uint16", "uint32", "int16", "int32", "int64", "float16", "float32", "float64",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class DatasetSpec:
     """One dataset's conventions.
 
-    Depth is `count * metres_per_count` for metric datasets. Where `metres_per_count` is None each
-    map is relative: counts over the largest value of `depth_dtype`, times an unknown scale.
-    Ranges are in metres (relative: in 0..1) and inclusive; what lies outside is invalid.
+    `encoding` says what the numbers of a map mean, floats as well as counts. "depth": depth is
+    `count * metres_per_count`. "sunrgbd": the same after the turn of the bits of SUN RGB-D's
+    toolbox, `(v >> 3) | (v << 13)`. "disparity": depth is `focal_baseline / ((count +
+    count_offset) * pixels_per_count)`, where `focal_baseline` is the focal length in pixels of the
+    map times the baseline in metres. Where `metres_per_count` is None each map of "depth" is
+    relative: counts over the largest value of `depth_dtype`, times an unknown scale.
+    0, negative numbers, NaN and infinity are never depth, nor is what `invalid_counts` names.
+    Ranges are in metres (relative: in 0..1) and inclusive; what lies outside is invalid, and more
+    than `most_outside` of a map's measured pixels there show that it is encoded in another way.
+    `key` names the array where a file holds several (.npz, .mat, .h5; the channel of an .exr).
+    `scenes` is how a CSV's scenes are told: "template", by the {scene} of `photo` or index.csv;
+    "folder", by the photo's folder; "column:NAME", by that column of the CSV; a pattern with
+    {scene}, which the end of the photo's path follows; or "unknown".
     Where all photos have about one, `focal` is the horizontal focal length over the photo's width,
     `aspect` its width over its height and `horizon` its row over the height. Only roads have a
     horizon: there the row of a thing on the ground tells its distance, and `camera_height`, in
-    metres above the road, turns that row into metres.
+    metres above the road, turns that row into metres. `focal_column` names the CSV's column of
+    focal lengths where each photo has its own, in pixels of the photo.
     Where `empty_is_far`, as in rendered maps, what has no depth lies beyond the range: the sky.
     A template without {scene} has its scenes in index.csv, else every frame is its own scene; a
     `depth` without {frame} is one map for all photos of a scene.
@@ -32,7 +48,7 @@ class DatasetSpec:
     max_depth: float
     median_range: tuple[float, float]  # of one map; outside, the map is in another encoding
     coverage_range: tuple[float, float]  # share of valid pixels; LiDAR is sparse, a Kinect is not
-    invalid_counts: tuple[int, ...] = (0,)
+    invalid_counts: tuple[float, ...] = (0,)
     border: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)  # top, bottom, left, right
     protocol: str = "full"  # the evaluation protocol in `metrics.PROTOCOLS`
     made_by: str = "make_dataset.ipynb"  # what writes its CSVs
@@ -41,6 +57,15 @@ class DatasetSpec:
     horizon: float | None = None
     camera_height: float | None = None
     empty_is_far: bool = False
+    encoding: str = "depth"  # or "disparity", "sunrgbd"
+    pixels_per_count: float = 1.0  # of disparity, as the next two
+    count_offset: float = 0.0  # added to each count, as -1 for Cityscapes
+    focal_baseline: float | None = None
+    key: str | None = None
+    scenes: str = "template"
+    focal_column: str | None = None
+    most_outside: float = 0.1
+    lower_is_nearer: bool = True  # in most photos, as the ground is; else disparity is suspected
 
     @property
     def unit(self) -> str:
@@ -50,12 +75,18 @@ class DatasetSpec:
     @property
     def is_relative(self) -> bool:
         """Whether depth is known only up to a scale, one for each map."""
-        return self.metres_per_count is None
+        return self.metres_per_count is None and self.encoding != "disparity"
+
+    @property
+    def is_float(self) -> bool:
+        """Whether maps are stored as floats."""
+        return self.depth_dtype.startswith("float")
 
     @property
     def scale(self) -> float:
         """Depth of one count, in metres (relative: in shares of the largest count)."""
-        return self.metres_per_count or 1.0 / np.iinfo(self.depth_dtype).max
+        largest = 1.0 if self.is_float else np.iinfo(self.depth_dtype).max
+        return self.metres_per_count or 1.0 / largest
 
     @property
     def sparse(self) -> bool:
@@ -80,11 +111,7 @@ class DatasetSpec:
 
         What the template does not name is "".
         """
-        match = _pattern(template).search(path)
-        if match is None:
-            return None
-        fields = match.groupdict()
-        return fields.get("scene", ""), fields.get("frame", "")
+        return match_template(path, template)
 
     def scene_of(self, photo: str) -> str:
         """The base scene of a photo; the photo's own name where its path does not say it."""
@@ -96,8 +123,20 @@ def base_scene(folder: str) -> str:
     """The scene that a folder shows: its name without `_out` and without a trailing letter.
 
     NYU's 284 training folders are 249 scenes: `living_room_0038a_out` and `…b_out` are one room.
+    So are ScanNet's scans `scene0000_00` and `scene0000_01`.
     """
+    if scan := re.fullmatch(r"(scene\d{4})_\d{2}", folder):
+        return scan[1]
     return re.sub(r"(?<=\d)[a-z]$", "", folder.removesuffix("_out"))
+
+
+def match_template(path: str, template: str) -> tuple[str, str] | None:
+    """(scene, frame) of a POSIX path that ends as `template` says: see `DatasetSpec.key_of`."""
+    match = _pattern(template).search(path)
+    if match is None:
+        return None
+    fields = match.groupdict()
+    return fields.get("scene", ""), fields.get("frame", "")
 
 
 @cache

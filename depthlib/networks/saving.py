@@ -1,9 +1,11 @@
 """A network's file: written whole, halved for shipping, and read with nothing but its path."""
 
 import io
+import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -15,6 +17,7 @@ from depthlib.files import check_suffix, check_zip, replace_file
 from depthlib.networks import fine_tuning, keras_metrics, layers, losses  # noqa: F401
 from depthlib.networks.distillation import take_student
 from depthlib.networks.layers import DepthHead, as_float32
+from depthlib.networks.shipped import SHIPPED, describe_missing, find_shipped
 
 # The photos behind networks whose files do not say it themselves, as those that ship, by dataset,
 # as in `data.specs`: a test holds the two against each other.
@@ -28,18 +31,23 @@ VIEWS = {
 }
 
 
+# What a depth network's file may ask for: a small one can claim more than the memory holds.
+MAX_UNPACKED = 4 << 30  # bytes of all its parts
+MAX_WIDTH = 1 << 16  # filters, units, pixels: any size in its config
+_SIZES = {"filters", "units", "batch_shape", "batch_input_shape", "kernel_size", "target_shape"}
+
+
 def load_model(path: Path | str) -> keras.Model:
     """The network in a .keras file, computing in float32; nothing but the path is needed.
 
-    Errors: FileNotFoundError; ValueError for a file that is no depth network of depthlib, is
-    damaged, or carries code (a Lambda layer).
+    `path` may be the name of a network that ships, too. Errors: FileNotFoundError; ValueError for
+    a file that is no depth network of depthlib, is damaged, or carries code (a Lambda layer).
     """
-    path = Path(path)
+    path = find_shipped(str(path), "keras") if str(path) in SHIPPED else Path(path)
     if not path.is_file():
-        raise FileNotFoundError(
-            f"There is no model {path}. Train one with train_resnet.ipynb or train_unet.ipynb."
-        )
+        raise FileNotFoundError(describe_missing(path))
     try:
+        _check_size(path)
         check_zip(path)
         model = take_student(keras.models.load_model(path, compile=False, safe_mode=True))
     except Exception as error:  # whatever Keras makes of a config that it did not write
@@ -60,6 +68,30 @@ def load_model(path: Path | str) -> keras.Model:
     if head.view is None:
         head.view = VIEWS.get(head.dataset, {})
     return model
+
+
+def _check_size(path: Path) -> None:
+    """Errors: ValueError where the file at `path` asks for more than a depth network has."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(part.file_size for part in archive.infolist())
+        if size > MAX_UNPACKED:
+            raise ValueError(f"It unpacks to {size:,} bytes, of at most {MAX_UNPACKED:,}.")
+        config = json.loads(archive.read("config.json"))
+    largest = max(_list_sizes(config), default=0)
+    if largest > MAX_WIDTH:
+        raise ValueError(f"A size in its config is {largest:,}, of at most {MAX_WIDTH:,}.")
+
+
+def _list_sizes(config: Any, is_size: bool = False) -> Iterator[float]:
+    """All numbers in a network's config that say how large something is."""
+    if isinstance(config, dict):
+        for key, value in config.items():
+            yield from _list_sizes(value, key in _SIZES)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _list_sizes(value, is_size)
+    elif is_size and isinstance(config, int | float):
+        yield config
 
 
 def load_models(files: Mapping[str, str | Sequence[str]]) -> dict[str, list[keras.Model]]:

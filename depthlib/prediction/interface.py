@@ -50,6 +50,10 @@ class DepthPredictor(ABC):
     def predict_batch(self, batch: np.ndarray) -> np.ndarray:
         """The network's own depth float32 (batch, height, width) of uint8 RGB inputs."""
 
+    def find_view(self, height: int, width: int) -> tuple[slice, slice]:
+        """The rows and columns that are seen of a photo of this size; depth beside is a guess."""
+        return slice(0, height), slice(0, width)
+
     def lay_out(self, height: int, width: int, focal: float | None = None) -> Layout:
         """How a photo of this size is shown to the network; `focal`: None for the predictor's."""
         return lay_out(height, width, self.view, self.focal if focal is None else focal)

@@ -67,6 +67,49 @@ class PeerSpec:
                     f"`{name}` must be one of {', '.join(allowed)}. Received: {name}={value!r}."
                 )
 
+    @classmethod
+    def parse(cls, text: str) -> "PeerSpec":
+        """The spec of words such as "output=disparity,size=384x384,scaling=1,mean=0/0/0".
+
+        Errors: ValueError for another form or field, and those of the class.
+        """
+        values: dict[str, Any] = {}
+        for word in text.split(","):
+            name, equals, value = (part.strip() for part in word.partition("="))
+            try:
+                if not equals:
+                    raise ValueError
+                values[name] = _SPEC_WORDS[name](value)
+            except (KeyError, ValueError) as error:
+                raise ValueError(
+                    "What an ONNX file gives and sees must be said as output=metre|relative|"
+                    "disparity, size=HEIGHTxWIDTH, scaling=NUMBER, mean=R/G/B, deviation=R/G/B or "
+                    f"view=NAME, with commas between. Received: {word!r} in {text!r}."
+                ) from error
+        return cls(**values)
+
+
+def _read_numbers(kind: Callable[[str], Any], mark: str, count: int) -> Callable[[str], tuple]:
+    """Reads `count` numbers with `mark` between them. Errors: ValueError."""
+
+    def read(text: str) -> tuple:
+        numbers = tuple(kind(part) for part in text.split(mark))
+        if len(numbers) != count or not all(map(math.isfinite, numbers)):
+            raise ValueError
+        return numbers
+
+    return read
+
+
+_SPEC_WORDS: dict[str, Callable[[str], Any]] = {
+    "output": str,
+    "view": str,
+    "size": _read_numbers(int, "x", 2),
+    "scaling": lambda text: _read_numbers(float, "/", 1)(text)[0],
+    "mean": _read_numbers(float, "/", 3),
+    "deviation": _read_numbers(float, "/", 3),
+}
+
 
 class OnnxPredictor(DepthPredictor):
     """Calls the network in an ONNX file on photos of any size; ONNX Runtime, on the CPU.
@@ -126,6 +169,12 @@ class OnnxPredictor(DepthPredictor):
             check_rgb(photo)
         return [self._predict_squeezed(photo, flip_average) for photo in photos]
 
+    def find_view(self, height: int, width: int) -> tuple[slice, slice]:
+        """The rows and columns that are seen of a photo of this size: its spec's view."""
+        if self.is_ours:
+            return super().find_view(height, width)
+        return PROTOCOLS[self.spec.view].crop(height, width)
+
     def predict_batch(self, batch: np.ndarray) -> np.ndarray:
         """The network's own depth float32 (batch, height, width) of uint8 RGB inputs."""
         return np.stack([self.run(rgb) for rgb in batch])
@@ -159,7 +208,7 @@ class OnnxPredictor(DepthPredictor):
 
     def _predict_squeezed(self, photo: np.ndarray, flip_average: bool) -> np.ndarray:
         height, width = photo.shape[:2]
-        rows, columns = PROTOCOLS[self.spec.view].crop(height, width)
+        rows, columns = self.find_view(height, width)
         seen = photo[rows, columns]
         shown = resize_rgb(seen, self.height, self.width)
         depth = self.run(shown)

@@ -1,40 +1,12 @@
-"""The networks that ship, by name, and how any network's file is opened."""
+"""How any network's file is opened, and those that ship by their names."""
 
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from depthlib.networks.shipped import SHIPPED, describe_missing, find_shipped
 from depthlib.prediction.interface import DepthPredictor
 
-PACKAGED = Path(__file__).parents[1] / "models"  # ONNX files, in the wheel too
-CLONED = Path(__file__).parents[2] / "models"  # .keras files, in a clone of the repository alone
 RUNTIMES = ("onnx", "keras")
-
-
-@dataclass(frozen=True)
-class Shipped:
-    """A network that ships: what it is for, and how good it is.
-
-    delta1, aligned: the share of pixels whose depth is within a quarter of the true one, in metres
-    as predicted and after median alignment; on the 301 test photos of NYU Depth V2, `road`'s on
-    KITTI's drive 0009. megabytes: of its .keras file. licence: what its data allow.
-    """
-
-    use: str
-    delta1: float
-    aligned: float
-    megabytes: int
-    licence: str
-
-
-NYU_LICENCE = "non-commercial (NYU Depth V2, ImageNet)"
-SHIPPED = {
-    "light": Shipped("rooms, quick", 0.776, 0.844, 4, NYU_LICENCE),
-    "best": Shipped("rooms, most accurate", 0.794, 0.853, 50, NYU_LICENCE),
-    "resnet34": Shipped("rooms, as trained by the notebooks", 0.724, 0.804, 45, NYU_LICENCE),
-    "unet": Shipped("rooms, as trained by the notebooks", 0.671, 0.762, 11, NYU_LICENCE),
-    "road": Shipped("roads, to 80 m", 0.822, 0.830, 4, "non-commercial (KITTI, ImageNet)"),
-}
 
 
 def find_network(model: Path | str, runtime: str | None = None) -> Path:
@@ -49,22 +21,10 @@ def find_network(model: Path | str, runtime: str | None = None) -> Path:
             f"`runtime` must be one of {', '.join(RUNTIMES)}. Received: runtime={runtime!r}."
         )
     if str(model) in SHIPPED:
-        places = {"onnx": PACKAGED / f"{model}.onnx", "keras": CLONED / f"{model}.keras"}
-        wanted = [places[runtime]] if runtime else list(places.values())
-        found = next((path for path in wanted if path.is_file()), None)
-        if found is None:
-            raise FileNotFoundError(
-                f"There is no {' nor '.join(map(str, wanted))}. light and road come as ONNX with "
-                "the package; the .keras files are in a clone of the repository. `depthlib export "
-                f"{model} --to onnx` makes the one of the other."
-            )
-        return found
+        return find_shipped(str(model), runtime)
     path = Path(model)
     if not path.is_file():
-        raise FileNotFoundError(
-            f"There is no network {model}. Ship with depthlib: {', '.join(SHIPPED)}. Or give the "
-            "path of a .keras or .onnx file."
-        )
+        raise FileNotFoundError(describe_missing(model))
     kind = path.suffix.lower().removeprefix(".")
     if kind not in RUNTIMES:
         raise ValueError(f"A network must be a .keras or .onnx file. Received: {path}.")

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from depthlib.data.pairs import read_csv
-from depthlib.data.specs import SPECS, get_spec
 from depthlib.files import check_suffix
 from depthlib.networks.saving import export_half
 from depthlib.training.recipes import RECIPES, read_changes
@@ -26,14 +25,25 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("recipe", choices=RECIPES)
     parser.add_argument("changes", nargs="*", metavar="field=value", help="of depthlib's Recipe")
     parser.add_argument("--data", required=True, help="CSV of photos and depth maps")
-    parser.add_argument("--spec", choices=SPECS, default="nyu_train", help="DATA's encoding")
     parser.add_argument(
-        "--extra", nargs=2, action="append", default=[], metavar=("CSV", "SPEC"), help="trains too"
+        "--spec",
+        help="how DATA's depth is stored: a known name or a dataset.json; by default the "
+        "dataset.json beside DATA, else what its paths say",
+    )
+    parser.add_argument("--root", type=Path, help="where DATA's photos are, if not beside it")
+    parser.add_argument(
+        "--extra",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("CSV", "SPEC"),
+        help="trains too; SPEC auto: as for DATA",
     )
     parser.add_argument("--run", required=True, type=Path, help="the run's folder")
     parser.add_argument("--cache", default="runs/cache", help="folder of decoded images")
     parser.add_argument("--minutes", type=float, default=math.inf, help="ends before they are over")
     parser.add_argument("--keep-epochs", action="store_true", help="keep each epoch's network")
+    parser.add_argument("--tensorboard", action="store_true", help="write logs for TensorBoard")
     parser.add_argument("--export", type=Path, help="write the best network here, as float16")
     parser.add_argument("--verbose", type=int, default=2, help="1: a bar, 2: a line an epoch")
     arguments = parser.parse_intermixed_args(words)
@@ -43,17 +53,20 @@ def main(words: Sequence[str] | None = None) -> int:
         recipe = RECIPES[arguments.recipe].change(**read_changes(arguments.changes))
         log = train(
             recipe,
-            read_csv(arguments.data, get_spec(arguments.spec)),
+            read_csv(arguments.data, arguments.spec, arguments.root),
             arguments.run,
-            extra=[read_csv(path, get_spec(spec)) for path, spec in arguments.extra],
+            extra=[
+                read_csv(path, None if spec == "auto" else spec) for path, spec in arguments.extra
+            ],
             cache_folder=arguments.cache,
             minutes=arguments.minutes,
             keep_epochs=arguments.keep_epochs,
+            tensorboard=arguments.tensorboard,
             verbose=arguments.verbose,
         )
         if arguments.export:
             export_half(arguments.run / "best.keras", arguments.export)
-    except (OSError, ValueError, FloatingPointError) as error:
+    except (OSError, ValueError, FloatingPointError, ImportError) as error:
         sys.exit(str(error))
     print(f"{len(log)} of {recipe.epochs} epochs, {log['seconds'].sum():.0f} s: {arguments.run}")
     return 0 if len(log) >= recipe.epochs else UNFINISHED

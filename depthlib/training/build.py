@@ -1,18 +1,18 @@
 """The network of a recipe: which builder its name means, and in which precision it computes."""
 
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import keras
 
 from depthlib.data.specs import DatasetSpec
 from depthlib.device import choose_precision
 from depthlib.networks.encoder_decoder import build_encoder_decoder
+from depthlib.networks.fine_tuning import freeze_encoder, take_weights
 from depthlib.networks.layers import prepare_photos
 from depthlib.networks.saving import load_model
 from depthlib.networks.unet import VARIANTS, build_unet
-from depthlib.training.recipes import Recipe
+from depthlib.training.recipes import Recipe, is_network
 
 # 25 million parameters, 45 MB
 _SLIM: dict[str, Any] = {"separable": True, "filters": (256, 128, 64, 32)}
@@ -29,8 +29,17 @@ UNETS = {
 }
 
 
-def build_network(recipe: Recipe, spec: DatasetSpec) -> keras.Model:
-    """The recipe's network in its precision, with the dataset's range and unit, not compiled."""
+def build_network(recipe: Recipe, spec: DatasetSpec, verbose: bool = False) -> keras.Model:
+    """The recipe's network in its precision, with the dataset's range and unit, not compiled.
+
+    verbose: print what its `weights` are taken over to that they have not learned.
+    Errors: FileNotFoundError or ValueError where the weights cannot be had or do not fit.
+    """
+    if recipe.encoder_rate == 0 and recipe.weights is None:
+        raise ValueError(
+            "An encoder that stays as it is must have learned something. Received: "
+            "encoder_rate=0.0, weights=None. Use weights='imagenet', or those of a network."
+        )
     usual = keras.config.dtype_policy()
     precision = choose_precision() if recipe.precision == "auto" else recipe.precision
     keras.config.set_dtype_policy(precision)
@@ -38,8 +47,12 @@ def build_network(recipe: Recipe, spec: DatasetSpec) -> keras.Model:
         network = _build(recipe, spec)
     finally:
         keras.config.set_dtype_policy(usual)
-    if _is_network(recipe.weights):
-        _copy_weights(recipe.weights, network)
+    if recipe.weights and is_network(recipe.weights):
+        changes = _take_weights(recipe.weights, network)
+        if verbose and changes:
+            print(f"Weights of {recipe.weights}: {'; '.join(changes)}.")
+    if recipe.encoder_rate == 0:
+        freeze_encoder(network)
     return network
 
 
@@ -56,21 +69,16 @@ def _build(recipe: Recipe, spec: DatasetSpec) -> keras.Model:
     prepare = partial(prepare_photos, channels=recipe.channels, normalise=recipe.normalise)
     if recipe.network in UNETS:
         return UNETS[recipe.network](*size, prepare=prepare, **head)
-    encoder_weights = None if _is_network(weights) else weights
+    encoder_weights = None if weights and is_network(weights) else weights
     return ENCODER_DECODERS[recipe.network](*size, weights=encoder_weights, prepare=prepare, **head)
 
 
-def _is_network(weights: str | None) -> TypeGuard[str]:
-    """Whether `weights` names a file of a whole network."""
-    return weights is not None and Path(weights).suffix == ".keras"
-
-
-def _copy_weights(path: str, network: keras.Model) -> None:
-    """Gives `network` the weights of the .keras file at `path`; else ValueError."""
+def _take_weights(weights: str, network: keras.Model) -> list[str]:
+    """`take_weights` of a file, or of a network that ships; else ValueError that names it."""
     try:
-        network.set_weights(load_model(path).get_weights())
+        return take_weights(network, load_model(weights))
     except ValueError as error:
         raise ValueError(
-            f"`weights` must be a file of the same network. Received: {path} for {network.name}: "
-            f"{error} Use None, or the network's own file."
+            f"`weights` must be a file of the same network. Received: {weights} for "
+            f"{network.name}: {error} Use None, or the network's own file."
         ) from error

@@ -1,5 +1,7 @@
 """The optimizer and the learning rate over a run, as a recipe says them."""
 
+from typing import Any
+
 import keras
 from keras.optimizers import schedules
 
@@ -10,7 +12,10 @@ from depthlib.training.recipes import Recipe
 def make_optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
     """The recipe's optimizer, its schedule spread over `steps` batches."""
     rate = make_schedule(recipe, steps)
-    averages = {"use_ema": recipe.average > 0, "ema_momentum": recipe.average or 0.99}
+    averages: dict[str, Any] = {
+        "use_ema": recipe.average > 0,
+        "ema_momentum": recipe.average or 0.99,
+    }
     if recipe.optimizer == "adam_amsgrad":
         return keras.optimizers.Adam(rate, amsgrad=True, **averages)
     return FineTuningAdamW(

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import numpy as np
 
 from depthlib.data.augment import check_effects
+from depthlib.networks.shipped import SHIPPED
 
 NETWORKS = (
     "resnet18", "resnet34", "resnet50", "mobilenet_v2",
@@ -74,7 +75,9 @@ class Recipe:
     height: Pixels = 192
     width: Pixels = 256
     depth_scale: Annotated[str, DEPTH_SCALES] = "log"  # its output is linear in it: `DepthHead`
-    weights: str | None = None  # see `build_encoder_decoder`; or a .keras file of the same network
+    # What it begins with: see `build_encoder_decoder`; or all weights of the same network, from a
+    # .keras file or one that ships, by its name in `networks.shipped`.
+    weights: str | None = None
     precision: Annotated[str, PRECISIONS] = "auto"  # what `device.choose_precision` finds fast
 
     # The schedule. With `consistency` a batch counts pairs, each of which comes twice.
@@ -84,7 +87,7 @@ class Recipe:
     schedule: Annotated[str, SCHEDULES] = "one_cycle"
     optimizer: Annotated[str, OPTIMIZERS] = "adamw"
     weight_decay: Annotated[float, Range(0, 10)] = 1e-2
-    encoder_rate: Share = 1.0  # an encoder's learning rate is this share of the rest's
+    encoder_rate: Share = 1.0  # share of the rest's learning rate; 0: the encoder stays as it is
     # The largest norm of all gradients together; None: any.
     clip_norm: Annotated[float, Range(above=0, most=1000)] | None = None
     average: Part = 0.0  # momentum of the weights' moving average, which is kept; 0: none is
@@ -93,7 +96,8 @@ class Recipe:
     loss: Annotated[str, LOSSES] = "scale_invariant"
     loss_weights: tuple[Weight, Weight, Weight] = (1.0, 3.0, 0.1)  # "depth": SSIM, gradient, L1
     consistency: Weight = 0.0  # weighs how little weather may change depth: `ConsistentLoss`
-    teacher: str | None = None  # a .keras file to learn from beside the truth: `distillation`
+    # A .keras file, or the name of one that ships, to learn from beside the truth: `distillation`.
+    teacher: str | None = None
 
     # The augmentation: see `Augmentation`, whose chances and degrees these are.
     augment: bool = True  # False: photos as they are, not even mirrored
@@ -130,11 +134,19 @@ class Recipe:
                     f"Received: {field.name}={value!r}."
                 ) from None
             object.__setattr__(self, field.name, value)
-        is_network = self.weights is None or Path(self.weights).suffix == ".keras"
-        if self.network.startswith("unet") and not is_network:
+        shipped = SHIPPED.get(self.weights or "")
+        if shipped and shipped.network != self.network:
+            fitting = [name for name, each in SHIPPED.items() if each.network == self.network]
             raise ValueError(
-                "`weights` of a U-Net must be a .keras file of the same network. Received: "
-                f"weights={self.weights!r}, network={self.network!r}. Use weights=None."
+                "`weights` must be of the same network. Received: "
+                f"weights={self.weights!r}, which is {shipped.network or 'two networks as one'}, "
+                f"for network={self.network!r}. Use {' or '.join([*fitting, 'None'])}."
+            )
+        if self.network.startswith("unet") and self.weights and not is_network(self.weights):
+            raise ValueError(
+                "`weights` of a U-Net must be a .keras file of the same network, or the name of "
+                f"one that ships. Received: weights={self.weights!r}, network={self.network!r}. "
+                "Use weights=None."
             )
         if self.normalise and self.loss != "depth":
             raise ValueError(
@@ -167,6 +179,11 @@ class Recipe:
     def to_dict(self) -> dict:
         """The fields as JSON holds them."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+
+def is_network(weights: str) -> bool:
+    """Whether a recipe's `weights` are a whole network's; else they are an encoder's alone."""
+    return weights in SHIPPED or Path(weights).suffix == ".keras"
 
 
 # What a plain type is called, and what may be converted to it.

@@ -30,6 +30,7 @@ from depthlib.training.recipes import Recipe
 # What a run writes, in this order.
 RUN, LAST, BEST, LOG, EPOCHS = "run.json", "last.keras", "best.keras", "log.csv", "epochs"
 LOCK = "run.lock"
+SIGNS = {"delta1": 1, "silog": -1}  # what may say which epoch is the best, and whether high is good
 
 
 def describe_run(recipe: Recipe, training: Sequence[Pairs], validation: Pairs) -> dict:
@@ -179,6 +180,24 @@ def read_log(folder: Path, done: int, column: str | None = None) -> pd.DataFrame
     )
 
 
+def describe_best(log: pd.DataFrame) -> str:
+    """Which epoch best.keras is of, and what was validated of it; `log` as `train` gives it."""
+    metric = next((name for name in SIGNS if f"val_{name}" in log), None)
+    if metric is None:
+        return f"epoch {len(log)} of {len(log)}, the last one, as nothing was validated"
+    best = log.iloc[(SIGNS[metric] * log[f"val_{metric}"]).argmax()]
+    told = [
+        f"{name} {best[column]:{form}}"
+        for name, column, form in (
+            ("δ1", "val_delta1", ".3f"),
+            ("AbsRel", "val_abs_rel", ".3f"),
+            ("SILog", "val_silog", ".1f"),
+        )
+        if column in log
+    ]
+    return f"epoch {best['epoch']:.0f} of {len(log)}, with validation {', '.join(told)}"
+
+
 class RunRecord(keras.callbacks.Callback):
     """Writes log.csv, best.keras and last.keras after each epoch, each file whole or not at all.
 
@@ -198,7 +217,7 @@ class RunRecord(keras.callbacks.Callback):
         self.validated: list = []
         self.saved, self.save_seconds = -math.inf, 0.0
         self.column = metric and f"val_{metric}"
-        self.sign = -1 if metric == "silog" else 1
+        self.sign = SIGNS[metric] if metric else 1
         self.log = read_log(folder, done, self.column)
         if self._list_scores() and not (folder / BEST).exists():
             raise ValueError(
@@ -237,7 +256,7 @@ class RunRecord(keras.callbacks.Callback):
             path = self.folder / EPOCHS / f"{epoch + 1:03}.keras"
             self._save(self.validated or self.network.get_weights(), path)
             export_half(path, path)
-        write_table(self.folder / LOG, self.log)
+        write_table(self.folder / LOG, self.log, digits=None)  # a run goes on from it
         # Last: its step count is what says how many epochs are done.
         start = time.perf_counter()
         ends = self.model.stop_training or epoch + 1 == self.params["epochs"]

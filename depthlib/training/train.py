@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from depthlib.networks.saving import load_model
 from depthlib.training.build import build_network
 from depthlib.training.generator import DepthGenerator, EpochFollower
 from depthlib.training.optimizers import make_optimizer
+from depthlib.training.progress import HistoryFigure
 from depthlib.training.recipes import Recipe
 from depthlib.training.run_folder import (
     BEST,
@@ -54,6 +56,7 @@ def train(
     cache_folder: Path | str | None = None,
     minutes: float = math.inf,
     keep_epochs: bool = False,
+    tensorboard: bool = False,
     verbose: int | str = "auto",
 ) -> pd.DataFrame:
     """Trains as `recipe` says and gives the log, a row an epoch; the networks are in `run_folder`.
@@ -61,22 +64,26 @@ def train(
     A run that was stopped, even killed, goes on after its last whole epoch; one that is finished
     gives its log at once. `extra` pairs train too, but for scenes that validate; they may begin
     nearer than `pairs`, but reach no further. `cache_folder` keeps decoded images, `keep_epochs`
-    each epoch's network (epochs/001.keras). It ends early where another epoch would go past
-    `minutes`. `verbose` as in Keras. Whatever is wrong with recipe, data, teacher or weights is
-    said before the folder is written to. Errors: ValueError where the folder holds another run or
-    a damaged one, or `extra` or the loss does not fit; BlockingIOError where another process trains
-    in the folder; what `cache`, `pairs` and `load_model` raise.
+    each epoch's network (epochs/001.keras), `tensorboard` writes logs for TensorBoard. It ends
+    early where another epoch would go past `minutes`. `verbose` as in Keras; unless it is 0,
+    `HistoryFigure` shows how the run goes on. Whatever is wrong with recipe, data, teacher or
+    weights is said before the folder is written to. Errors: ValueError where the folder holds
+    another run or a damaged one, or `extra` or the loss does not fit; BlockingIOError where another
+    process trains in the folder; ModuleNotFoundError where `tensorboard` is not installed; what
+    `cache`, `pairs` and `load_model` raise.
     """
     start, run_folder = time.monotonic(), Path(run_folder)
     if not minutes >= 0:
         raise ValueError(f"`minutes` must be a number, at least 0. Received: minutes={minutes}.")
+    logs = [_open_tensorboard(run_folder)] if tensorboard else []
     training, validation = _split(recipe, pairs, extra)
     run = describe_run(recipe, training, validation)
     spec = _with_aspect(_join(training), training[0])
     with hold_folder(run_folder):
         check_folder(run_folder, run)
         held = read_last(run_folder)
-        model = held or _begin(recipe, spec)  # before the photos, which may take hours to decode
+        # Before the photos, which may take hours to decode.
+        model = held or _begin(recipe, spec, verbose=bool(verbose))
         batches, validation_batches = open_batches(recipe, training, validation, cache_folder)
         if held is None:
             compile_network(model, recipe, spec, recipe.epochs * len(batches))
@@ -84,18 +91,22 @@ def train(
         done = count_epochs(run_folder, model, len(batches), recipe.epochs)
         metric = _choose_metrics(recipe, pairs.spec)[0] if len(validation) else None
         record = RunRecord(run_folder, done, metric, keep_epochs)
+        shown = [HistoryFigure(record, validation_batches or batches)] if verbose else []
         # A run without validation that is killed at its very end has only its best.keras to write.
         if done < recipe.epochs or not (run_folder / BEST).exists():
             averaging = [keras.callbacks.SwapEMAWeights()] if recipe.average else []
+            paced = [EpochFollower(batches), TimeLimit(start, minutes)]
             model.fit(
                 batches,
                 validation_data=validation_batches,
                 initial_epoch=done,
                 epochs=recipe.epochs,
                 shuffle=False,  # the generator shuffles, by seed and epoch
-                callbacks=[EpochFollower(batches), TimeLimit(start, minutes), record, *averaging],
+                callbacks=[*paced, record, *shown, *averaging, *logs],
                 verbose=verbose,
             )
+        elif shown:
+            shown[0].show()
     return record.log
 
 
@@ -176,10 +187,20 @@ def _with_aspect(spec: DatasetSpec, pairs: Pairs) -> DatasetSpec:
     return replace(spec, aspect=width / height)
 
 
-def _begin(recipe: Recipe, spec: DatasetSpec) -> keras.Model:
+def _open_tensorboard(run_folder: Path) -> keras.callbacks.Callback:
+    """Writes logs for TensorBoard, which is a package of its own; ModuleNotFoundError without."""
+    if find_spec("tensorboard") is None or find_spec("tensorflow") is None:
+        raise ModuleNotFoundError(
+            "Logs for TensorBoard need its package and TensorFlow. Install them: "
+            "pip install -e .[train,tensorboard]"
+        )
+    return keras.callbacks.TensorBoard(run_folder / "tensorboard", write_graph=False)
+
+
+def _begin(recipe: Recipe, spec: DatasetSpec, verbose: bool = False) -> keras.Model:
     """The network before its first step, beside its teacher, not compiled."""
     keras.utils.set_random_seed(recipe.seed)
-    model = build_network(recipe, spec)
+    model = build_network(recipe, spec, verbose)
     return model if recipe.teacher is None else add_teacher(model, load_model(recipe.teacher))
 
 

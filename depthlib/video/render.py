@@ -178,7 +178,7 @@ def predict_video(
         closing(work_ahead(_predict(predictor, read, size, layout), 2 * size)) as predicted,
         suppress(*[KeyboardInterrupt] * frames.live),
     ):
-        for photo, panel, small, depth in tqdm(predicted, total=total, unit="frame"):
+        for photo, panel, small, depth in tqdm(predicted, Path(target).name, total, unit="frame"):
             depth = filter_depth(small, depth)
             write(view.draw(panel, depth))
             if save is not None:

@@ -1,9 +1,14 @@
+from dataclasses import replace
+
 import cv2
+import h5py
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from depthlib.data import images
+from depthlib.data.dataset_file import make_spec
 from depthlib.data.specs import INDOOR_MILLIMETRE, KITTI, NYU_RELATIVE, NYU_TEST, NYU_TRAIN
 
 RAMP = np.linspace(1.0, 9.0, 32 * 48, dtype=np.float32).reshape(32, 48)
@@ -201,7 +206,9 @@ def test_a_photo_that_lacks_a_row_or_a_column_is_no_pair_at_any_size(tmp_path, s
     images.write_rgb(photo, np.zeros((height, width, 3), np.uint8))
     images.write_depth(depth, RAMP, NYU_TRAIN)
     for least in (None, (16, 24), (8, 12), (40, 60)):
-        with pytest.raises(ValueError, match=f"one size. Received: {height}x{width} in .* 32x48"):
+        with pytest.raises(
+            ValueError, match=f"of one size. Received: {height}x{width} in .* 32x48"
+        ):
             images.read_pair(photo, depth, NYU_TRAIN, least)
 
 
@@ -215,7 +222,7 @@ def test_a_photo_that_lies_is_a_pair_with_an_upright_map(tmp_path):
         assert images.read_pair(tmp_path / "a.jpg", depth, NYU_TRAIN, least)[0].shape == shape
     Image.fromarray(stored).save(tmp_path / "a.jpg")
     for least in (None, (16, 24)):
-        with pytest.raises(ValueError, match="one size. Received: 48x32"):
+        with pytest.raises(ValueError, match="of one size. Received: 48x32"):
             images.read_pair(tmp_path / "a.jpg", depth, NYU_TRAIN, least)
 
 
@@ -223,5 +230,247 @@ def test_a_photo_of_half_the_maps_size_is_no_pair_at_any_size(tmp_path):
     images.write_rgb(tmp_path / "a.png", np.zeros((16, 24, 3), np.uint8))
     images.write_depth(tmp_path / "b.png", RAMP, NYU_TRAIN)
     for least in (None, (8, 12)):
-        with pytest.raises(ValueError, match="one size. Received: 16x24 in .* and 32x48 in"):
+        with pytest.raises(ValueError, match="of one size. Received: 16x24 in .* and 32x48 in"):
             images.read_pair(tmp_path / "a.png", tmp_path / "b.png", NYU_TRAIN, least)
+
+
+MILLIMETRES = make_spec("own", metres_per_count=0.001)
+
+
+ENCODED = {
+    "u16.png": (lambda m: np.rint(m * 1000).astype(np.uint16), {"metres_per_count": 0.001}),
+    "tum.png": (lambda m: np.rint(m * 5000).astype(np.uint16), {"metres_per_count": 0.0002}),
+    "u8.png": (
+        lambda m: np.rint(m * 25.5).astype(np.uint8),
+        {"depth_dtype": "uint8", "metres_per_count": 10 / 255},
+    ),
+    "u16.tiff": (lambda m: np.rint(m * 4000).astype(np.uint16), {"metres_per_count": 0.00025}),
+    "i16.tiff": (
+        lambda m: np.rint(m * 1000).astype(np.int16),
+        {"depth_dtype": "int16", "metres_per_count": 0.001},
+    ),
+    "u32.npy": (
+        lambda m: np.rint(m * 1e6).astype(np.uint32),
+        {"depth_dtype": "uint32", "metres_per_count": 1e-6},
+    ),
+    "i64.npy": (
+        lambda m: np.rint(m * 1000).astype(np.int64),
+        {"depth_dtype": "int64", "metres_per_count": 0.001},
+    ),
+    "f32.tiff": (lambda m: m, {"depth_dtype": "float32"}),
+    "f64.tiff": (lambda m: m.astype(np.float64), {"depth_dtype": "float64"}),
+    "big.tif": (lambda m: m.astype(">f4"), {"depth_dtype": "float32"}),
+    "half.tif": (lambda m: m.astype(np.float16), {"depth_dtype": "float16"}),
+    "f32.pfm": (lambda m: m, {"depth_dtype": "float32"}),
+    "f16.npy": (lambda m: m.astype(np.float16), {"depth_dtype": "float32"}),
+    "mm.npy": (lambda m: m * 1000, {"depth_dtype": "float32", "metres_per_count": 0.001}),
+    "sun.png": (
+        lambda m: turn_bits(np.rint(m * 1000).astype(np.uint16)),
+        {"encoding": "sunrgbd", "metres_per_count": 0.001},
+    ),
+    "disparity.pfm": (
+        lambda m: np.float32(300) / m,
+        {"encoding": "disparity", "focal_baseline": 300},
+    ),
+    "disparity.png": (
+        lambda m: np.rint(200 / m * 256 + 1).astype(np.uint16),
+        {
+            "encoding": "disparity",
+            "depth_dtype": "uint16",
+            "focal_baseline": 200,
+            "pixels_per_count": 1 / 256,
+            "count_offset": -1,
+        },
+    ),
+    "inverse.npy": (lambda m: 1 / m, {"encoding": "disparity", "focal_baseline": 1}),
+}
+
+
+def turn_bits(millimetres):
+    """As SUN RGB-D's writer does: its reader is bitor(bitshift(d, -3), bitshift(d, 13))."""
+    return ((millimetres << 3) | (millimetres >> 13)).astype(np.uint16)
+
+
+def write_stored(path, stored):
+    if path.suffix == ".npy":
+        np.save(path, stored)
+    elif path.suffix == ".tif":
+        tifffile.imwrite(path, stored, byteorder=">")
+    else:
+        assert cv2.imwrite(str(path), stored)
+    return path
+
+
+@pytest.mark.parametrize("name", ENCODED)
+def test_each_way_to_store_depth_gives_its_metres(tmp_path, name):
+    encode, fields = ENCODED[name]
+    read = images.read_depth(
+        write_stored(tmp_path / name, encode(RAMP)), make_spec("own", **fields)
+    )
+    assert read.dtype == np.float32 and read.flags.c_contiguous
+    np.testing.assert_allclose(read, RAMP, rtol=0.02 if name == "u8.png" else 0.001)
+
+
+def test_a_turned_number_of_sun_rgbds_is_the_one_that_its_toolbox_reads(tmp_path):
+    stored = np.array([[16000, 16008], [24001, 0]], np.uint16).repeat(16, 0).repeat(24, 1)
+    spec = make_spec("sun", encoding="sunrgbd", metres_per_count=0.001, max_depth=15)
+    read = images.read_depth(write_stored(tmp_path / "a.png", stored), spec)
+    assert np.unique(read).tolist() == pytest.approx([0, 2.0, 2.001, 11.192])  # 24001 >> 3 + 8192
+
+
+@pytest.mark.parametrize("invalid", [0, -1, np.nan, np.inf, -np.inf, 1e10])
+def test_what_a_map_of_floats_did_not_measure_is_zero(tmp_path, invalid):
+    stored = RAMP.copy()
+    stored[:4] = invalid
+    for spec in (
+        make_spec("own", depth_dtype="float32", invalid_counts=[0, 1e10]),
+        make_spec("own", encoding="disparity", focal_baseline=10, invalid_counts=[1e10]),
+    ):
+        read = images.read_depth(write_stored(tmp_path / "a.npy", stored), spec)
+        assert not read[:4].any() and (read[4:] > 0).all()
+
+
+def test_65535_that_is_not_said_to_be_invalid_is_refused_where_there_is_much_of_it(tmp_path):
+    stored = (RAMP * 1000).astype(np.uint16)
+    stored[:8] = 65535
+    path = write_stored(tmp_path / "a.png", stored)
+    message = r"outside 0.1 to 10 \(metre\). Received: 25.0% in .*a.png.*counts are invalid"
+    with pytest.raises(ValueError, match=message):
+        images.read_depth(path, MILLIMETRES)
+    read = images.read_depth(path, replace(MILLIMETRES, invalid_counts=(0, 65535)))
+    assert not read[:8].any() and read[8:].all()
+    write_stored(path, np.full((32, 48), 65535, np.uint16))
+    with pytest.raises(ValueError, match="must vary. Received: 65535 everywhere in .*a.png"):
+        images.read_depth(path, MILLIMETRES)
+
+
+@pytest.mark.parametrize("scale", [5000, 4000])
+def test_another_sensors_scale_is_told_by_what_lies_beyond_the_range(tmp_path, scale):
+    path = write_stored(tmp_path / "a.png", (RAMP * 0.35 * scale).astype(np.uint16))
+    with pytest.raises(ValueError, match="outside 0.1 to 10.*Received: .*a.png, with a median"):
+        images.read_depth(path, INDOOR_MILLIMETRE)
+
+
+def test_the_median_is_judged_before_what_is_far_is_cut_off(tmp_path):
+    stored = np.where(np.arange(48) < 20, RAMP, 40 + RAMP).astype(np.float32)
+    path = write_stored(tmp_path / "a.npy", stored)
+    spec = make_spec("own", depth_dtype="float32", most_outside=1)
+    with pytest.raises(ValueError, match=r"must be 0.1 to 10 \(metre\). Received: 4\d.*a.npy"):
+        images.read_depth(path, spec)
+
+
+@pytest.mark.parametrize(
+    ("stored", "message"),
+    [
+        (np.full((32, 48), np.nan, np.float32), "must vary. Received: nan everywhere"),
+        (np.full((32, 48), 2.5, np.float32), "must vary. Received: 2.5 everywhere"),
+        (np.where(RAMP > 8.99, RAMP, np.nan), "Received: 0.1"),
+        (RAMP * 1000, "median depth"),
+        ((RAMP * 1000).astype(np.uint16), "one channel of float32. Received: 1 of uint16"),
+        (np.stack([RAMP] * 3, 2), "one channel of float32. Received: 3 of float32"),
+    ],
+)
+def test_a_map_of_floats_that_cannot_be_right_is_refused_by_name(tmp_path, stored, message):
+    path = write_stored(tmp_path / "a.npy", stored)
+    with pytest.raises(ValueError, match=f"{message}.*a.npy"):
+        images.read_depth(path, make_spec("own", depth_dtype="float32"))
+
+
+def test_a_tiff_of_several_maps_is_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([RAMP, RAMP]))
+    with pytest.raises(ValueError, match="alone in its file. Received: 2 pages in .*a.tif"):
+        images.read_depth(tmp_path / "a.tif", make_spec("own", depth_dtype="float32"))
+
+
+def test_a_photo_of_floats_is_still_refused(tmp_path):
+    path = write_stored(tmp_path / "a.tiff", RAMP)
+    with pytest.raises(ValueError, match="8 or 16 bits a channel.*a.tiff"):
+        images.read_rgb(path)
+
+
+def test_a_spec_that_no_png_holds_is_not_written(tmp_path):
+    spec = make_spec("own", depth_dtype="float32")
+    with pytest.raises(ValueError, match="8 or 16-bit counts. Received: depth as float32.*a.png"):
+        images.write_depth(tmp_path / "a.png", RAMP, spec)
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (48, 72), (65, 97)])
+def test_a_larger_photo_is_brought_to_its_maps_view_by_area(tmp_path, height, width):
+    coarse = np.random.default_rng(0).integers(60, 200, (4, 6, 3), dtype=np.uint8)
+    images.write_rgb(tmp_path / "a.png", cv2.resize(coarse, (width, height)))
+    images.write_depth(tmp_path / "b.png", RAMP, INDOOR_MILLIMETRE)
+    pair = tmp_path / "a.png", tmp_path / "b.png", INDOOR_MILLIMETRE
+    rgb, depth = images.read_pair(*pair)
+    assert rgb.shape == (32, 48, 3) and depth.shape == (32, 48)
+    assert np.abs(rgb - cv2.resize(coarse, (48, 32)).astype(float)).mean() < 1.5
+    half, _ = images.read_pair(*pair, least=(16, 24))
+    assert half.shape == (16, 24, 3)
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (96, 64), (40, 48), (32, 96), (16, 24)])
+def test_a_photo_of_another_shape_or_smaller_is_refused_with_both_sizes(tmp_path, height, width):
+    images.write_rgb(tmp_path / "a.png", np.zeros((height, width, 3), np.uint8))
+    images.write_depth(tmp_path / "b.png", RAMP, INDOOR_MILLIMETRE)
+    with pytest.raises(ValueError, match=f"{height}x{width} in .*a.png and 32x48 in .*b.png"):
+        images.read_pair(tmp_path / "a.png", tmp_path / "b.png", INDOOR_MILLIMETRE)
+
+
+def write_turned(path, image, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(image).save(
+        path, exif=exif, **({"quality": 95} if path.suffix == ".jpg" else {})
+    )
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 4])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_a_photo_that_exif_turns_beside_a_map_without_is_refused(tmp_path, suffix, orientation):
+    write_turned(tmp_path / f"a{suffix}", np.zeros((32, 48, 3), np.uint8), orientation)
+    images.write_depth(tmp_path / "b.png", RAMP, INDOOR_MILLIMETRE)
+    message = f"EXIF.*orientation {orientation} in .*a{suffix} and 1 in"
+    for least in (None, (16, 24)):
+        with pytest.raises(ValueError, match=message):
+            images.read_pair(tmp_path / f"a{suffix}", tmp_path / "b.png", INDOOR_MILLIMETRE, least)
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_map_that_lies_as_its_photo_is_stored_is_turned_alike(tmp_path, orientation, scale):
+    stored = cv2.resize((RAMP * 20).astype(np.uint8), None, fx=scale, fy=scale)
+    write_turned(tmp_path / "a.jpg", np.stack([stored] * 3, 2), orientation)
+    images.write_depth(tmp_path / "b.png", RAMP, INDOOR_MILLIMETRE)
+    rgb, depth = images.read_pair(tmp_path / "a.jpg", tmp_path / "b.png", INDOOR_MILLIMETRE)
+    assert rgb.shape[:2] == depth.shape == (48, 32)
+    assert np.abs(rgb[..., 0] / 20 - depth).max() < 0.3  # the picture is of the map
+    assert not np.allclose(depth, RAMP.T) or orientation == 5
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_photo_and_map_of_one_exif_orientation_are_turned_alike(tmp_path, orientation):
+    write_turned(tmp_path / "a.jpg", np.stack([(RAMP * 20).astype(np.uint8)] * 3, 2), orientation)
+    write_turned(tmp_path / "b.png", (RAMP * 25.5).astype(np.uint8), orientation)
+    rgb, depth = images.read_pair(tmp_path / "a.jpg", tmp_path / "b.png", NYU_TRAIN)
+    assert rgb.shape[:2] == depth.shape == ((32, 48) if orientation < 5 else (48, 32))
+    assert np.abs(rgb[..., 0] / 20 - depth).max() < 0.3
+
+
+@pytest.mark.parametrize(("photo", "map_"), [(6, 8), (1, 3), (3, 1), (2, 4)])
+def test_square_pairs_and_turns_that_differ_are_refused_with_the_word_exif(tmp_path, photo, map_):
+    square = np.stack([(RAMP[:, :32] * 20).astype(np.uint8)] * 3, 2)
+    write_turned(tmp_path / "a.jpg", square, photo)
+    write_turned(tmp_path / "b.png", square[..., 0], map_)
+    with pytest.raises(ValueError, match=f"EXIF.*{photo} in .*a.jpg and {map_} in .*b.png"):
+        images.read_pair(tmp_path / "a.jpg", tmp_path / "b.png", NYU_TRAIN)
+
+
+def test_a_photo_and_a_map_in_one_h5_are_a_pair(tmp_path):
+    with h5py.File(tmp_path / "1.h5", "w") as file:
+        file["rgb"], file["depth"] = np.full((3, 64, 96), 90, np.uint8), RAMP
+    spec = make_spec("own", depth_dtype="float32")
+    for depth_path in (tmp_path / "1.h5", tmp_path / "1.h5" / "depth"):
+        rgb, depth = images.read_pair(tmp_path / "1.h5" / "rgb", depth_path, spec)
+        assert (rgb == 90).all() and rgb.shape == (32, 48, 3)
+        np.testing.assert_array_equal(depth, RAMP)
+    with pytest.raises(ValueError, match="uint8 RGB.*float32"):
+        images.read_rgb(tmp_path / "1.h5" / "depth")

@@ -1,16 +1,16 @@
 import os
-import re
-import shutil
-import struct
 import time
+from dataclasses import replace
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from depthlib.data.dataset_file import make_spec, write_dataset_file
 from depthlib.data.pairs import (
-    check_pairs,
+    Pairs,
     find_pairs,
     read_csv,
-    split_by_frame,
     split_by_scene,
     write_csv,
 )
@@ -151,51 +151,6 @@ def test_a_csv_is_written_only_beside_its_images(tiny_nyu, tmp_path):
         write_csv(pairs, tmp_path / "elsewhere.csv")
 
 
-def test_bad_files_and_duplicates_are_reported_and_left_out(tiny_nyu):
-    root = tiny_nyu(scenes=2, frames=3)
-    (root / "nyu2_train/room_0001_out/1.png").write_bytes(b"")
-    photo = root / "nyu2_train/room_0001_out/2.jpg"
-    photo.write_bytes(photo.read_bytes()[:200])
-    shutil.copy(root / "nyu2_test/00000_depth.png", root / "nyu2_train/room_0002_out/3.png")
-    pairs = read_csv(root / "nyu2_train.csv", NYU_TRAIN)
-    pairs = pairs.select([*range(6), 4])
-    sound, problems, summary = check_pairs(pairs)
-    kept = sound.table["rgb"].tolist()
-    assert kept == [f"nyu2_train/room_000{name}.jpg" for name in ("1_out/3", "2_out/1", "2_out/2")]
-    found = dict(problems.to_numpy().tolist())
-    assert found["nyu2_train/room_0002_out/2.jpg"] == "duplicate row"
-    assert "0 bytes" in found["nyu2_train/room_0001_out/1.jpg"]
-    assert "cut off" in found["nyu2_train/room_0001_out/2.jpg"]
-    assert "1 of uint16" in found["nyu2_train/room_0002_out/3.jpg"]
-    assert summary.loc["nyu_train", ["pairs", "scenes", "checked"]].tolist() == [3, 2, 3]
-    assert 1 < summary.loc["nyu_train", "median"] < 9
-
-
-def test_a_check_goes_on_past_files_of_any_kind_and_names_each(tiny_nyu):
-    root = tiny_nyu(scenes=2, frames=6)
-    room = root / "nyu2_train/room_0001_out"
-    for name in ("1.jpg", "2.jpg", "3.png", "4.jpg", "5.png", "6.jpg"):
-        (room / name).unlink()
-    (room / "1.jpg").mkdir()
-    os.mkfifo(room / "2.jpg")
-    (room / "3.png").symlink_to(room / "3.png")
-    sides = struct.pack(">II", 60_000, 60_000)  # a PNG's header and nothing else
-    (room / "4.jpg").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + sides + bytes(200))
-    (room / "5.png").symlink_to("/dev/zero")
-    (room / "6.jpg").symlink_to(room / "absent.jpg")
-    pairs = read_csv(root / "nyu2_train.csv", NYU_TRAIN)
-    sound, problems, summary = check_pairs(pairs)
-    assert len(sound) == summary.loc["nyu_train", "checked"] == 6
-    found = dict(problems.to_numpy().tolist())
-    assert list(found) == [f"nyu2_train/room_0001_out/{frame}.jpg" for frame in range(1, 7)]
-    for name, problem in zip(
-        ("1.jpg", "2.jpg", "3.png", "60000x60000 in .*4.jpg", "5.png", "6.jpg"),
-        found.values(),
-        strict=True,
-    ):
-        assert re.search(name, problem)
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -227,63 +182,6 @@ def test_a_csv_that_is_no_regular_file_is_refused_at_once(tmp_path):
             read_csv(tmp_path / name, NYU_TRAIN)
 
 
-def test_no_base_scene_is_on_both_sides_of_a_split(sample, tiny_nyu):
-    for root in (sample, tiny_nyu(scenes=7, frames=3)):
-        pairs = read_csv(root / "nyu2_train.csv", NYU_TRAIN)
-        for seed in range(5):
-            training, validation = split_by_scene(pairs, seed, 0.3)
-            assert not set(training.table["scene"]) & set(validation.table["scene"])
-            assert len(training) + len(validation) == len(pairs)
-
-
-def test_folders_of_one_room_stay_on_one_side(tiny_nyu):
-    root = tiny_nyu(scenes=4)
-    for letter, number in zip("abab", (1, 2, 3, 4), strict=True):
-        room = root / f"nyu2_train/room_{number:04d}_out"
-        room.rename(room.with_name(f"den_{(number + 1) // 2:04d}{letter}_out"))
-    pairs, _ = find_pairs(root, NYU_TRAIN)
-    training, validation = split_by_scene(pairs, 0, 0.5)
-    assert {len(training), len(validation)} == {4}
-    assert training.table["scene"].nunique() == validation.table["scene"].nunique() == 1
-
-
-def test_a_split_depends_on_its_seed_alone_and_draws_the_counts_asked_for(tiny_nyu):
-    pairs, _ = find_pairs(tiny_nyu(scenes=10, frames=3), NYU_TRAIN)
-    first, again, other = (split_by_scene(pairs, seed, 0.4) for seed in (1, 1, 2))
-    assert first[0].digest() == again[0].digest() != other[0].digest()
-    assert [len(side) for side in split_by_scene(pairs, 1, 0.4, counts=(10, 5))] == [10, 5]
-    with pytest.raises(ValueError, match=r"at most \(18, 12\)"):
-        split_by_scene(pairs, 1, 0.4, counts=(19, 5))
-
-
-def test_fewer_scenes_are_a_part_of_more_and_leave_validation_as_it_is(tiny_nyu):
-    pairs, _ = find_pairs(tiny_nyu(scenes=10, frames=3), NYU_TRAIN)
-    few, more, every = (split_by_scene(pairs, 1, 0.4, scenes=n) for n in (2, 4, None))
-    drawn = [set(training.table["scene"]) for training, _ in (few, more, every)]
-    assert [len(scenes) for scenes in drawn] == [2, 4, 6] and drawn[0] < drawn[1] < drawn[2]
-    assert len(few[0]) == 6  # every frame of both scenes
-    assert few[1].digest() == more[1].digest() == every[1].digest()
-    with pytest.raises(ValueError, match="`scenes` must be 1 to 6. Received: scenes=7"):
-        split_by_scene(pairs, 1, 0.4, scenes=7)
-
-
-def test_a_split_may_keep_everything_for_training(tiny_nyu):
-    pairs = read_csv(tiny_nyu(scenes=3, frames=2) / "nyu2_train.csv", NYU_TRAIN)
-    training, validation = split_by_scene(pairs, 0, 0)
-    assert training.digest() == pairs.digest() and len(validation) == 0
-
-
-def test_a_split_of_one_scene_is_refused_unless_all_of_it_trains(tiny_nyu):
-    pairs, _ = find_pairs(tiny_nyu(scenes=1), NYU_TRAIN)
-    with pytest.raises(ValueError, match="two scenes"):
-        split_by_scene(pairs, 0)
-    both, _ = find_pairs(tiny_nyu(scenes=2), NYU_TRAIN)
-    with pytest.raises(ValueError, match="leaves one to train.*2 scenes, validation=0.51"):
-        split_by_scene(both, 0, validation=0.51)
-    training, _ = split_by_scene(pairs, 0, validation=0)
-    assert training.digest() == pairs.digest()
-
-
 def test_all_of_nyu_is_listed_written_read_and_split_without_reading_an_image(tmp_path):
     for folder in range(284):
         room = tmp_path / f"nyu2_train/room_{folder // 2:04d}{'ab'[folder % 2]}_out"
@@ -301,13 +199,121 @@ def test_all_of_nyu_is_listed_written_read_and_split_without_reading_an_image(tm
     assert (len(pairs), len(training), len(validation)) == (50_688, 20_000, 5_000)
 
 
-def test_a_split_by_frame_leaves_rooms_on_both_sides_and_says_which_they_are(tiny_nyu):
-    pairs, _ = find_pairs(tiny_nyu(scenes=4, frames=10), NYU_TRAIN)
-    training, validation = split_by_frame(pairs, 0, 0.25)
-    assert (len(training), len(validation)) == (30, 10)
-    assert set(training.table["scene"]) & set(validation.table["scene"])
-    assert not set(training.table["rgb"]) & set(validation.table["rgb"])
-    room_of = pairs.table.set_index("rgb")["scene"]
-    assert (validation.table["scene"].to_numpy() == room_of[validation.table["rgb"]]).all()
-    sides = split_by_frame(pairs, 0, 0.25, counts=(6, 3))
-    assert [len(side) for side in sides] == [6, 3]
+OWN = make_spec("own", metres_per_count=0.001)
+
+
+def test_a_spec_is_a_name_a_file_the_file_beside_the_csv_or_what_paths_say(tiny_nyu, tmp_path):
+    root = tiny_nyu()
+    assert read_csv(root / "nyu2_train.csv").spec is NYU_TRAIN
+    assert read_csv(root / "nyu2_test.csv", "nyu_test").spec is NYU_TEST
+    write_dataset_file(replace(OWN, max_depth=7.5), tmp_path / "room.json")
+    for spec in (tmp_path / "room.json", str(tmp_path / "room.json")):
+        assert read_csv(root / "nyu2_test.csv", spec).spec.max_depth == 7.5
+    write_dataset_file(OWN, root / "dataset.json")
+    assert read_csv(root / "nyu2_test.csv").spec == OWN
+    write_dataset_file(replace(OWN, name="mine"), root / "nyu2_test.json")
+    assert read_csv(root / "nyu2_test.csv").spec.name == "mine"
+
+
+def test_depth_of_which_nothing_says_how_it_is_stored_is_refused_with_a_file_to_write(tmp_path):
+    (tmp_path / "odd.csv").write_text("a.jpg,b.png\n")
+    (tmp_path / "a.jpg").touch()
+    with pytest.raises(ValueError, match="must be said") as caught:
+        read_csv(tmp_path / "odd.csv")
+    example = str(caught.value).partition("such as\n")[2].partition("(0.001")[0]
+    assert len(example.strip().splitlines()) == 5
+    (tmp_path / "dataset.json").write_text(example)
+    assert read_csv(tmp_path / "odd.csv").spec.metres_per_count == 0.001
+    with pytest.raises(ValueError, match="`spec` must be one of nyu_train"):
+        read_csv(tmp_path / "odd.csv", "nyu")
+    with pytest.raises(FileNotFoundError, match="no file .*gone.json"):
+        read_csv(tmp_path / "odd.csv", tmp_path / "gone.json")
+
+
+@pytest.mark.parametrize("name", ["pairs.csv", "index.csv"])
+def test_a_csv_with_a_heading_beside_two_folders_is_read_whatever_its_name(
+    tmp_path, write_pairs, name
+):
+    write_pairs(tmp_path, [("rgb/1.jpg", "depth/1.png")])
+    (tmp_path / name).write_text("rgb,depth\nrgb/1.jpg, depth/1.png\n")
+    pairs = read_csv(tmp_path / name, OWN)
+    assert pairs.table[["rgb", "depth"]].to_numpy().tolist() == [["rgb/1.jpg", "depth/1.png"]]
+    assert pairs.scenes == "unknown" and pairs.load()[1][0].shape == (48, 64)
+    if name == "index.csv":
+        (tmp_path / "b.csv").write_text("rgb/1.jpg,depth/1.png\n")
+        assert len(read_csv(tmp_path / "b.csv", OWN)) == 1
+
+
+def test_a_list_of_bts_has_rooms_by_its_folders_and_stays_in_its_folder(tmp_path):
+    names = [f"{room}/{kind}_0{n}" for room in ("den_1a", "den_1b", "attic_2") for n in (1, 2)
+             for kind in ("rgb",)]  # fmt: skip
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.jpg").touch()
+    lines = [f"/{n}.jpg /{n.replace('rgb', 'sync_depth')}.png 518.8579\n" for n in names]
+    (tmp_path / "list.txt").write_text("".join(lines))
+    pairs = read_csv(tmp_path / "list.txt", NYU_TRAIN)
+    assert (pairs.scenes, sorted(set(pairs.table["scene"]))) == ("known", ["attic_2", "den_1"])
+    assert pairs.rgb_path(0) == tmp_path / "den_1a/rgb_01.jpg"
+    own = replace(OWN, focal_column="focal", scenes="folder")
+    assert read_csv(tmp_path / "list.txt", own).table["focal"].tolist() == [518.8579] * 6
+    with pytest.raises(ValueError, match="must have a column 'fx'.*Received: rgb, depth, focal"):
+        read_csv(tmp_path / "list.txt", replace(OWN, focal_column="fx"))
+
+
+def test_a_csv_elsewhere_finds_its_photos_where_the_user_says(tmp_path, write_pairs, monkeypatch):
+    data, csv = tmp_path / "input/set", tmp_path / "working/pairs.csv"
+    write_pairs(data, [("rgb/1.jpg", "depth/1.png")])
+    pairs, _ = find_pairs(data, replace(OWN, photo="rgb/{frame}.*", depth="depth/{frame}.png"))
+    write_csv(pairs, csv, elsewhere=True)
+    with pytest.raises(FileNotFoundError, match="name their folder by `root`.*DEPTHLIB_DATA"):
+        read_csv(csv, OWN)
+    assert read_csv(csv, OWN, root=data).rgb_path(0) == data / "rgb/1.jpg"
+    csv.write_text(f"{data}/rgb/1.jpg,{data}/depth/1.png\n")
+    with pytest.raises(ValueError, match="must stay in its folder"):
+        read_csv(csv, OWN)
+    for root in (data, "/"):
+        pairs = read_csv(csv, OWN, root=root)
+        assert (pairs.root, pairs.rgb_path(0)) == (Path(root), data / "rgb/1.jpg")
+    monkeypatch.setenv("DEPTHLIB_DATA", str(data))
+    assert read_csv(csv, OWN).table["rgb"][0] == "rgb/1.jpg"
+    csv.write_text("../set/rgb/1.jpg,../set/depth/1.png\n")
+    with pytest.raises(ValueError, match="must stay in its folder"):
+        read_csv(csv, OWN, root=data)
+
+
+def test_pairs_of_an_own_layout_are_written_with_their_scenes_and_read_back(tmp_path):
+    names = ["12:30:05", "²", "#1", "a,b"]
+    for name in names:
+        for place in ("a", "b"):
+            (tmp_path / place).mkdir(exist_ok=True)
+            (tmp_path / place / f"{name}.jpg").touch()
+            (tmp_path / place / f"{name}.npy").touch()
+    spec = replace(OWN, photo="{scene}/{frame}.jpg", depth="{scene}/{frame}.npy",
+                   scenes="column:scene")  # fmt: skip
+    table = pd.DataFrame({
+        "rgb": [f"{p}/{n}.jpg" for p in "ab" for n in names],
+        "depth": [f"{p}/{n}.npy" for p in "ab" for n in names],
+        "scene": [f"room {p}" for p in "ab" for n in names],
+    })  # fmt: skip
+    pairs = Pairs(tmp_path, table, spec)
+    write_csv(pairs, tmp_path / "pairs.csv")
+    again = read_csv(tmp_path / "pairs.csv", spec)
+    assert again.table.equals(table) and again.scenes == "known"
+    unlistable = replace(pairs, table=table.assign(rgb="a\rb.jpg"))
+    with pytest.raises(ValueError, match=r"name its files. Received: 'a\\rb.jpg'.*rename"):
+        write_csv(unlistable, tmp_path / "pairs.csv")
+
+
+def test_hidden_files_are_no_pairs_and_names_that_no_csv_holds_are_left_out(tiny_nyu):
+    root = tiny_nyu(scenes=1, frames=3)
+    room = root / "nyu2_train/room_0001_out"
+    for suffix in ("jpg", "png"):
+        (room / f"._1.{suffix}").touch()
+        (room / f"3.{suffix}").rename(room / f"3\\x.{suffix}")
+        hidden = root / "nyu2_train/.ipynb_checkpoints"
+        hidden.mkdir(exist_ok=True)
+        (hidden / f"1.{suffix}").touch()
+    pairs, left = find_pairs(root, NYU_TRAIN)
+    assert [Path(name).name for name in pairs.table["rgb"]] == ["1.jpg", "2.jpg"]
+    assert len(left) == 2 and left["problem"].str.contains("backslash").all()

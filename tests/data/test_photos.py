@@ -75,17 +75,22 @@ def test_photos_by_hand_are_found_and_checked(listed, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("url", ["", "no URL", "ftp://127.0.0.1:9/1.jpg"])
-def test_without_network_a_rendered_room_and_road_stand_in_and_it_is_said(listed, tmp_path, url):
+def test_without_network_a_rendered_room_and_road_stand_in_and_it_is_said(
+    listed, tmp_path, url, project, monkeypatch
+):
     if url:
         sources = listed.with_name("sources.csv")
         served = (tmp_path / "served" / "1.jpg").as_uri()
         sources.write_text(sources.read_text().replace(served, url))
     (tmp_path / "served" / "1.jpg").unlink()
+    monkeypatch.chdir(tmp_path)
     (room, road), note = find_photos(listed, tmp_path / "cache")
     assert room.is_relative_to(DATASETS / "sample") and "nyu2_test" in room.parts
     assert road.is_relative_to(DATASETS / "sample_roads") and road.name == "overcast.jpg"
     assert "cannot be downloaded" in note and "a room and a road" in note
     assert "DEPTHLIB_PHOTOS" in note
+    monkeypatch.chdir(project)
+    assert str(find_photos(listed, tmp_path / "cache")[0][0]).startswith("datasets/sample/")
     assert all(read_rgb(photo).shape == (240, 320, 3) for photo in (room, road))
 
 

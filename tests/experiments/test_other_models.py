@@ -62,6 +62,7 @@ def test_networks_are_timed_in_turn_each_warm(tmp_path):
     assert (0 < low).all() and (low <= middle).all() and (middle <= high).all()
 
 
+@pytest.mark.slow  # a network on 301 real photos
 def test_fastdepth_is_as_good_as_measured_before_on_nyu(shared):
     """../shared/protocol.md: photo and truth at 250 rows, cropped to 228x304, all by area."""
     test, _ = find_pairs(shared / "data/nyu", NYU_TEST)

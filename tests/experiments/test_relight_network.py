@@ -110,12 +110,14 @@ def test_photo_and_target_are_changed_alike_and_by_the_seed_alone():
     assert (batches[0][0] != first).any()
 
 
+@pytest.mark.slow  # 72 steps of training
 def test_a_few_steps_learn_to_lift_shadows_of_roads_never_seen(trained):
     log, _ = trained
     assert log["loss"].iloc[-1] < 0.7 * log["loss"].iloc[0]
     assert log["val_loss"].iloc[-1] < 0.8 * log["unchanged"].iloc[-1]
 
 
+@pytest.mark.slow  # the same training
 def test_a_trained_network_lightens_the_shadow_more_than_the_rest(trained, roads):
     _, relighter = trained
     photos, _, _ = read_relight_pairs(roads, 64, 96)

@@ -1,10 +1,12 @@
 """Every study, run from top to bottom; a file of its own, to run beside the other notebooks."""
 
 import pandas as pd
+import pytest
 
 from tests.test_notebook_runs import run_all
 
 
+@pytest.mark.slow  # eight studies, each of which trains networks
 def test_every_study_runs_and_leaves_its_table_and_figure(tiny_nyu, project, tmp_path, monkeypatch):
     monkeypatch.chdir(project)
     root, out = tiny_nyu(scenes=4, frames=2, height=64, width=96), tmp_path / "out"

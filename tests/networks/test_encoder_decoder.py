@@ -28,6 +28,7 @@ def test_a_size_that_the_strides_do_not_divide_is_refused():
         build_resnet34(130, 128, **HEAD)
 
 
+@pytest.mark.slow  # TensorFlow traces 150 layers, forwards and backwards
 def test_it_trains_a_step_and_comes_back_from_its_file(resnet34, tmp_path):
     fill_weights(resnet34)
     assert_trains_and_reloads(resnet34, tmp_path)

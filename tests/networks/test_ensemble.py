@@ -41,7 +41,7 @@ def test_networks_that_cannot_be_one_are_refused(tmp_path):
     ):
         with pytest.raises(ValueError, match="two networks or more.*same head. Received: gives0"):
             build_ensemble(networks)
-    with pytest.raises(SystemExit, match="There is no model"):
+    with pytest.raises(SystemExit, match="There is no network"):
         main(["absent.keras", "absent.keras", "--export", f"{tmp_path}/best.keras"])
 
 

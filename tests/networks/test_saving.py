@@ -103,6 +103,41 @@ def test_a_file_that_is_no_model_or_half_a_model_is_refused_by_name(model, tmp_p
             load_model(path)
 
 
+def test_a_file_that_asks_for_more_than_a_network_has_is_refused_unopened(model, tmp_path):
+    path = tmp_path / "large.keras"
+    model.save(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+
+    def write(**changed):
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for part, data in {**parts, **changed}.items():
+                archive.writestr(part, data)
+
+    for asked, few in (
+        (b'"filters": 100000000', b'"filters": 64'),
+        (b"[null, 99999999, 48", b"[null, 32, 48"),
+    ):
+        assert few in parts["config.json"]
+        write(**{"config.json": parts["config.json"].replace(few, asked, 1)})
+        with pytest.raises(ValueError, match="large.keras: A size in its config is [19]"):
+            load_model(path)
+    write(**{"config.json": b'{"a":' * 100_000 + b"1" + b"}" * 100_000})
+    with pytest.raises(ValueError, match="file that depthlib saved. Received: .*large.keras"):
+        load_model(path)
+
+
+def test_a_file_that_unpacks_to_more_than_the_memory_holds_is_refused(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("depthlib.networks.saving.MAX_UNPACKED", 1_000_000)
+    path = tmp_path / "bomb.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr(WEIGHTS, bytes(2_000_000))
+    assert path.stat().st_size < 5000
+    with pytest.raises(ValueError, match="bomb.keras: It unpacks to 2,000,002 bytes"):
+        load_model(path)
+
+
 def test_a_model_that_carries_code_is_not_run(tmp_path):
     photos = keras.Input((32, 48, 3), dtype="uint8")
     coded = keras.Model(photos, keras.layers.Lambda(lambda x: x * 2)(photos))
@@ -123,8 +158,8 @@ def test_a_new_process_needs_nothing_but_this_module_for_every_file_that_ships(p
     files = sorted(str(path) for path in (project / "models").glob("*.keras"))
     assert len(files) == 5
     code = (
-        "import sys; from depthlib.networks.saving import load_model; import keras\n"
-        "for path in sys.argv[1:]: load_model(path), keras.models.load_model(path)"
+        "import sys, depthlib.networks.saving, keras\n"
+        "for path in sys.argv[1:]: keras.models.load_model(path)"
     )
     command = [sys.executable, "-c", code, *files]
     answer = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)

@@ -9,6 +9,7 @@ from depthlib.data.specs import NYU_TEST
 from depthlib.evaluation import evaluate
 from depthlib.metrics import NYU_DENSEDEPTH
 from depthlib.networks.saving import load_model
+from depthlib.networks.shipped import SHIPPED
 from depthlib.prediction.predictor import Predictor
 
 
@@ -22,6 +23,7 @@ def test_a_network_that_ships_has_its_card_and_tells_metres_from_its_path_alone(
     for word in ("data", "command", "seed", "hardware", "Bad at", "Licence"):
         assert word in card, word
     model = load_model(path)
+    assert model.name == (SHIPPED[name].network or "ensemble")
     assert {weight.dtype for weight in model.weights} == {"float32"}
     predict = Predictor(model)
     assert (predict.unit, predict.dataset) == ("metre", "nyu_train")
@@ -31,6 +33,7 @@ def test_a_network_that_ships_has_its_card_and_tells_metres_from_its_path_alone(
         assert 0.5 < np.median(depth) < 8, "rooms are metres deep, not millimetres"
 
 
+@pytest.mark.slow  # four networks on all photos of the sample's test set
 @pytest.mark.parametrize("name", ["resnet34", "unet", "light", "best"])
 def test_a_network_has_the_metrics_of_its_original_to_the_third_decimal(name, project, sample):
     card = " ".join((project / f"models/{name}.md").read_text().split())

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from depthlib.networks import shipped
 from depthlib.prediction import zoo
 from depthlib.prediction.onnx import OnnxPredictor
 from depthlib.prediction.zoo import SHIPPED, find_network, open_network
@@ -29,8 +30,8 @@ def test_a_packaged_network_opens_and_knows_its_lens(name):
 
 @pytest.mark.parametrize("runtime", ["onnx", "keras"])
 def test_a_file_that_is_not_there_is_named(tmp_path, monkeypatch, runtime):
-    monkeypatch.setattr(zoo, "PACKAGED", tmp_path / "packaged")
-    monkeypatch.setattr(zoo, "CLONED", tmp_path / "cloned")
+    monkeypatch.setattr(shipped, "PACKAGED", tmp_path / "packaged")
+    monkeypatch.setattr(shipped, "CLONED", tmp_path / "cloned")
     with pytest.raises(
         FileNotFoundError, match=rf"no {tmp_path}.*light.{runtime}\. light and road"
     ):

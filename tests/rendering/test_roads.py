@@ -97,6 +97,7 @@ def test_no_shadow_is_cast_on_what_faces_away_from_the_sun(shot):
     assert not np.any(seen.sunlight(Sun(direction(0, -30), np.ones(3))))  # the sun has set
 
 
+@pytest.mark.slow  # a scene in each light and weather
 def test_all_conditions_of_a_scene_come_with_one_depth_map(renderer):
     from rendering.roads.write import render_road
 

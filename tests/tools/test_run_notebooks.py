@@ -31,6 +31,17 @@ def test_a_notebook_runs_with_its_parameters_and_shows_what_it_prints(notebook, 
     assert (tmp_path / "runs" / "small.ipynb").exists()
 
 
+def test_a_progress_bar_is_a_line_with_its_name(notebook, capsys):
+    bar = "tqdm(range(2), 'road & rooms', mininterval=0)"
+    notebook(f"from tqdm.auto import tqdm\nfor step in {bar}: pass\nprint('over')")
+    main(["small.ipynb", "--output", "runs"])
+    shown = capsys.readouterr()
+    *steps, last = shown.err.rstrip("\n").split("\r")
+    assert any(step.startswith("road & rooms:  50% 1/2 [") for step in steps)
+    assert last.startswith("road & rooms: 100% 2/2 [") and shown.err.endswith("]\n")
+    assert "HBox" not in shown.out and "over" in shown.out
+
+
 def test_a_notebook_that_fails_stops_the_rest_with_its_own_words(notebook, capsys):
     notebook("raise ValueError('the height is odd')")
     with pytest.raises(SystemExit) as stop:
@@ -81,3 +92,17 @@ def test_a_kernel_that_dies_leaves_its_last_words(notebook, tmp_path):
     with pytest.raises(SystemExit, match="small.ipynb died.*\n.*runs/small.log"):
         main(["small.ipynb", "--output", "runs"])
     assert "no memory left" in (tmp_path / "runs" / "small.log").read_text()
+
+
+def test_notebooks_that_share_a_kernel_share_its_imports_but_no_names_and_no_folder(
+    notebook, tmp_path
+):
+    notebook("import os, sys\nheld = sys.held = os.getpid()\nos.chdir('/')")
+    first = (tmp_path / "small.ipynb").rename(tmp_path / "first.ipynb")
+    kept = f"assert sys.held and Path.cwd().name == {tmp_path.name!r}"
+    gone = "assert not {'held', 'os'} & set(globals())"
+    notebook(f"import sys\nfrom pathlib import Path\n{kept}\n{gone}")
+    runs = [(first, {}), (tmp_path / "small.ipynb", {})]
+    run_notebooks(runs, tmp_path / "out", one_kernel=True)
+    with pytest.raises(RuntimeError, match="no attribute 'held'"):
+        run_notebooks(runs, tmp_path / "out")

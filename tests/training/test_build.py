@@ -3,6 +3,7 @@ import pytest
 
 from depthlib.data.specs import KITTI, NYU_TRAIN
 from depthlib.networks import layers
+from depthlib.networks.saving import load_model
 from depthlib.training import recipes
 from depthlib.training.build import ENCODER_DECODERS, UNETS, build_network
 from depthlib.training.recipes import NETWORKS, UNET
@@ -35,6 +36,32 @@ def test_a_network_begins_with_all_weights_of_a_saved_one(tmp_path):
         np.testing.assert_array_equal(ours, theirs)
     with pytest.raises(ValueError, match="`weights` must be a file of the same network. Received"):
         build_network(TINY.change(weights=str(path), network="unet"), NYU_TRAIN)
+
+
+def test_a_network_that_ships_is_gone_on_from_by_its_name_and_what_differs_is_said(capsys):
+    recipe = UNET.change(weights="unet", precision="float32")
+    network = build_network(recipe, NYU_TRAIN, verbose=True)
+    assert capsys.readouterr().out == ""  # of the same size, lens and range: nothing to say
+    shipped = load_model("unet")
+    for ours, theirs in zip(network.weights, shipped.weights, strict=True):
+        assert ours.numpy().tobytes() == theirs.numpy().tobytes()
+    network = build_network(recipe.change(height=96, width=320), KITTI, verbose=True)
+    assert capsys.readouterr().out == (
+        "Weights of unet: size 192x256 there, 96x320 here; focal length 0.81 of the width there, "
+        "0.58 of the width here; depth 0.1 to 10 (metre, log) there, 1 to 80 (metre, log) here.\n"
+    )
+    for ours, theirs in zip(network.weights, shipped.weights, strict=True):
+        same = ours.numpy().tobytes() == theirs.numpy().tobytes()
+        assert same == (not ours.path.startswith("final_conv")), ours.path
+
+
+def test_an_encoder_that_has_learned_nothing_is_not_frozen(tmp_path):
+    with pytest.raises(ValueError, match="must have learned.*encoder_rate=0.0, weights=None"):
+        build_network(TINY.change(encoder_rate=0.0), NYU_TRAIN)
+    path = tmp_path / "start.keras"
+    build_network(TINY, NYU_TRAIN).save(path)
+    network = build_network(TINY.change(encoder_rate=0.0, weights=str(path)), NYU_TRAIN)
+    assert {w.path.split("/")[0][:2] for w in network.trainable_weights} == {"up", "fi"}
 
 
 def test_the_originals_faults_stand_before_the_network_and_make_its_depth_relative():

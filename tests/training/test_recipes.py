@@ -10,6 +10,7 @@ from depthlib.training.recipes import (
     RECIPES,
     Recipe,
     get_recipe,
+    is_network,
     read_changes,
 )
 
@@ -23,6 +24,13 @@ def test_the_originals_two_runs_are_as_published():
         assert (recipe.batch_size, recipe.epochs, recipe.counts) == (batch, 10, (20_000, 5_000))
         assert (recipe.learning_rate, recipe.schedule) == (1e-4, schedule)
         assert (recipe.optimizer, recipe.loss_weights) == ("adam_amsgrad", weights)
+
+
+def test_a_recipe_takes_the_weights_of_a_network_that_ships_by_its_name():
+    for name in ("light", "resnet34", "unet", "road"):
+        assert get_recipe(name, weights=name).weights == name
+    assert is_network("light") and is_network("runs/a/best.keras")
+    assert not is_network("imagenet") and not is_network("light.h5")
 
 
 def test_a_recipe_is_changed_into_a_new_one_and_none_leaves_a_field():
@@ -56,6 +64,12 @@ def test_every_recipe_survives_json():
         ({"loss": "depth", "loss_weights": (0, 0, 0)}, "`loss_weights` must leave a term"),
         ({"network": "unet", "weights": "imagenet"}, "U-Net must be a .keras file.*weights=None"),
         ({"network": "unet_seed", "weights": "a.h5"}, "U-Net must be a .keras file.*'a.h5'"),
+        (
+            {"weights": "light"},
+            "'light', which is mobilenet_v2, for network='resnet34'. Use resnet34",
+        ),
+        ({"weights": "best"}, "'best', which is two networks as one, for .* Use resnet34 or None"),
+        ({"network": "unet_seed", "weights": "unet"}, "'unet', which is unet, for .*. Use None"),
         (
             {"effects": ("snow",)},
             r"`effects` must be a tuple of names of shadow, .*Received: effects=\('snow'",

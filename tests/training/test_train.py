@@ -16,6 +16,7 @@ from depthlib.networks.layers import DepthHead
 from depthlib.networks.losses import ConsistentLoss, NormalisedDepthLoss, ScaleInvariantLoss
 from depthlib.networks.saving import load_model
 from depthlib.prediction.predictor import Predictor
+from depthlib.training import train as training
 from depthlib.training.__main__ import UNFINISHED, main
 from depthlib.training.build import build_network
 from depthlib.training.recipes import UNET
@@ -65,7 +66,7 @@ def build_tiny(recipe, spec):
     photos = keras.Input((recipe.height, recipe.width, 3), dtype="uint8")
     x = keras.layers.Rescaling(1 / 255)(photos)
     x = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3, padding="same", name="conv")(x))
-    logits = keras.layers.Conv2D(1, 3, padding="same")(x)
+    logits = keras.layers.Conv2D(1, 3, padding="same", name="final_conv")(x)
     depth = DepthHead(spec.min_depth, spec.max_depth, dataset=spec.name)(logits)
     return keras.Model(photos, depth, name="tiny")
 
@@ -103,6 +104,39 @@ def test_a_run_leaves_its_recipe_its_log_and_a_network_that_predicts(pairs, tmp_
     assert more["val_loss"].iloc[0] == pytest.approx(log["val_loss"].min(), rel=0.05)
 
 
+def test_a_stopped_run_of_a_frozen_encoder_goes_on_exactly_and_no_byte_of_it_changes(
+    pairs, tmp_path
+):
+    start, stopped, whole = tmp_path / "start.keras", tmp_path / "stopped", tmp_path / "whole"
+    keras.utils.set_random_seed(1)
+    build_tiny(RECIPE, NYU_TRAIN).save(start)
+    recipe = RECIPE.change(weights=str(start), encoder_rate=0.0, average=0.9, epochs=2)
+    train(recipe, pairs, stopped, minutes=0, verbose=0)
+    resumed = train(recipe, pairs, stopped, verbose=0)
+    log = train(recipe, pairs, whole, verbose=0)
+    columns = ["epoch", "loss", "val_loss", "val_delta1", "learning_rate"]
+    pd.testing.assert_frame_equal(resumed[columns], log[columns], rtol=1e-3)
+    first = keras.models.load_model(start).get_weights()
+    for path in (stopped / "best.keras", stopped / "last.keras", whole / "best.keras"):
+        network = keras.models.load_model(path)
+        for weight, before in zip(network.weights, first, strict=True):
+            same = weight.numpy().tobytes() == before.tobytes()
+            assert same == (not weight.path.startswith("final_conv")), f"{weight.path} in {path}"
+
+
+def test_logs_for_tensorboard_are_written_where_its_package_is(pairs, tmp_path, monkeypatch):
+    pytest.importorskip("tensorboard")
+    recipe = RECIPE.change(epochs=1)
+    train(recipe, pairs, tmp_path / "run", tensorboard=True, verbose=0)
+    for side in ("train", "validation"):
+        assert list((tmp_path / "run" / "tensorboard" / side).glob("events.out.tfevents.*"))
+    monkeypatch.setattr(training, "find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install -e .\[train,tensorboard\]"):
+        train(recipe, pairs, tmp_path / "other", tensorboard=True, verbose=0)
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.slow  # a process of its own, and two more runs
 def test_a_run_that_was_killed_goes_on_to_the_same_losses(pairs, project, tmp_path):
     command = [sys.executable, "-c", KILLED, str(pairs.root), str(tmp_path / "killed")]
     killed = subprocess.run(command, cwd=project, capture_output=True, text=True)
@@ -136,9 +170,9 @@ def test_a_run_that_cannot_begin_leaves_no_folder_that_the_right_command_would_f
     missing = str(tmp_path / "missing.keras")
     relative = Pairs(pairs.root, pairs.table, NYU_RELATIVE)
     for changes, data, error, message in (
-        ({"teacher": missing}, pairs, FileNotFoundError, "no model .*missing.keras"),
+        ({"teacher": missing}, pairs, FileNotFoundError, "no network .*missing.keras"),
         ({"teacher": str(damaged)}, pairs, ValueError, "Received: .*damaged.keras"),
-        ({"weights": missing}, pairs, FileNotFoundError, "no model .*missing.keras"),
+        ({"weights": missing}, pairs, FileNotFoundError, "no network .*missing.keras"),
         ({"weights": str(damaged)}, pairs, ValueError, "`weights` must .*damaged.keras"),
         ({"weights": str(other)}, pairs, ValueError, "`weights` must .*other.keras"),
         ({"counts": (100, 2)}, pairs, ValueError, "`counts` must be at most"),
@@ -179,6 +213,7 @@ def test_a_second_start_in_a_run_folder_is_turned_away_until_the_first_is_gone(
     assert len(train(recipe, pairs, run, verbose=0)) == 1
 
 
+@pytest.mark.slow  # five runs
 def test_how_far_a_run_is_its_network_alone_says_and_a_log_that_disagrees_is_refused(
     pairs, tmp_path, monkeypatch
 ):

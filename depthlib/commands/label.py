@@ -1,0 +1,278 @@
+"""A dataset from photos that nobody measured, labelled by networks: what `depthlib label` does."""
+
+import math
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from depthlib.commands.predict import (
+    AHEAD,
+    PredictReport,
+    check_file,
+    describe_error,
+    find_media,
+    make_folder,
+)
+from depthlib.commands.summary import Summary
+from depthlib.data.dataset_file import NAME, make_spec, write_dataset_file
+from depthlib.data.images import read_rgb, resize_rgb, write_depth, write_grey, write_rgb
+from depthlib.data.lenses import FocalRequest, find_lens
+from depthlib.data.specs import DatasetSpec
+from depthlib.files import natural_key, write_table
+from depthlib.prediction.geometry import View
+from depthlib.prediction.interface import DepthPredictor
+from depthlib.prediction.pipeline import work_ahead
+from depthlib.prediction.teachers import COMBINATIONS, Label, find_unit, label_photo
+
+CSV = "labels.csv"
+QUALITY = 95  # of the photos' JPEG: a network is to learn from them
+LONGEST = 65.535  # metres that 16 bits of millimetres hold
+
+
+@dataclass(frozen=True)
+class LabelSettings:
+    """How photos are labelled, and how they are kept.
+
+    lens: the photos' focal length, as `lenses.find_lens` takes it. combine: as in `label_photo`.
+    least_confidence: depth that is less sure is left out. long_side: pixels of a photo's longer
+    side, at most; larger ones are shrunk. every: of a video, each frame of this many.
+    Errors: ValueError for a value that is none.
+    """
+
+    lens: FocalRequest = FocalRequest("exif")
+    combine: str = "mean"
+    least_confidence: float = 0.0
+    long_side: int = 640
+    every: int = 10
+
+    def __post_init__(self) -> None:
+        rules = {
+            "combine": (f"one of {', '.join(COMBINATIONS)}", self.combine in COMBINATIONS),
+            "least_confidence": ("from 0 to below 1", 0 <= self.least_confidence < 1),
+            "long_side": ("at least 64 pixels", self.long_side >= 64),
+            "every": ("at least 1", self.every >= 1),
+        }
+        for name, (rule, kept) in rules.items():
+            if not kept:
+                raise ValueError(f"`{name}` must be {rule}. Received: {getattr(self, name)!r}.")
+
+    def __str__(self) -> str:
+        return (
+            f"--combine {self.combine} --least-confidence {self.least_confidence:g} "
+            f"--focal {self.lens} --long-side {self.long_side}"
+        )
+
+
+def label_files(
+    teachers: Mapping[str, DepthPredictor],
+    words: Sequence[Path | str],
+    out: Path | str,
+    settings: LabelSettings | None = None,
+    progress: bool = True,
+) -> PredictReport:
+    """Labels what `words` mean (`data.inputs`) and writes a dataset to the folder `out`.
+
+    teachers: networks by what they are called. Of each photo, and of some frames of each video:
+    photos/NAME.jpg, cut about its middle to the shape that the first teacher knows (for a road's
+    teacher: as it is) and shrunk; depth/NAME.png, 16 bits; confidence/NAME.png, 8 bits, of which
+    255 is certain. labels.csv lists them with the photo's focal length in pixels, given or assumed,
+    and its scene: a video's frames are one, the scene of photos is unknown. dataset.json says how
+    depth is stored, depth.csv of which file each photo is and by which teachers. A run that was
+    stopped goes on; one with other teachers or settings is refused. One photo at a time is in
+    memory.
+    Errors: those of `find_media` and `find_unit`; OSError for a folder that cannot be written to.
+    """
+    settings, members = settings or LabelSettings(), list(teachers.values())
+    spec = _describe_labels(members, Path(out).absolute().name)
+    photos, videos = find_media(words)
+    make_folder(Path(out))
+    folder = _Folder(Path(out), spec, settings, f"{' + '.join(teachers)} {settings}")
+    report = PredictReport(advice="")
+    total = None if videos else len(photos)
+    try:
+        with (
+            tqdm(total=total, unit="photo", disable=not progress) as bar,
+            closing(work_ahead(_read(photos, videos, folder, members[0].view), AHEAD)) as items,
+        ):
+            for item in items:
+                bar.update()
+                if isinstance(item, _Refused):
+                    item.note(report)
+                    continue
+                try:
+                    label = label_photo(members, item.rgb, item.focal, settings.combine)
+                    folder.write(item, label, members[0])
+                    report.written.append(item.path)
+                except (OSError, ValueError) as error:
+                    report.failed[item.path] = describe_error(error)
+    finally:
+        folder.close()
+    return report
+
+
+class _Photo(NamedTuple):
+    """A photo, or a frame of a video, as it is to be labelled."""
+
+    path: Path  # a frame's lies in its video
+    name: str
+    rgb: np.ndarray
+    focal: float | None  # in shares of the width
+
+
+class _Refused(NamedTuple):
+    """A photo that is not to be labelled, and why not; no reason: it is done."""
+
+    path: Path
+    reason: str = ""
+
+    def note(self, report: PredictReport) -> None:
+        if self.reason:
+            report.failed[self.path] = self.reason
+        else:
+            report.skipped.append(self.path)
+
+
+class _Folder:
+    """The dataset that is written."""
+
+    def __init__(self, out: Path, spec: DatasetSpec, settings: LabelSettings, made: str) -> None:
+        self.out, self.spec, self.settings, self.made = out, spec, settings, made
+        self.summary = Summary(out)
+
+    def list_files(self, name: str) -> list[Path]:
+        """The photo, its depth and its confidence."""
+        files = ("photos", ".jpg"), ("depth", ".png"), ("confidence", ".png")
+        return [self.out / kind / f"{name}{suffix}" for kind, suffix in files]
+
+    def refuse(self, path: Path, name: str) -> _Refused | None:
+        """A photo that is done, or was labelled otherwise; None for one that is to be labelled."""
+        if path not in self.summary:
+            return None
+        if other := self.summary.find_other(path, self.made):
+            reason = f"was labelled in {self.out} by {other}, not by {self.made}"
+            return _Refused(path, f"{reason}. Use another folder.")
+        return _Refused(path) if all(file.exists() for file in self.list_files(name)) else None
+
+    def write(self, photo: _Photo, label: Label, teacher: DepthPredictor) -> None:
+        """Writes a photo's files, then its row, so that a row has its files."""
+        rgb, depth, confidence = self.list_files(photo.name)
+        height, width = photo.rgb.shape[:2]
+        focal = teacher.lay_out(height, width, photo.focal).focal
+        kept = np.where(label.confidence >= self.settings.least_confidence, label.depth, 0)
+        if self.spec.is_relative:
+            kept = kept / max(kept.max(), 1e-6)
+        kept[kept > self.spec.max_depth] = 0
+        write_rgb(rgb, photo.rgb, QUALITY)
+        write_depth(depth, kept, self.spec)
+        write_grey(confidence, np.rint(255 * label.confidence).astype(np.uint8))
+        known = kept[kept > 0]
+        ends = np.percentile(known, (0, 50, 100)) if known.size else np.zeros(3)
+        ends_row = zip(("nearest", "median", "farthest"), ends, strict=True)
+        row: dict[str, object] = {key: f"{value:.4g}" for key, value in ends_row}
+        row |= {"name": photo.name, "height": height, "width": width, "made": self.made}
+        row |= {"focal": f"{focal:.4g}" if focal else ""}
+        row |= {"focal_from": "given" if photo.focal else "unknown"}
+        self.summary.add(photo.path, row)
+
+    def close(self) -> None:
+        """Writes the table of pairs, of this run and of earlier ones, and the dataset's file."""
+        self.summary.close()
+        rows = [row for row in self.summary.rows.values() if row.get("width")]
+        names = sorted((row["name"] for row in rows), key=natural_key)
+        named = {row["name"]: row for row in rows}
+        table = pd.DataFrame(
+            {
+                "rgb": [f"photos/{name}.jpg" for name in names],
+                "depth": [f"depth/{name}.png" for name in names],
+                "focal": [
+                    f"{float(named[name]['focal'] or 0) * int(named[name]['width']):.6g}"
+                    for name in names
+                ],
+                "scene": [name.rpartition("/")[0] for name in names],
+            }
+        )
+        if len(table):
+            write_table(self.out / CSV, table)
+            write_dataset_file(self.spec, self.out / NAME)
+
+
+def _describe_labels(teachers: Sequence[DepthPredictor], name: str) -> DatasetSpec:
+    """How the labels of these teachers are stored. Errors: those of `find_unit`."""
+    known: dict[str, Any] = {"scenes": "column:scene", "focal_column": "focal"}
+    if find_unit(teachers) == "relative":
+        return make_spec(name, metres_per_count=None, **known)
+    farthest = max(teacher.max_depth for teacher in teachers if teacher.unit == "metre")
+    far = farthest > LONGEST and math.isfinite(farthest)
+    known |= (
+        {"metres_per_count": 1 / 256, "max_depth": min(farthest, 255.0)}
+        if far
+        else {
+            "metres_per_count": 1e-3,
+            "max_depth": min(farthest, LONGEST),
+        }
+    )
+    return make_spec(name, **known)
+
+
+def _read(
+    photos: Sequence[Path], videos: Sequence[Path], folder: _Folder, view: View
+) -> Generator[_Photo | _Refused, None, None]:
+    names = folder.summary.name_outputs([*photos, *videos])
+    for path in photos:
+        try:
+            check_file(path)
+            refused = folder.refuse(path, names[path])
+            if refused is None:
+                lens = find_lens(path, folder.settings.lens)
+                yield _prepare(path, names[path], read_rgb(path), lens.focal, view, folder.settings)
+            else:
+                yield refused
+        except (OSError, ValueError) as error:
+            yield _Refused(path, describe_error(error))
+    for path in videos:
+        try:
+            check_file(path)
+            yield from _read_video(path, names[path], folder, view)
+        except (OSError, ValueError) as error:
+            yield _Refused(path, describe_error(error))
+
+
+def _read_video(
+    path: Path, name: str, folder: _Folder, view: View
+) -> Generator[_Photo | _Refused, None, None]:
+    # Here: it imports matplotlib, which photos do not need.
+    from depthlib.video.frames import open_frames
+
+    folder.summary.add(path, {"name": name, "made": folder.made})  # so that its name is taken
+    frames = open_frames(path)
+    focal = find_lens((frames.height, frames.width), folder.settings.lens).focal
+    for number, rgb in enumerate(frames):
+        if number % folder.settings.every == 0:
+            frame, called = path / f"{number:06d}", f"{name}/{number:06d}"
+            yield folder.refuse(frame, called) or _prepare(
+                frame, called, rgb, focal, view, folder.settings
+            )
+
+
+def _prepare(
+    path: Path, name: str, rgb: np.ndarray, focal: float | None, view: View, settings: LabelSettings
+) -> _Photo:
+    """A photo cut to the view's shape, unless a road's, whose height tells depth, and shrunk."""
+    height, width = rgb.shape[:2]
+    rows, columns = height, width
+    if view.horizon is None:
+        rows = min(height, max(1, round(width / view.shape)))
+        columns = min(width, max(1, round(height * view.shape)))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    rgb = rgb[top : top + rows, left : left + columns]
+    scale = min(1.0, settings.long_side / max(rows, columns))
+    if scale < 1:
+        rgb = resize_rgb(rgb, max(1, round(rows * scale)), max(1, round(columns * scale)))
+    rgb = np.ascontiguousarray(rgb)
+    return _Photo(path, name, rgb, focal * width / columns if focal else None)

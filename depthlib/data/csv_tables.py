@@ -1,0 +1,213 @@
+"""Lists of photos and depth maps as text: any dialect of CSV in, one table out."""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from depthlib.data.inputs import PHOTOS
+
+MAPS = {
+    ".png", ".tif", ".tiff", ".exr", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".pfm", ".pgm", ".jp2",
+    ".jpg", ".jpeg", ".bmp", ".webp", ".raw",
+}  # fmt: skip
+# What a heading calls its columns, without _path, _file and the like.
+COLUMNS = {
+    "rgb": {"rgb", "photo", "image", "img", "color", "colour", "picture", "file", "input"},
+    "depth": {
+        "depth", "depth_map", "depthmap", "map", "gt", "ground_truth", "label", "target",
+        "disparity", "disp",
+    },
+    "scene": {"scene", "room", "sequence", "scene_id", "video"},
+    "focal": {"focal", "focal_length", "fx"},
+}  # fmt: skip
+_ENDS = re.compile(r"_?(path|paths|file|filename|name)s?$")
+_SPACES = r"\s+"
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ufeff]")
+_SEPARATORS = (",", ";", "\t", _SPACES)
+
+
+def read_pair_table(path: Path) -> pd.DataFrame:
+    """A list of pairs as text columns: rgb, depth, and what else the heading names, in lower case.
+
+    With a heading or without; fields parted by commas, semicolons, tabs or spaces; lines that begin
+    with # and an index column are left out; UTF-8, UTF-16 with its mark, or cp1252; backslashes
+    part folders, as Windows writes them. Without a heading the first two columns that name files
+    are the photo and its map, and a number at the end of a row is its focal length.
+    Errors: ValueError that names the file, for another list or a packed one.
+    """
+    rule = "A CSV must hold `rgb,depth` rows."
+    lines = _drop_comments(_decode(path, rule))
+    fields, separator = _split_first(lines)
+    heading = _name_columns(fields)
+    table = _parse(lines, separator, path, rule)
+    if {"rgb", "depth"} <= set(heading):
+        _refuse_twins(heading, path)
+        table = table.iloc[1:].reset_index(drop=True)
+        table.columns = pd.Index(heading[: table.shape[1]])
+    else:
+        table = _name_by_content(table, path)
+    if table.empty:
+        raise ValueError(f"{rule} Received: none in {path}. Make it again.")
+    if (table[["rgb", "depth"]] == "").any(axis=None):
+        raise ValueError(
+            f"Each row of a CSV must be `rgb,depth`. Received: an empty field in {path}. "
+            "Complete the row or remove it."
+        )
+    for name in ("rgb", "depth"):
+        table[name] = table[name].str.replace("\\", "/")
+    return table
+
+
+def read_index(path: Path) -> pd.DataFrame | None:
+    """The photo and the scene in each row of index.csv, and its other columns; None: a pair list.
+
+    Errors: ValueError that names the file.
+    """
+    rule = "index.csv must have a photo and its scene in each row."
+    try:
+        # pandas would unpack by the suffix, and take more fields than the header has for an index.
+        table = pd.read_csv(path, dtype=str, compression=None, index_col=False).fillna("")
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise ValueError(f"{rule} Received: {path}: {error}") from error
+    if {"photo", "scene"} <= set(table):
+        return table
+    names = list(map(str, table))
+    if {"rgb", "depth"} <= set(_name_columns(names)) or sum(map(_is_file, names)) >= 2:
+        return None
+    raise ValueError(f"{rule} Received: {', '.join(names)} in {path}.")
+
+
+def format_rows(table: pd.DataFrame, heading: bool) -> bytes:
+    """The table as CSV in UTF-8, which `read_pair_table` reads back; the same rows, same bytes."""
+    text = table.to_csv(header=heading, index=False, lineterminator="\n")
+    # A line that begins with # would be a comment.
+    return re.sub(r"(?m)^(#[^,\n]*)", r'"\1"', text).encode()
+
+
+def why_unlistable(path: str) -> str:
+    """Why a CSV cannot name this POSIX path, with what to do; "" where it can."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return "its name is no UTF-8: rename it"
+    if "\\" in path:
+        return "a backslash in its name, which parts folders in a CSV: rename it"
+    if _CONTROLS.search(path):
+        return "a control character in its name: rename it"
+    if path != path.strip():
+        return "a space at an end of its name: rename it"
+    if re.match("[A-Za-z]:", path):
+        return "its name begins like a drive of Windows: rename it"
+    return ""
+
+
+def _decode(path: Path, rule: str) -> str:
+    data = path.read_bytes()
+    if data.startswith(b"\x1f\x8b"):
+        raise ValueError(f"{rule} Received: {path}, which is packed by gzip. Unpack it: gunzip.")
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        try:
+            return data.decode("cp1252")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{rule} Received: {path}: {error}. Save it as UTF-8.") from error
+
+
+def _drop_comments(text: str) -> list[str]:
+    lines = text.replace("\r\n", "\n").split("\n")
+    return [line for line in lines if line.strip(" \t") and not line.lstrip().startswith("#")]
+
+
+def _split_first(lines: Sequence[str]) -> tuple[list[str], str]:
+    """The fields of the first line, and the separator by which it has a photo and its map."""
+    first = lines[0] if lines else ""
+    for separator in _SEPARATORS:
+        fields = _split(first, separator)
+        if {"rgb", "depth"} <= set(_name_columns(fields)) or sum(map(_is_file, fields)) >= 2:
+            return fields, separator
+    return _split(first, ","), ","
+
+
+def _split(line: str, separator: str) -> list[str]:
+    if separator == _SPACES:
+        return line.split()
+    reader = csv.reader([line], delimiter=separator, skipinitialspace=True)
+    return [field.strip() for field in next(reader, [])]
+
+
+def _parse(lines: Sequence[str], separator: str, path: Path, rule: str) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(
+            io.StringIO("\n".join(lines) + "\n"),
+            sep=separator,
+            header=None,
+            dtype=str,
+            keep_default_na=False,
+            skipinitialspace=separator != _SPACES,
+            index_col=False,
+        )
+    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+        raise ValueError(f"{rule} Received: {path}: {error}") from error
+    return table.fillna("").apply(lambda column: column.str.strip())
+
+
+def _name_columns(fields: Sequence[str]) -> list[str]:
+    """What a heading's fields mean: rgb, depth, scene, focal, or their own name in lower case."""
+    names = []
+    for field in fields:
+        own = field.strip().lower().replace(" ", "_").replace("-", "_")
+        short = _ENDS.sub("", own) or own
+        names.append(next((name for name, words in COLUMNS.items() if short in words), own))
+    for name in ("rgb", "depth"):  # of rgb and image, rgb is the photo
+        exact = [field.strip().lower() == name for field in fields]
+        if sum(exact) == 1:
+            names = [
+                field.strip().lower() if found == name and not same else found
+                for field, found, same in zip(fields, names, exact, strict=True)
+            ]
+    return names
+
+
+def _refuse_twins(heading: Sequence[str], path: Path) -> None:
+    twins = [name for name in ("rgb", "depth") if heading.count(name) > 1]
+    if twins:
+        raise ValueError(
+            f"One column must be the photo and one its depth. Received: {', '.join(heading)} in "
+            f"{path}. Rename the others."
+        )
+
+
+def _name_by_content(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The columns of a list without a heading, told by its first row."""
+    first = [str(field) for field in table.iloc[0]] if len(table) else []
+    files = [column for column, field in enumerate(first) if _is_file(field)]
+    if len(files) != 2 and len(first) == 2:
+        files = [0, 1]
+    if len(files) != 2:
+        raise ValueError(
+            f"Each row of a CSV must be `rgb,depth`. Received: {len(first)} columns, "
+            f"{len(files)} of them files, in {path}. Name two columns rgb and depth in a heading."
+        )
+    named = {"rgb": table[files[0]], "depth": table[files[1]]}
+    last = len(first) - 1
+    if last > files[1] and _is_number(first[last]):
+        named["focal"] = table[last]
+    return pd.DataFrame(named)
+
+
+def _is_file(field: str) -> bool:
+    suffix = Path(field.strip().replace("\\", "/")).suffix.lower()
+    return suffix in PHOTOS | MAPS
+
+
+def _is_number(field: str) -> bool:
+    try:
+        return float(field) > 0
+    except ValueError:
+        return False

@@ -1,0 +1,247 @@
+"""A folder of photos and depth maps as a dataset: found, its encoding told, split, written."""
+
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from depthlib.data.checks import check_pairs
+from depthlib.data.dataset_file import NAME, find_dataset_file, write_dataset_file
+from depthlib.data.encodings import guess_encoding
+from depthlib.data.layouts import TOLERANCE, Layout, find_layout, side_of
+from depthlib.data.lenses import find_lens, parse_focal
+from depthlib.data.pairs import Pairs, choose_spec, find_pairs, write_csv
+from depthlib.data.scenes import KNOWN, describe_scenes, tell_scenes
+from depthlib.data.specs import KITTI_IMPROVED, KITTI_RAW, NYU_TEST, NYU_TRAIN, SPECS, DatasetSpec
+from depthlib.data.splits import group_unknown, split_by_scene, split_last, warn_of_near_copies
+
+_KNOWN = {  # by the names of their CSVs; told by the names of their folders
+    "nyu2_train": NYU_TRAIN,
+    "nyu2_test": NYU_TEST,
+    "kitti_raw": KITTI_RAW,
+    "kitti_improved": KITTI_IMPROVED,
+}
+_SIDES = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The pairs of a folder by side, which is the name of its CSV: pairs, or train, val and test.
+
+    `left`: file and problem of what is left out. `notes` say what was taken, and how surely.
+    """
+
+    sides: Mapping[str, Pairs]
+    left: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> Pairs:
+        """The pairs that train."""
+        return next(iter(self.sides.values()))
+
+
+def find_dataset(
+    folder: Path | str,
+    photos: str | None = None,
+    depth: str | None = None,
+    spec: DatasetSpec | Path | str | None = None,
+    tolerance: float = TOLERANCE,
+) -> Dataset:
+    """The pairs in `folder`, which scenes they show, and how their depth is stored.
+
+    photos, depth, tolerance: see `layouts.find_layout`. spec: as `pairs.read_csv` takes it; None:
+    that of a dataset.json or an Ultralytics YAML in the folder, else a guess, which the notes name.
+    NYU's and KITTI's own folders are known by their names.
+    Errors: those of `find_layout` and of `guess_encoding`.
+    """
+    folder = Path(folder)
+    if photos is None and depth is None and spec is None:
+        known = _find_known(folder)
+        if known:
+            return known
+    layout = find_layout(folder, photos, depth, tolerance)
+    notes = [f"{'Layout, certain' if layout.is_certain else 'Layout, likely'}: {layout}"]
+    said = spec or _find_description(folder)
+    chosen = choose_spec(said, folder / NAME)
+    if chosen is None:
+        chosen = _guess(layout, folder, notes)
+    else:
+        notes.append(f"Encoding, as {getattr(said, 'name', said)} says.")
+    pairs = _tell_scenes(layout, chosen, notes)
+    return Dataset(_split_as_folders(pairs), layout.left, tuple(notes))
+
+
+def check_dataset(
+    dataset: Dataset, check: int | str | None
+) -> tuple[Dataset, pd.DataFrame, pd.DataFrame]:
+    """The dataset of sound pairs, problems, and a summary: `check_pairs` of each side.
+
+    check: how many pairs of each side are decoded; "all" or None: all; "headers": none. All
+    headers are read. Errors: ValueError for another word.
+    """
+    most = {"all": None, "headers": 0}.get(check, check) if isinstance(check, str) else check
+    if isinstance(most, str) or (most is not None and most < 0):
+        raise ValueError(
+            f"`check` must be a number, 'headers' or 'all'. Received: check={check!r}."
+        )
+    sides, problems, summaries = {}, [], []
+    for name, pairs in dataset.sides.items():
+        sides[name], problem, summary = check_pairs(pairs, most)
+        problems.append(problem)
+        summaries.append(summary.set_axis([name]))
+    found = pd.concat(problems, ignore_index=True)
+    return replace(dataset, sides=sides), found, pd.concat(summaries)
+
+
+def set_test_aside(dataset: Dataset, share: float, seed: int = 0) -> Dataset:
+    """The dataset with `share` of its pairs as test, where its folders say no sides; 0: as it is.
+
+    Whole scenes where two or more are known. Else the last pairs in their order, which may show the
+    same place: a note says so, and a warning counts near-copies that train.
+    """
+    if not share or len(dataset.sides) > 1:
+        return dataset
+    pairs = dataset.first
+    if pairs.scenes == KNOWN and pairs.table["scene"].nunique() > 1:
+        train, test = split_by_scene(pairs, seed, share)
+        note = f"Test: {test.table['scene'].nunique()} scenes that do not train."
+    else:
+        train, test = split_last(pairs, share)
+        warn_of_near_copies(train, test)
+        note = (
+            f"Test: the last {len(test)} pairs. They may show the place that trains: the figures "
+            "say how well the network knows it, not how well it does elsewhere."
+        )
+    return replace(dataset, sides={"train": train, "test": test}, notes=(*dataset.notes, note))
+
+
+def add_focal(dataset: Dataset, focal: str | float | None) -> Dataset:
+    """The dataset whose specs know their camera; focal: as `lenses.parse_focal` takes it.
+
+    "exif": that of the first photo; None: the dataset as it is. Errors: those of `find_lens`.
+    """
+    share = find_lens(dataset.first.rgb_path(0), parse_focal(focal)).focal
+    if share is None:
+        return dataset
+    sides = {
+        name: replace(pairs, spec=replace(pairs.spec, focal=share))
+        for name, pairs in dataset.sides.items()
+    }
+    return replace(dataset, sides=sides)
+
+
+def write_dataset(dataset: Dataset, out: Path | str | None = None) -> list[Path]:
+    """Writes a CSV a side, and dataset.json unless the spec is a known one; their paths.
+
+    out: the folder; None: that of the images. A dataset.json that is there stays.
+    Errors: PermissionError where it cannot be written, with what to do.
+    """
+    written = []
+    for name, pairs in dataset.sides.items():
+        folder = Path(out) if out is not None else pairs.root
+        path = folder / f"{name}.csv"
+        try:
+            write_csv(pairs, path, elsewhere=out is not None)
+            written.append(path)
+            if pairs.spec.scenes != "template" and not find_dataset_file(path):
+                write_dataset_file(pairs.spec, folder / NAME)
+                written.append(folder / NAME)
+        except PermissionError as error:
+            raise PermissionError(
+                f"A folder must be one that can be written into. Received: {folder}. Choose "
+                "another one for the CSVs: OUT in make_dataset.ipynb, --out on the command line."
+            ) from error
+    return written
+
+
+def describe_sides(dataset: Dataset, seed: int = 0, validation: float = 0.0) -> pd.DataFrame:
+    """A row a side: pairs and scenes, with the part of the first side that would validate.
+
+    Where it cannot be split, that is printed.
+    """
+    sides = dict(dataset.sides)
+    if validation:
+        name, first = next(iter(sides.items()))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the table says it
+                training, validating = split_by_scene(first, seed, validation)
+            sides = {f"{name}: training": training, f"{name}: validation": validating} | sides
+            del sides[name]
+        except ValueError as error:
+            print(error)
+    rows = {
+        name: {
+            "pairs": len(pairs),
+            "scenes": describe_scenes(pairs.scenes, pairs.table["scene"].nunique()),
+        }
+        for name, pairs in sides.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _find_known(folder: Path) -> Dataset | None:
+    """NYU's or KITTI's own folder."""
+    sides, left, notes = {}, [], []
+    for name, spec in _KNOWN.items():
+        try:
+            sides[name], lonely = find_pairs(folder, spec)
+        except FileNotFoundError:
+            continue
+        left.append(lonely)
+        notes.append(f"Layout and encoding, certain: {spec.name}, by the names of its folders.")
+    if not sides:
+        return None
+    return Dataset(sides, pd.concat(left, ignore_index=True), tuple(notes))
+
+
+def _find_description(folder: Path) -> Path | None:
+    """A dataset.json in the folder, or the YAML of Ultralytics' layout."""
+    found = find_dataset_file(folder / "pairs.csv")
+    if found or not all((folder / name).is_dir() for name in ("images", "depth")):
+        return found
+    return next(iter(sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])), None)
+
+
+def _guess(layout: Layout, folder: Path, notes: list[str]) -> DatasetSpec:
+    photos, maps = (
+        [layout.root / str(name) for name in layout.table[column]] for column in ("rgb", "depth")
+    )
+    guess = guess_encoding(photos, maps)
+    notes.append(str(guess))
+    return guess.make_spec(_name_of(folder), scenes="template")
+
+
+def _name_of(folder: Path) -> str:
+    return re.sub(r"[^\w.-]+", "_", folder.resolve().name).strip("_.") or "dataset"
+
+
+def _tell_scenes(layout: Layout, spec: DatasetSpec, notes: list[str]) -> Pairs:
+    """The pairs with their scenes; frames that look alike as one where scenes are unknown."""
+    table, scenes = tell_scenes(layout.table, layout.root, spec)
+    pairs = group_unknown(Pairs(layout.root, table, spec, scenes))
+    said = describe_scenes(pairs.scenes, pairs.table["scene"].nunique())
+    if pairs.scenes == KNOWN:
+        notes.append(f"Scenes: {said}, such as {pairs.table['scene'].iat[0]}.")
+    else:
+        notes.append(
+            f"Scenes: {said}. Photos of one place may train and validate: name scenes by a pattern "
+            "with {scene}, or by a column scene in the CSV."
+        )
+    way = "column:scene" if pairs.scenes == KNOWN else "unknown"
+    if spec.name in SPECS:  # its encoding, but neither its name nor its paths
+        spec = replace(spec, name=_name_of(layout.root), photo="", depth="")
+    return replace(pairs, spec=replace(spec, scenes=way))
+
+
+def _split_as_folders(pairs: Pairs) -> dict[str, Pairs]:
+    """The pairs by train, val and test, where folders say it; else all as "pairs"."""
+    sides = np.array([side_of(str(photo)) for photo in pairs.table["rgb"]])
+    if not sides.all():
+        return {"pairs": pairs}
+    return {name: pairs.select(np.flatnonzero(sides == name)) for name in _SIDES if name in sides}

@@ -1,0 +1,65 @@
+import pytest
+
+from depthlib.__main__ import main
+from depthlib.data.pairs import read_csv
+
+
+@pytest.fixture
+def folder(tmp_path, write_pairs):
+    """Six pairs in two folders, a mask, and what macOS leaves."""
+    names = [(f"rgb/{n:04d}.jpg", f"depth/{n}.png") for n in range(1, 7)]
+    root = write_pairs(tmp_path / "den", names)
+    (root / "masks").mkdir()
+    (root / "masks/1.png").touch()
+    (root / "rgb/._0001.jpg").touch()
+    return root
+
+
+def test_a_folder_becomes_a_dataset_that_every_command_takes(folder, capsys):
+    words = ["data", str(folder), "--spec", "indoor_millimetre", "--test", "0.34", "--check", "all"]
+    assert main([*words, "--focal", "0.75"]) == 0
+    said = capsys.readouterr().out
+    for words in (
+        "Layout, likely: 6 pairs, 6 by the same number, such as rgb/0001.jpg with depth/1.png.",
+        "Encoding, as indoor_millimetre says",
+        "Scenes: scenes unknown, 6 groups of like frames",
+        "a hidden file",
+        "a mask or another picture",
+        "Test: the last 2 pairs. They may show the place that trains",
+    ):
+        assert words in said
+    written = {"train.csv", "test.csv", "dataset.json", "pairs.png"}
+    assert written <= {path.name for path in folder.iterdir()}
+    assert len(read_csv(folder / "test.csv")) == 2
+    assert read_csv(folder / "train.csv").spec.focal == 0.75
+
+
+def test_what_is_not_sound_is_listed_and_what_has_no_sound_pair_writes_nothing(folder, capsys):
+    (folder / "depth/3.png").write_bytes(b"no image")
+    assert main(["data", str(folder), "--spec", "indoor_millimetre"]) == 0
+    assert "Not sound: 1 rows" in capsys.readouterr().out
+    assert len(read_csv(folder / "pairs.csv")) == 5
+    for path in folder.glob("depth/*.png"):
+        path.write_bytes(b"no image")
+    (folder / "pairs.csv").unlink()
+    assert main(["data", str(folder), "--spec", "indoor_millimetre"]) == 1
+    assert not (folder / "pairs.csv").exists()
+
+
+def test_a_csv_elsewhere_comes_with_the_word_that_reads_it(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ["data", str(folder), "--spec", "indoor_millimetre", "--out", str(out)]
+    assert main([*words, "--check", "headers"]) == 0
+    assert f"give --root {folder}" in capsys.readouterr().out
+    assert len(read_csv(out / "pairs.csv", root=folder)) == 6
+
+
+def test_wrong_words_are_refused_without_a_traceback(folder):
+    for words, message in (
+        (["--spec", "kinect"], "`spec` must be one of"),
+        (["--photos", "photo"], "a folder .rgb., a pattern"),
+        (["--spec", "kitti", "--check", "half"], "`check` must be a number"),
+        (["--spec", "indoor_millimetre", "--focal", "26"], "`focal` must be"),
+    ):
+        with pytest.raises(SystemExit, match=f"depthlib data: .*{message}"):
+            main(["data", str(folder), *words])

@@ -1,0 +1,169 @@
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from depthlib.__main__ import main
+from depthlib.commands.label import LabelSettings, label_files
+from depthlib.data.dataset_file import read_dataset_file
+from depthlib.data.images import read_depth, write_rgb
+from depthlib.data.lenses import parse_focal
+from depthlib.prediction.geometry import View
+from depthlib.prediction.interface import DepthPredictor
+from depthlib.video.frames import open_writer
+from tests.onnx_files import write_onnx
+
+ROOM = View(24, 32, 10.0, focal=0.8, aspect=4 / 3)
+ROAD = View(24, 48, 80.0, focal=0.6, aspect=2.0, horizon=0.45)
+
+
+class Fake(DepthPredictor):
+    """Depth up to the view's range from red: what is brighter is nearer."""
+
+    def __init__(self, view=ROOM, unit="metre", factor=1.0):
+        super().__init__(view, unit, "")
+        self.factor = factor
+
+    def predict_batch(self, batch):
+        red = batch[..., 0].astype(np.float32) / 255
+        return self.factor * self.view.max_depth * (1 - 0.9 * red)
+
+
+def draw(path, red=120, height=48, width=64):
+    rgb = np.full((height, width, 3), (0, 10, 60), np.uint8)
+    rgb[..., 0] = np.linspace(red, red + 20, width)
+    write_rgb(path, rgb)
+    return path
+
+
+def label(words, out, *teachers, **settings):
+    teachers = {f"teacher{number}": one for number, one in enumerate(teachers or [Fake()])}
+    words = [words] if not isinstance(words, list) else words
+    return label_files(teachers, words, out, LabelSettings(**settings), progress=False)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Three photos in a folder, of three shapes."""
+    for name, height, width in (("1", 48, 64), ("2", 48, 96), ("10", 64, 48)):
+        draw(tmp_path / "in" / f"{name}.png", height=height, width=width)
+    return tmp_path / "in"
+
+
+def test_photos_become_a_dataset_of_one_shape(photos, tmp_path):
+    out = tmp_path / "labelled"
+    report = label(photos, out)
+    assert len(report.written) == 3 and not report.failed
+    table = pd.read_csv(out / "labels.csv", keep_default_na=False)
+    assert table["rgb"].tolist() == ["photos/1.jpg", "photos/2.jpg", "photos/10.jpg"]
+    assert table["depth"].tolist() == ["depth/1.png", "depth/2.png", "depth/10.png"]
+    assert table["scene"].tolist() == ["", "", ""]
+    # Each is seen as training's camera sees: 0.8 of the width.
+    assert table["focal"].tolist() == pytest.approx([0.8 * 64, 0.8 * 64, 0.8 * 48], rel=1e-3)
+    shapes = [cv2.imread(str(out / name)).shape[:2] for name in table["rgb"]]
+    assert shapes == [(48, 64), (48, 64), (36, 48)]
+    spec = read_dataset_file(out / "dataset.json")
+    assert (spec.name, spec.max_depth, spec.metres_per_count) == ("labelled", 10.0, 1e-3)
+    depth = read_depth(out / "depth/1.png", spec)
+    np.testing.assert_allclose(depth[0, [0, -1]], 10 * (1 - 0.9 * np.array([120, 140]) / 255), 0.02)
+    confidence = cv2.imread(str(out / "confidence/1.png"), cv2.IMREAD_UNCHANGED)
+    assert confidence.shape == (48, 64) and confidence.min() > 200
+
+
+def test_where_teachers_differ_depth_can_be_left_out(photos, tmp_path):
+    teachers = Fake(), Fake(factor=1.5)
+    label(photos / "1.png", tmp_path / "all", *teachers)
+    spec = read_dataset_file(tmp_path / "all" / "dataset.json")
+    np.testing.assert_allclose(
+        read_depth(tmp_path / "all/depth/1.png", spec)[0, 0],
+        np.sqrt(1.5) * 10 * (1 - 0.9 * 120 / 255),
+        rtol=0.02,
+    )
+    report = label(photos / "1.png", tmp_path / "sure", *teachers, least_confidence=0.5)
+    assert len(report.written) == 1
+    assert not cv2.imread(str(tmp_path / "sure/depth/1.png"), cv2.IMREAD_UNCHANGED).any()
+
+
+def test_a_stopped_run_goes_on_and_other_teachers_are_refused(photos, tmp_path):
+    out = tmp_path / "out"
+    label([photos / "1.png", photos / "2.png"], out)
+    before = (out / "depth/1.png").stat().st_mtime_ns
+    (out / "confidence/2.png").unlink()  # as where the run was killed
+    report = label(photos, out)
+    assert [path.name for path in report.skipped] == ["1.png"] and len(report.written) == 2
+    assert (out / "depth/1.png").stat().st_mtime_ns == before
+    assert str(report) == "2 written, 1 there already"
+    other = label(photos, out, Fake(), Fake())
+    assert len(other.failed) == 3
+    assert "by teacher0 --combine mean" in other.failed[photos / "1.png"]
+    assert len(label(photos, out, combine="median").failed) == 3
+    assert (out / "depth/1.png").stat().st_mtime_ns == before
+    assert len(pd.read_csv(out / "labels.csv")) == 3
+
+
+def test_frames_of_a_video_are_one_scene(tmp_path):
+    video = tmp_path / "drive.avi"
+    frame = np.full((48, 64, 3), 100, np.uint8)
+    frame[..., 0] = np.linspace(60, 200, 64)
+    with open_writer(video, 10, 48, 64) as write:
+        for number in range(7):
+            write(np.roll(frame, 9 * number, axis=1))
+    photo = draw(tmp_path / "photo.png")
+    report = label([video, photo], tmp_path / "out", every=3)
+    assert len(report.written) == 4 and not report.failed
+    table = pd.read_csv(tmp_path / "out/labels.csv", keep_default_na=False)
+    frames = [f"photos/drive/{number:06d}.jpg" for number in (0, 3, 6)]
+    assert sorted(table["rgb"]) == [*frames, "photos/photo.jpg"]
+    assert table.set_index("rgb")["scene"].to_dict() == {
+        **dict.fromkeys(frames, "drive"),
+        "photos/photo.jpg": "",
+    }
+    assert len(label([video, photo], tmp_path / "out", every=3).skipped) == 4
+
+
+def test_roads_keep_their_shape_and_reach_farther(photos, tmp_path):
+    label(photos / "1.png", tmp_path / "out", Fake(ROAD), lens=parse_focal("0.7"), long_side=64)
+    assert cv2.imread(str(tmp_path / "out/photos/1.jpg")).shape == (48, 64, 3)
+    spec = read_dataset_file(tmp_path / "out/dataset.json")
+    assert spec.metres_per_count == 1 / 256 and 80 <= spec.max_depth < 256
+    table = pd.read_csv(tmp_path / "out/labels.csv")
+    assert table["focal"].tolist() == pytest.approx([0.7 * 64])
+
+
+def test_relative_teachers_give_a_relative_dataset_and_large_photos_shrink(tmp_path):
+    photo = draw(tmp_path / "large.png", height=300, width=400)
+    label(photo, tmp_path / "out", Fake(unit="relative"), long_side=128)
+    spec = read_dataset_file(tmp_path / "out/dataset.json")
+    assert spec.is_relative
+    assert read_depth(tmp_path / "out/depth/large.png", spec).max() == 1
+    assert cv2.imread(str(tmp_path / "out/photos/large.jpg")).shape == (96, 128, 3)
+
+
+def test_a_file_that_is_no_photo_is_named_and_the_rest_is_done(photos, tmp_path):
+    (photos / "3.jpg").write_text("no photo")
+    report = label(photos, tmp_path / "out")
+    assert len(report.written) == 3 and list(report.failed) == [photos / "3.jpg"]
+    assert "3.jpg" in report.failed[photos / "3.jpg"]
+
+
+def test_settings_that_are_none_are_refused():
+    for name, value in (
+        ("combine", "best"),
+        ("least_confidence", 1.0),
+        ("least_confidence", float("nan")),
+        ("long_side", 10),
+        ("every", 0),
+    ):
+        with pytest.raises(ValueError, match=f"`{name}` must be .*Received: "):
+            LabelSettings(**{name: value})
+
+
+def test_the_command_labels_by_networks_of_ours_and_of_others(tmp_path, capsys):
+    photo = draw(tmp_path / "photo.png")
+    other = write_onnx(tmp_path / "other.onnx", bias=1.0)
+    words = ["label", str(photo), "--teacher", "light", "--teacher", f"{other},output=relative"]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    assert "1 written" in capsys.readouterr().out
+    made = pd.read_csv(tmp_path / "out/depth.csv")["made"][0]
+    assert made.startswith(f"light + {other},output=relative --combine mean")
+    assert read_dataset_file(tmp_path / "out/dataset.json").max_depth == 10.0

@@ -1,0 +1,153 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from depthlib.data.dataset import (
+    add_focal,
+    check_dataset,
+    describe_sides,
+    find_dataset,
+    set_test_aside,
+    write_dataset,
+)
+from depthlib.data.pairs import read_csv
+from depthlib.data.specs import NYU_TEST, NYU_TRAIN
+
+SPEC = "indoor_millimetre"
+
+
+@pytest.fixture
+def rooms(tmp_path, write_pairs):
+    """A folder of three rooms with three pairs each, in rgb/ and depth/."""
+    names = [
+        (f"{room}/rgb/{n}.jpg", f"{room}/depth/{n}.png")
+        for room in ("attic", "bath", "den")
+        for n in (1, 2, 3)
+    ]
+    return write_pairs(tmp_path / "rooms", names)
+
+
+def test_nyus_own_folder_is_known_and_its_csvs_are_as_they_were(tiny_nyu, tmp_path):
+    root = tiny_nyu(scenes=2)
+    before = {path.name: path.read_bytes() for path in root.glob("*.csv")}
+    dataset = find_dataset(root)
+    assert [pairs.spec for pairs in dataset.sides.values()] == [NYU_TRAIN, NYU_TEST]
+    written = write_dataset(check_dataset(dataset, 2000)[0])
+    assert {path.name: path.read_bytes() for path in written} == before
+    assert "certain: nyu_train" in dataset.notes[0]
+
+
+def test_what_is_written_of_two_folders_is_read_back_without_a_word(rooms):
+    dataset = add_focal(find_dataset(rooms, spec=SPEC), "48px")
+    assert write_dataset(dataset) == [rooms / "pairs.csv", rooms / "dataset.json"]
+    assert (rooms / "pairs.csv").read_text().splitlines()[:2] == [
+        "rgb,depth,scene",
+        "attic/rgb/1.jpg,attic/depth/1.png,attic",
+    ]
+    pairs = read_csv(rooms / "pairs.csv")
+    assert (pairs.spec, pairs.scenes) == (dataset.first.spec, "known")
+    assert (pairs.spec.name, pairs.spec.focal) == ("rooms", 0.75)
+    assert pairs.digest() == dataset.first.digest()
+
+
+def test_a_file_that_describes_the_folder_comes_before_a_guess_and_stays(rooms):
+    text = '{"name": "mine", "metres_per_count": 0.001, "max_depth": 9.5}'
+    (rooms / "dataset.json").write_text(text)
+    dataset = find_dataset(rooms)
+    assert dataset.first.spec.max_depth == 9.5
+    assert any("dataset.json says" in note for note in dataset.notes)
+    write_dataset(dataset)
+    assert (rooms / "dataset.json").read_text() == text
+
+
+def test_whole_scenes_are_set_aside_as_test_where_they_are_known(rooms):
+    dataset = set_test_aside(find_dataset(rooms, spec=SPEC), 0.3)
+    scenes = [set(pairs.table["scene"]) for pairs in dataset.sides.values()]
+    assert list(dataset.sides) == ["train", "test"] and not scenes[0] & scenes[1]
+    assert dataset.notes[-1] == "Test: 1 scenes that do not train."
+    assert set_test_aside(dataset, 0.3) is dataset
+
+
+def test_of_one_place_the_last_pairs_are_test_and_that_is_said(tmp_path, write_pairs):
+    names = [(f"rgb/{n:02d}.png", f"depth/{n:02d}.png") for n in range(8)]
+    write_pairs(tmp_path, names, like=5)
+    dataset = find_dataset(tmp_path, "rgb", "depth", SPEC)
+    assert any("scenes unknown, 1 groups" in note for note in dataset.notes)
+    with pytest.warns(UserWarning, match="of 2 validation photos have a near-copy"):
+        dataset = set_test_aside(dataset, 0.25)
+    assert dataset.sides["test"].table["rgb"].tolist() == ["rgb/06.png", "rgb/07.png"]
+    assert "place that trains" in dataset.notes[-1]
+    write_dataset(dataset)
+    assert read_csv(tmp_path / "train.csv").scenes == "grouped"
+
+
+def test_folders_that_say_train_and_test_give_a_csv_each(tmp_path, write_pairs):
+    names = [(f"images/{s}/1.jpg", f"depth/{s}/1.png") for s in ("test", "train", "val")]
+    dataset = find_dataset(write_pairs(tmp_path, names), spec=SPEC)
+    assert [path.name for path in write_dataset(dataset)] == [
+        "train.csv", "dataset.json", "val.csv", "test.csv",
+    ]  # fmt: skip
+
+
+def test_a_yaml_of_ultralytics_says_the_encoding(tmp_path, write_pairs):
+    write_pairs(tmp_path, [("images/train/1.jpg", "depth/train/1.png")])
+    (tmp_path / "data.yaml").write_text("path: .\ntrain: images/train\ndepth_scale: 1000\n")
+    dataset = find_dataset(tmp_path)
+    assert dataset.first.spec.metres_per_count == 0.001
+    assert list(dataset.sides) == ["train"]
+
+
+def test_the_table_of_sides_says_what_would_validate_or_why_none_can(rooms, capsys):
+    dataset = find_dataset(rooms, spec=SPEC)
+    table = describe_sides(dataset, 0, 0.3)
+    assert table["pairs"].to_dict() == {"pairs: training": 6, "pairs: validation": 3}
+    assert table["scenes"].tolist() == ["2 scenes", "1 scene"]
+    one = find_dataset(rooms / "den", spec=SPEC)
+    for name in ("2.jpg", "3.jpg"):
+        (rooms / "den/rgb" / name).write_bytes((rooms / "den/rgb/1.jpg").read_bytes())
+    one = find_dataset(rooms / "den", spec=SPEC)
+    assert list(describe_sides(one, 0, 0.3).index) == ["pairs"]
+    assert "split='frame'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("check", ["some", -1])
+def test_a_check_is_a_number_or_one_of_two_words(rooms, check):
+    with pytest.raises(ValueError, match=f"`check` must be.*Received: check={check!r}"):
+        check_dataset(find_dataset(rooms, spec=SPEC), check)
+
+
+def test_read_only_data_is_read_and_its_csv_is_written_elsewhere(rooms, tmp_path, project):
+    """As the user nobody where the tests run as root, who may write everywhere."""
+    out = tmp_path / "working"
+    out.mkdir()
+    for path in (rooms, *rooms.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    out.chmod(0o777)
+    for parent in [tmp_path, *tmp_path.parents][:3]:
+        parent.chmod(parent.stat().st_mode | 0o055)
+    code = f"""
+import os
+from depthlib.data import dataset
+from depthlib.data.pairs import read_csv
+if os.getuid() == 0:
+    "".encode("utf-8-sig")  # what nobody may not import where Python lies in root's folder
+    os.setgid(65534); os.setuid(65534)
+found = dataset.find_dataset({str(rooms)!r}, spec={SPEC!r})
+try:
+    dataset.write_dataset(found)
+except PermissionError as error:
+    print(error)
+print([path.name for path in dataset.write_dataset(found, {str(out)!r})])
+print(len(read_csv({str(out / "pairs.csv")!r}, root={str(rooms)!r}).load()[0]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": str(project), "HOME": str(out)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    refused, written, count = done.stdout.splitlines()
+    assert refused.startswith("A folder must be one that can be written into. Received:")
+    assert "--out" in refused
+    assert (written, count) == ("['pairs.csv', 'dataset.json']", "9")

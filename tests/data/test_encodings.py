@@ -1,0 +1,225 @@
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from depthlib.data import encodings, images
+from depthlib.data.dataset_file import make_spec
+from depthlib.data.encodings import Guess
+from depthlib.data.specs import DENSE_M256, INDOOR_MILLIMETRE, KITTI, NYU_TEST, NYU_TRAIN
+
+
+def test_a_guess_says_in_words_what_it_took_and_makes_its_spec():
+    guess = Guess({"metres_per_count": 0.001}, "likely", ("Millimetres are usual.",))
+    assert str(guess) == "Encoding, likely: metres_per_count=0.001. Millimetres are usual."
+    spec = guess.make_spec("kitchen", max_depth=6.0)
+    assert (spec.name, spec.scale, spec.max_depth) == ("kitchen", 0.001, 6.0)
+
+
+# A floor that comes nearer downwards, and a box before it; half of the pixels are nearer than 2 m.
+ROWS = np.linspace(3.2, 1.0, 48)[:, None] + np.zeros((48, 64))
+
+
+def rooms(count=8, seed=0):
+    """Depth of rooms in metres, (48, 64) each."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        depth = ROWS * rng.uniform(0.8, 1.1) + rng.uniform(0, 0.2, (48, 64))
+        depth[10:30, 20:40] *= 0.8
+        yield depth
+
+
+def roads(count=8, seed=0):
+    """Depth of roads in metres by a laser scanner, 0 where it measures nothing, (48, 64) each."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        depth = 40 / np.arange(1, 49)[:, None] * rng.uniform(0.9, 1.1, (48, 64)) + 3
+        yield np.where(rng.uniform(size=(48, 64)) < 0.06, depth, 0)
+
+
+def write(folder, maps, name="{}.png"):
+    paths = []
+    for number, stored in enumerate(maps):
+        paths.append(folder / name.format(number))
+        if name.endswith(".npy"):
+            np.save(paths[-1], stored)
+        else:
+            assert cv2.imwrite(str(paths[-1]), stored)
+    return paths
+
+
+def counts(maps, scale, dtype=np.uint16):
+    return [np.rint(depth * scale).astype(dtype) for depth in maps]
+
+
+def whole(maps):
+    """Depth in whole millimetres, as a sensor gives it."""
+    return [np.rint(depth * 1000) / 1000 for depth in maps]
+
+
+def kinect(maps):
+    """Depth on the grid of a Kinect v1: z = 351.3 / (1092.5 - K) with a whole K."""
+    return [351.3 / (1092.5 - np.rint(1092.5 - 351.3 / depth)) for depth in maps]
+
+
+def guess(folder, maps, name="{}.png"):
+    paths = write(folder, maps, name)
+    return encodings.guess_encoding(paths, paths)
+
+
+@pytest.mark.parametrize(
+    ("maps", "scale", "sureness"),
+    [
+        (counts(rooms(), 1000), 1000, "likely"),
+        (counts(whole(rooms()), 5000), 5000, "certain"),
+        (counts(whole(rooms()), 4000), 4000, "certain"),
+        (counts(kinect(rooms()), 1000), 1000, "certain"),
+        (counts(kinect(rooms()), 5000), 5000, "certain"),
+        (counts(roads(), 256), 256, None),
+        (counts(rooms(), 5000), 5000, "unsure"),
+    ],
+)
+def test_the_scale_is_guessed_with_how_sure_it_is_and_why(tmp_path, maps, scale, sureness):
+    found = guess(tmp_path, maps)
+    assert found.fields["metres_per_count"] == 1 / scale
+    assert sureness in (None, found.sureness)
+    assert "8 of 8 maps were read, of uint16" in str(found) and len(found.reasons) > 1
+    spec = found.make_spec("own")
+    for number in range(8):
+        images.read_depth(tmp_path / f"{number}.png", spec)
+    assert spec.sparse == (scale == 256)
+
+
+def test_turned_bits_are_told_even_of_what_is_beyond_8_metres(tmp_path):
+    maps = counts([depth * 3 for depth in rooms()], 1000)
+    assert max(map(np.max, maps)) > 8192
+    found = guess(tmp_path, [(m << 3) | (m >> 13) for m in maps])
+    assert (found.fields["encoding"], found.sureness) == ("sunrgbd", "certain")
+    read = images.read_depth(tmp_path / "0.png", found.make_spec("own", max_depth=20))
+    np.testing.assert_allclose(read, maps[0] / 1000, rtol=1e-5)
+
+
+def test_bytes_say_no_scale(tmp_path):
+    found = guess(tmp_path, counts(rooms(), 50, np.uint8))
+    assert (found.fields["metres_per_count"], found.sureness) == (10 / 255, "unsure")
+    own = guess(tmp_path, [(255 * depth / depth.max()).astype(np.uint8) for depth in rooms()])
+    assert (own.fields["metres_per_count"], own.sureness) == (None, "likely")
+    assert own.make_spec("own").unit == "relative"
+
+
+@pytest.mark.parametrize(
+    ("factor", "metres", "sureness"), [(1, 1, "likely"), (1000, 0.001, "unsure")]
+)
+def test_floats_are_metres_where_rooms_have_such(tmp_path, factor, metres, sureness):
+    maps = [(depth * factor).astype(np.float32) for depth in rooms()]
+    maps[0][:2], maps[1][:2] = np.nan, -1
+    found = guess(tmp_path, maps, "{}.npy")
+    assert (found.fields["metres_per_count"], found.sureness) == (metres, sureness)
+    relative = guess(tmp_path, [depth / depth.max() for depth in rooms()], "{}.npy")
+    assert relative.fields["metres_per_count"] is None
+
+
+@pytest.mark.parametrize("name", ["{}.pfm", "{}.npy", "{}.png"])
+def test_disparity_is_told_from_depth_by_the_lower_half(tmp_path, name):
+    maps = [(20 / depth).astype(np.float32) for depth in rooms()]
+    for stored in maps:
+        stored[:3] = 0 if name == "{}.png" else np.inf
+    maps = counts(maps, 256) if name == "{}.png" else maps
+    found = guess(tmp_path, maps, name)
+    assert found.fields["encoding"] == "disparity" and "8 of 8 maps" in str(found)
+    with pytest.raises(ValueError, match="focal_baseline"):
+        found.make_spec("own")
+    spec = found.make_spec("own", focal_baseline=20)
+    read = images.read_depth(tmp_path / name.format(0), spec)
+    np.testing.assert_allclose(read[3:], next(rooms())[3:], rtol=0.001)
+
+
+def test_few_maps_that_are_farther_below_make_a_guess_unsure(tmp_path):
+    found = guess(tmp_path, [depth[::-1].astype(np.float32) for depth in rooms(2)], "{}.npy")
+    assert found.sureness == "unsure" and "may be disparity" in str(found)
+
+
+def test_a_number_far_beyond_all_others_means_no_depth(tmp_path):
+    maps = counts(rooms(), 1000)
+    for stored in maps:
+        stored[:4] = 65535
+    assert guess(tmp_path, maps).fields["invalid_counts"] == [0, 65535]
+
+
+def test_the_key_that_is_taken_is_said(tmp_path):
+    for number, depth in enumerate(rooms()):
+        np.savez(tmp_path / f"{number}.npz", depth=depth, camera=np.eye(3))
+    paths = sorted(tmp_path.glob("*.npz"))
+    found = encodings.guess_encoding(paths, paths)
+    assert found.fields["key"] == "depth" and "The array `depth`" in str(found)
+
+
+def test_a_damaged_map_is_left_out_and_maps_of_two_kinds_are_refused(tmp_path):
+    paths = write(tmp_path, counts(rooms(), 1000))
+    paths[3].write_bytes(b"")
+    assert encodings.guess_encoding(paths, paths).fields["metres_per_count"] == 0.001
+    write(tmp_path, [np.zeros((48, 64), np.uint8)], "3{}.png")
+    with pytest.raises(ValueError, match="one kind. Received: uint16, uint8 beside .*0.png"):
+        encodings.guess_encoding([*paths, paths[0]], [*paths, tmp_path / "30.png"])
+    with pytest.raises(ValueError, match="0 bytes in .*3.png"):
+        encodings.guess_encoding(paths[3:4], paths[3:4])
+    with pytest.raises(ValueError, match="as many maps as photos"):
+        encodings.guess_encoding(paths, paths[:2])
+    coloured = write(tmp_path, [np.zeros((48, 64, 3), np.uint8)], "c{}.png")
+    with pytest.raises(ValueError, match="3 of uint8 in .*c0.png. Colours are a picture"):
+        encodings.guess_encoding(coloured, coloured)
+
+
+@pytest.mark.parametrize("scale", [5000, 4000])
+@pytest.mark.parametrize("spec", [INDOOR_MILLIMETRE, NYU_TEST])
+@pytest.mark.parametrize("near", [1, 0.6])
+def test_tums_scale_read_as_millimetres_is_refused_with_the_likely_one(tmp_path, scale, spec, near):
+    paths = write(tmp_path, counts(whole(depth * near for depth in rooms(12)), scale))
+    with pytest.raises(
+        ValueError, match=f"`{spec.name}`.*Received: 0.001, .* By {1 / scale:g} half"
+    ):
+        encodings.refuse_other_encoding(paths, spec)
+    assert not encodings.refuse_other_encoding(paths, make_spec("own", metres_per_count=1 / scale))
+
+
+@pytest.mark.parametrize("spec", [INDOOR_MILLIMETRE, NYU_TEST, DENSE_M256])
+def test_disparity_as_depth_is_refused_of_many_maps(tmp_path, spec):
+    paths = write(tmp_path, counts((6 / depth for depth in rooms()), 1000))
+    with pytest.raises(ValueError, match="lower half must be nearer.*In 8 of 8 maps.*0.png"):
+        encodings.refuse_other_encoding(paths, spec)
+    assert not encodings.refuse_other_encoding(paths, replace(spec, lower_is_nearer=False))
+    assert not encodings.refuse_other_encoding(paths[:4], spec)  # too few to tell
+
+
+def test_depth_as_disparity_is_refused_of_many_maps(tmp_path):
+    paths = write(tmp_path, [depth.astype(np.float32) for depth in rooms()], "{}.npy")
+    spec = make_spec("own", encoding="disparity", focal_baseline=4)
+    with pytest.raises(ValueError, match="In 8 of 8 maps .* smaller"):
+        encodings.refuse_other_encoding(paths, spec)
+
+
+@pytest.mark.parametrize(
+    ("maps", "spec"),
+    [
+        (counts(rooms(), 1000), INDOOR_MILLIMETRE),
+        (counts(kinect(rooms()), 1000), NYU_TEST),
+        (counts(roads(), 256), KITTI),
+        (counts(rooms(), 25.5, np.uint8), NYU_TRAIN),
+        ([np.rint(m / 5) * 5 for m in counts(rooms(), 1000)], INDOOR_MILLIMETRE),
+    ],
+)
+def test_nothing_is_said_against_maps_that_are_as_their_spec_says(tmp_path, maps, spec):
+    paths = write(tmp_path, [m.astype(spec.depth_dtype) for m in maps])
+    assert encodings.refuse_other_encoding(paths, spec) == ""
+
+
+def test_real_maps_fit_their_specs_and_are_guessed_right(shared):
+    for pattern, spec in (
+        ("nyu/nyu2_test/*_depth.png", NYU_TEST),
+        ("indoor_metric/7scenes_redkitchen/*depth.png", INDOOR_MILLIMETRE),
+        ("kitti/test/*/depth/*.png", KITTI),
+    ):
+        maps = sorted((shared / "data").glob(pattern))[:60:5]
+        assert len(maps) > 8 and encodings.refuse_other_encoding(maps, spec) == ""
+        assert encodings.guess_encoding(maps, maps).fields["metres_per_count"] == spec.scale
