@@ -226,7 +226,7 @@ def show_overlays(
         photo, truth = _thin(photo), _thin(truth)
         limits = _limits([truth])
         row[0].imshow(photo)
-        _add_bar(_show_depth(row[1], truth, limits), row[1], unit)
+        _show_depth(row[1], truth, limits, unit)
         row[2].imshow(photo.mean(axis=2), cmap="gray", vmin=0, vmax=255)
         over = np.ma.masked_less_equal(truth, 0)
         colours = DEPTH_COLOURS.with_extremes(bad=(0, 0, 0, 0))
@@ -444,7 +444,7 @@ def show_history(
         axis.set(title=title, xticks=[], yticks=[])
         if image.ndim == 2:
             limits = _limits(depths[:1] if unit == "metre" else [image])
-            _add_bar(_show_depth(axis, image, limits), axis, unit)
+            _show_depth(axis, image, limits, unit)
         else:
             axis.imshow(image)
     return figure
