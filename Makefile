@@ -53,7 +53,7 @@ $(error `NAME` must be one of $(STUDIES). Received: NAME=$(value NAME))
 endif
 
 .PHONY: help setup setup-predict demo $(NOTEBOOKS) kitti compare study nyu bench lab notebook-filter sample \
-    roads sample-kitti figures docs test test-all lint test-backends test-jax test-torch clean-cache clean
+    roads sample-kitti figures test test-all lint test-backends test-jax test-torch clean-cache clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-28s %s\n", $$1, $$2 }' Makefile
@@ -150,6 +150,7 @@ figures: demo ## the pictures and the table under docs/ that need no more than t
 	@$(PY) -m rendering show --folder datasets/sample_roads --figure docs/roads.jpg
 
 # From the root, where cards and notebooks lie beside docs/. What was built stays, page by page.
+.PHONY: docs
 docs: .venv/docs.done ## the site, in runs/docs/site: pages, notebooks as they were run, the reference
 	@TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m sphinx -qW --keep-going -c docs -d runs/docs/pages . runs/docs/site
 	@echo runs/docs/site/index.html
