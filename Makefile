@@ -55,7 +55,7 @@ $(error `NAME` must be one of $(STUDIES). Received: NAME=$(value NAME))
 endif
 
 .PHONY: help setup setup-predict demo $(NOTEBOOKS) kitti compare study nyu bench lab sample roads \
-    sample-kitti figures web web-serve test lint test-backends test-jax test-torch clean-cache clean
+    sample-kitti figures test lint test-backends test-jax test-torch clean-cache clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-28s %s\n", $$1, $$2 }' Makefile
@@ -139,6 +139,7 @@ figures: demo ## the pictures and the table under docs/ that need no more than t
 	@$(PY) -m experiments.corruptions datasets/sample/nyu2_test/00030_colors.png docs/corruptions.png
 	@$(PY) -m rendering show --folder datasets/sample_roads --figure docs/roads.png
 
+.PHONY: web web-serve
 web: web/node_modules/setup.done ## the page that shows a photo's depth in the browser: web/dist
 	@$(NEEDS_NODE)
 	@cd web && npm run --silent build

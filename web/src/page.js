@@ -19,11 +19,13 @@ const $ = (id) => document.getElementById(id);
 const engine = new Engine(showProgress);
 const stage = new Stage({ onMark: showMarks });
 
+let opened = 0; // photos that were asked for
 let photo = null; // {name, width, height, lens}
 let chosen = null; // a focal length by the slider, over the photo's width
 let map = null; // a DepthMap
 let milliseconds = 0;
 let viewer = null;
+let shownIn3D = null; // the photo whose cloud is shown
 let camera = null; // a MediaStream
 let computing = null; // a promise while the network computes
 let waiting = false; // for it to compute again
@@ -76,12 +78,14 @@ function start() {
 
 async function openFile(blob, name = blob.name || "The pasted photo", network = null) {
   stopCamera();
+  const turn = ++opened; // the last one that is asked for stays, however long each takes
   try {
-    const opened = await openPhoto(blob, name);
+    const next = await openPhoto(blob, name);
+    if (turn !== opened) return next.bitmap.close();
     say("");
-    await setPhoto(opened, network);
+    await setPhoto(next, network);
   } catch (error) {
-    say(error.message);
+    if (turn === opened) say(error.message);
   }
 }
 
@@ -225,7 +229,7 @@ function show() {
   if (view === "cloud") showCloud();
   else {
     viewer?.close();
-    viewer = null;
+    viewer = shownIn3D = null;
   }
 }
 
@@ -236,11 +240,13 @@ async function showCloud() {
     const { CloudViewer } = await import("./viewer.js");
     const surface = await engine.ask("cloud", { ...describe(), most: POINTS });
     if (before !== map || $("space").hidden) return;
+    if (!surface.points.length) return say("The cloud has no points: all is sky, or too far to tell.");
     viewer ??= Object.assign(new CloudViewer(renewCanvas()), {
       turning: !matchMedia("(prefers-reduced-motion: reduce)").matches,
     });
     const { width, height } = map.layout;
-    viewer.show(surface, map.camera.f / width, width / height);
+    viewer.show(surface, map.camera.f / width, width / height, shownIn3D !== photo);
+    shownIn3D = photo;
     $("status").textContent = `${viewer.count.toLocaleString("en")} points`;
   } catch (error) {
     say(`The cloud could not be shown: ${error.message}. It needs WebGL; the files can be saved all the same.`);
@@ -342,6 +348,7 @@ async function save(button) {
 // Camera
 
 async function startCamera() {
+  if (!navigator.mediaDevices) return say("A browser gives the camera to pages of https and of localhost alone. Choose a photo.");
   try {
     camera = await navigator.mediaDevices.getUserMedia({
       video: { facingMode: "environment", width: { ideal: 1280 } },

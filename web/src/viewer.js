@@ -30,11 +30,11 @@ export class CloudViewer {
 
   /**
    * surface: of `findSurface`, and how many points a row of the photo has. focal: over the photo's
-   * width; aspect: its width over its height.
+   * width; aspect: its width over its height. anew: from the photo's own place, not where the cloud was
+   * turned to.
    */
-  show({ points, colours, columns }, focal, aspect) {
-    this.#cloud?.geometry.dispose();
-    this.#scene.clear();
+  show({ points, colours, columns }, focal, aspect, anew = true) {
+    this.#clear();
     const geometry = new three.BufferGeometry();
     const places = points.map((value, i) => (i % 3 ? -value : value)); // y up, z towards the viewer
     geometry.setAttribute("position", new three.BufferAttribute(places, 3));
@@ -53,12 +53,13 @@ export class CloudViewer {
     };
     this.#cloud = new three.Points(geometry, material);
     this.#scene.add(this.#cloud);
-    const pivot = -(near + middle) / 2;
     this.#camera.near = middle / 1000;
     this.#camera.far = 20 * far;
     this.#camera.userData = { focal, aspect, columns };
-    this.#camera.position.set(0, 0, 0.15 * near);
-    this.#controls.target.set(0, 0, pivot);
+    if (anew) {
+      this.#camera.position.set(0, 0, 0.15 * near);
+      this.#controls.target.set(0, 0, -(near + middle) / 2);
+    }
     this.#fit();
     this.#sway();
   }
@@ -77,9 +78,15 @@ export class CloudViewer {
     this.turning = false;
     this.#observer.disconnect();
     this.#controls.dispose();
-    this.#cloud?.geometry.dispose();
+    this.#clear();
     this.#renderer.dispose();
     this.#renderer.forceContextLoss();
+  }
+
+  #clear() {
+    this.#scene.clear();
+    this.#cloud?.geometry.dispose();
+    this.#cloud?.material.dispose();
   }
 
   /** To and fro, since behind what the camera saw there is nothing to see. */
