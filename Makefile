@@ -140,9 +140,9 @@ figures: demo ## the pictures and the table under docs/ that need no more than t
 	@$(PY) -m rendering show --folder datasets/sample_roads --figure docs/roads.png
 
 .PHONY: web web-serve
-web: web/node_modules/setup.done ## the page that shows a photo's depth in the browser: web/dist
+web: web/node_modules/setup.done ## the page that shows a photo's depth in the browser: web/dist; NETWORKS=
 	@$(NEEDS_NODE)
-	@cd web && npm run --silent build
+	@$(if $(value NETWORKS),NETWORKS=$(call text,NETWORKS) )node web/build.mjs
 
 web-serve: web ## the page on localhost; PORT=8000
 	@echo http://localhost:$(call text,PORT)

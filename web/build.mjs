@@ -1,6 +1,8 @@
 // Puts the page together in dist/: its own files as they are, and what it needs of its packages.
 
 import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
 const here = (path) => new URL(path, import.meta.url);
@@ -13,6 +15,8 @@ const PACKAGES = {
   "three/examples/jsm/controls/OrbitControls.js": "orbit.js",
 };
 const NETWORKS = ["light", "road"];
+// Another folder of networks with these names, such as those of `depthlib export --int8`.
+const models = resolve(process.env.NETWORKS || fileURLToPath(here("../depthlib/models")));
 
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(here("dist/vendor/"), { recursive: true });
@@ -24,7 +28,7 @@ for (const [from, to] of Object.entries(PACKAGES)) {
 const wasm = readFileSync(here("node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm"));
 writeFileSync(here("dist/vendor/ort.wasm.gz"), gzipSync(wasm, { level: 9 }));
 for (const network of NETWORKS) {
-  cpSync(here(`../depthlib/models/${network}.onnx`), here(`dist/models/${network}.onnx`));
+  cpSync(resolve(models, `${network}.onnx`), here(`dist/models/${network}.onnx`));
 }
 writeFileSync(here("dist/.nojekyll"), ""); // GitHub Pages serves the files as they are
 writeFileSync(here("dist/vendor/LICENSES.txt"), licences());

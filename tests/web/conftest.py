@@ -76,11 +76,11 @@ class Opened:
         """Where a pixel of the photo is in the tab."""
         box = self.tab.locator("#picture").bounding_box()
         width, height = self.tab.evaluate(
-            "document.getElementById('marks').getAttribute('viewBox').split(' ').slice(2).map(Number)"
+            "document.getElementById('marks').getAttribute('viewBox').split(' ').slice(2)"
         )
         return (
-            box["x"] + (column + 0.5) / width * box["width"],
-            box["y"] + (row + 0.5) / height * box["height"],
+            box["x"] + (column + 0.5) / int(width) * box["width"],
+            box["y"] + (row + 0.5) / int(height) * box["height"],
         )
 
     def point_at(self, column: int, row: int) -> str:

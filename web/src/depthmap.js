@@ -6,6 +6,8 @@ const LONG_RANGE = 20; // metres; networks that see farther are of roads: colour
 const TICKS = 7;
 
 export class DepthMap {
+  #limits;
+
   /**
    * layout: of `layOut`. values: what `join` gives, rows x columns. scale: of a known distance.
    */
@@ -79,6 +81,10 @@ export class DepthMap {
 
   /** The nearest and the farthest depth of the colours: they span 98 % of what is known. */
   limits() {
+    return (this.#limits ??= this.#findLimits());
+  }
+
+  #findLimits() {
     const known = this.values.filter((value) => value > 0 && value * this.scale < this.far).sort();
     if (!known.length) return null;
     let [low, high] = [1, 99].map((share) => percentile(known, share) * this.scale);

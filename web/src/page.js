@@ -92,8 +92,10 @@ async function openFile(blob, name = blob.name || "The pasted photo", network = 
 /** The gallery's first photos; one of them, or the one that the address asks for, is opened. */
 async function showExamples() {
   try {
-    const entries = await (await load("gallery/gallery.json")).json();
     const asked = new URLSearchParams(location.search).get("photo");
+    // Beside the photo's way here; what goes wrong is said when depth is asked for.
+    if (!asked) engine.ask("prepare", { network: networkName() }).catch(() => {});
+    const entries = await (await load("gallery/gallery.json")).json();
     for (const entry of entries.slice(0, EXAMPLES)) addExample(entry);
     await openExample(entries.find(({ photo: file }) => file === `${asked}.jpg`) ?? entries[0]);
   } catch (error) {

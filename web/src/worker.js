@@ -8,11 +8,11 @@ import { makeGlb, makeNpy, makePly, makePng16 } from "./files.js";
 import { openNetwork, run } from "./network.js";
 import { TemporalFilter } from "./smoothing.js";
 
-const networks = new Map();
+const networks = new Map(); // promises, by name
 let photo = null; // an ImageBitmap
 let filter = null;
 
-const ANSWERS = { open, keep, predict, cloud, save };
+const ANSWERS = { prepare, keep, predict, cloud, save };
 
 self.onmessage = async ({ data: { number, kind, ...given } }) => {
   try {
@@ -22,13 +22,24 @@ self.onmessage = async ({ data: { number, kind, ...given } }) => {
   }
 };
 
+/** Opens a network, once; what failed may be tried again. */
 async function open({ network }) {
   if (!networks.has(network)) {
     const url = new URL(`../models/${network}.onnx`, import.meta.url);
     const report = (loaded, total) => postMessage({ progress: [loaded, total] });
-    networks.set(network, await openNetwork(url, report));
+    networks.set(network, openNetwork(url, report));
   }
-  return networks.get(network).view;
+  try {
+    return await networks.get(network);
+  } catch (error) {
+    networks.delete(network);
+    throw error;
+  }
+}
+
+/** Opens a network before it is needed. */
+async function prepare({ network }) {
+  await open({ network });
 }
 
 /** Keeps a photo, for `predict` and all that comes after it. */
@@ -39,9 +50,8 @@ function keep({ bitmap }) {
 
 /** Depth of the photo. `smooth`: as the next frame of a film; `fresh`: its first. */
 async function predict({ network, focal, smooth, fresh }) {
-  await open({ network });
+  const opened = await open({ network });
   const start = performance.now();
-  const opened = networks.get(network);
   const layout = layOut(photo.height, photo.width, opened.view, focal);
   const small = shrink(makeReader(photo), layout);
   const depths = [];
