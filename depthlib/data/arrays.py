@@ -20,7 +20,6 @@ from depthlib.data.specs import DTYPES
 
 SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5", ".exr")
 
-_MATLAB_73 = b"MATLAB 7.3"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _LEAST = 8  # rows and columns of a map; calibrations and poses have fewer
 _NUMBERS = re.compile(r"[<>]?[iuf][1248]|u?int\d+|float\d+")  # as NumPy calls them
@@ -190,7 +189,7 @@ def _open(file: Path) -> Iterator[_Stored]:
             stored, close = _open_numpy(file, begin)
         elif kind == ".exr":
             stored, close = _open_exr(file)
-        elif begin.startswith(_HDF5) or begin.startswith(_MATLAB_73) or kind != ".mat":
+        elif kind != ".mat" or _HDF5 in (begin[:8], begin[512:]):  # MATLAB's own header is before
             stored, close = _open_hdf5(file, turned=kind == ".mat")
         else:
             stored, close = _open_mat(file)
@@ -253,11 +252,17 @@ def _open_hdf5(file: Path, turned: bool) -> tuple[_Stored, Callable[[], None]]:
     opened = h5py.File(file, "r", locking=False)  # a read-only disk takes no lock
     held: dict[str, tuple[tuple[int, ...], str]] = {}
 
-    def note(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.shape and not name.startswith("#"):
-            held[name] = (item.shape, str(item.dtype))
+    def note(group: Any, prefix: str) -> None:
+        for name in group:
+            if name.startswith("#"):  # MATLAB's cells, thousands of them
+                continue
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                note(item, f"{prefix}{name}/")
+            elif isinstance(item, h5py.Dataset) and item.shape:
+                held[prefix + name] = (item.shape, str(item.dtype))
 
-    opened.visititems(note)
+    note(opened, "")
     return (
         _Stored(held, lambda name, place: opened[name][() if place is None else place], turned),
         opened.close,
