@@ -20,7 +20,6 @@ from depthlib.data.specs import DTYPES
 
 SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5", ".exr")
 
-_MATLAB_73 = b"MATLAB 7.3"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _LEAST = 8  # rows and columns of a map; calibrations and poses have fewer
 _NUMBERS = re.compile(r"[<>]?[iuf][1248]|u?int\d+|float\d+")  # as NumPy calls them
@@ -190,7 +189,7 @@ def _open(file: Path) -> Iterator[_Stored]:
             stored, close = _open_numpy(file, begin)
         elif kind == ".exr":
             stored, close = _open_exr(file)
-        elif begin.startswith(_HDF5) or begin.startswith(_MATLAB_73) or kind != ".mat":
+        elif kind != ".mat" or _HDF5 in (begin[:8], begin[512:]):  # MATLAB's own header is before
             stored, close = _open_hdf5(file, turned=kind == ".mat")
         else:
             stored, close = _open_mat(file)

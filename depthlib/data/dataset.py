@@ -231,10 +231,7 @@ def _guess(layout: Layout, folder: Path, notes: list[str]) -> DatasetSpec:
     )
     guess = guess_encoding(photos, maps)
     notes.append(str(guess))
-    try:
-        return guess.make_spec(_name_of(folder), scenes="template")
-    except ValueError as error:  # disparity, whose scale no map says
-        raise ValueError(f"{guess} {error} Write {folder / NAME} that says it.") from error
+    return guess.make_spec(_name_of(folder), scenes="template")
 
 
 def _name_of(folder: Path) -> str:

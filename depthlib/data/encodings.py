@@ -1,5 +1,6 @@
 """How unknown depth maps are encoded: what their numbers tell, and what speaks against a spec."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -41,8 +42,19 @@ class Guess:
     reasons: tuple[str, ...]
 
     def make_spec(self, name: str, **more: Any) -> DatasetSpec:
-        """The spec of a dataset called `name`; `more` fields are said besides, or corrected."""
-        return make_spec(name, **(self.fields | more))
+        """The spec of a dataset called `name`; `more` fields are said besides, or corrected.
+
+        Errors: those of `make_spec`; ValueError, with the reasons, where maps seem to be disparity
+        and `more` says no `focal_baseline`.
+        """
+        fields = self.fields | more
+        if fields.get("encoding") == "disparity" and "focal_baseline" not in fields:
+            said = json.dumps({"focal_baseline": "...", **fields})
+            raise ValueError(
+                f"Disparity becomes depth only by `focal_baseline`. Received: none for {name!r}. "
+                f"{self} Write that into dataset.json: {said}"
+            )
+        return make_spec(name, **fields)
 
     def __str__(self) -> str:
         said = ", ".join(f"{field}={value}" for field, value in self.fields.items())

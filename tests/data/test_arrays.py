@@ -76,9 +76,10 @@ def test_axes_of_one_are_left_out(tmp_path):
     np.testing.assert_array_equal(read(tmp_path / "a.npy"), MAP)
 
 
-def test_a_stack_of_nyus_layout_is_read_by_place_and_upright(tmp_path):
+@pytest.mark.parametrize("header", [0, 512])
+def test_a_stack_of_nyus_layout_is_read_by_place_and_upright(tmp_path, header):
     path = tmp_path / "nyu_depth_v2_labeled.mat"
-    with h5py.File(path, "w") as file:
+    with h5py.File(path, "w", userblock_size=header) as file:
         file["images"] = np.stack([RGB.T, RGB.T + 1])  # (2, 3, 24, 16)
         file["depths"] = np.stack([MAP.T, MAP.T + 1])
     np.testing.assert_array_equal(read(path / "images" / "1"), RGB + 1)

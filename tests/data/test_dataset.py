@@ -166,7 +166,7 @@ def test_disparity_whose_scale_no_map_says_is_refused_with_the_file_to_write(tmp
         cv2.imwrite(str(photo), rng.integers(0, 255, (48, 64, 3)).astype(np.uint8))
         rows = np.linspace(4, 60 + number, 48, dtype=np.float32)[:, None]
         np.save(depth, rows + rng.uniform(0, 1, (48, 64)).astype(np.float32))
-    with pytest.raises(ValueError, match="it is disparity.*focal_baseline.*Write .*dataset.json"):
+    with pytest.raises(ValueError, match="focal_baseline.*it is disparity.*into dataset.json"):
         find_dataset(tmp_path)
     (tmp_path / "dataset.json").write_text(
         '{"encoding": "disparity", "focal_baseline": 60, "max_depth": 20}'
