@@ -30,7 +30,7 @@ def make_dataset(
     tolerance: float,
     out: Path | None,
 ) -> int:
-    """Finds, checks and writes the dataset of a folder; the exit status, 1 where none is sound.
+    """Finds, checks and writes the dataset of a folder; the exit status.
 
     The arguments are those of the subcommand. Errors: those of `data.dataset`.
     """
@@ -40,9 +40,6 @@ def make_dataset(
     _print_table(summarise_left(dataset.left), "Left out")
     dataset, problems, summary = check_dataset(dataset, int(check) if check.isdigit() else check)
     _print_table(problems, "Not sound")
-    if not any(map(len, dataset.sides.values())):
-        print("No pair is sound: nothing is written.")
-        return 1
     dataset = set_test_aside(add_focal(dataset, focal), test)
     print(summary.round(3).to_string())
     print(describe_sides(dataset).to_string())

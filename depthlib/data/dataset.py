@@ -91,19 +91,27 @@ def check_dataset(
     """The dataset of sound pairs, problems, and a summary: `check_pairs` of each side.
 
     check: how many pairs of each side are decoded; "all" or None: all; "headers": none. All
-    headers are read. Errors: ValueError for another word.
+    headers are read. A side without a sound pair is left out. Errors: ValueError for another word,
+    and where no pair is sound.
     """
     most = {"all": None, "headers": 0}.get(check, check) if isinstance(check, str) else check
     if isinstance(most, str) or (most is not None and most < 0):
         raise ValueError(
             f"`check` must be a number, 'headers' or 'all'. Received: check={check!r}."
         )
-    sides, problems, summaries = {}, [], []
+    sides: dict[str, Pairs] = {}
+    problems, summaries = [], []
     for name, pairs in dataset.sides.items():
-        sides[name], problem, summary = check_pairs(pairs, most)
+        sound, problem, summary = check_pairs(pairs, most)
+        sides |= {name: sound} if len(sound) else {}
         problems.append(problem)
         summaries.append(summary.set_axis([name]))
     found = pd.concat(problems, ignore_index=True)
+    if not sides:
+        raise ValueError(
+            f"A pair must be sound. Received: none of {len(found)} in {dataset.first.root}. The "
+            f"first problem: {found['problem'].iat[0]}"
+        )
     return replace(dataset, sides=sides), found, pd.concat(summaries)
 
 

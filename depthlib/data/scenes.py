@@ -13,7 +13,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from depthlib.data.arrays import file_of, is_array, read_names
-from depthlib.data.csv_tables import read_index
+from depthlib.data.csv_tables import name_columns, read_index
 from depthlib.data.specs import DatasetSpec, base_scene
 from depthlib.files import natural_key
 
@@ -272,12 +272,13 @@ def split_words(name: str) -> list[str]:
 
 
 def _take_column(table: pd.DataFrame, name: str, spec: DatasetSpec) -> list[str]:
-    if name.lower() not in table:
+    column = next((c for c in (name.lower(), *name_columns([name])) if c in table), None)
+    if column is None:
         raise ValueError(
             f"The CSV of `{spec.name}` must have a column {name!r}, which tells its scenes. "
             f"Received: {', '.join(map(str, table))}. Add it to its heading, or change `scenes`."
         )
-    return [str(scene) for scene in table[name.lower()]]
+    return [str(scene) for scene in table[column]]
 
 
 def _read_named(folder: Path | None) -> dict[tuple[str, ...], dict[str, str]]:

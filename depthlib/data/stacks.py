@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from depthlib.data.arrays import list_arrays
+from depthlib.data.arrays import list_arrays, read_names
 
 SUFFIXES = {".mat", ".h5", ".hdf5", ".npz"}
 _PHOTOS = {"rgb", "image", "images", "color", "colour", "photo", "photos", "img"}
@@ -62,9 +62,9 @@ def _look_inside(file: Path) -> Stack | None:
     if photos is None or depth is None:
         return None
     (rgb, sizes), (name, shape) = photos, depth
-    if len(sizes) == 4 and len(shape) == 3:
-        same = sizes[0] == shape[0]
-        return Stack(rgb, name, shape[0], _read_scenes(file, shape[0])) if same else None
+    if len(sizes) == 4 and sizes[0] == shape[0]:
+        scenes = read_names(file, "scenes") if "scenes" in held else []
+        return Stack(rgb, name, shape[0], scenes if len(scenes) == shape[0] else [])
     return Stack(rgb, name, None) if len(sizes) == 3 and len(shape) == 2 else None
 
 
@@ -78,18 +78,3 @@ def _choose(
         if named and len(kept) >= 2 + colours and (not colours or 3 in kept):
             return name, kept
     return None
-
-
-def _read_scenes(file: Path, count: int) -> list[str]:
-    """The scene of each place, where `scenes` lists them as NYU's labelled file does."""
-    if file.suffix.lower() == ".npz":
-        return []
-    import h5py
-
-    if not h5py.is_hdf5(file):
-        return []
-    with h5py.File(file, "r", locking=False) as opened:
-        held = opened.get("scenes")
-        if held is None or held.size != count or held.dtype.kind != "O":
-            return []
-        return ["".join(map(chr, opened[one][()].ravel())) for one in held[()].ravel()]

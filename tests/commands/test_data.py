@@ -44,7 +44,8 @@ def test_what_is_not_sound_is_listed_and_what_has_no_sound_pair_writes_nothing(f
     for path in folder.glob("depth/*.png"):
         path.write_bytes(b"no image")
     (folder / "pairs.csv").unlink()
-    assert main(["data", str(folder), "--spec", "indoor_millimetre"]) == 1
+    with pytest.raises(SystemExit, match="must be sound. Received: none of 6 in .*first problem"):
+        main(["data", str(folder), "--spec", "indoor_millimetre"])
     assert not (folder / "pairs.csv").exists()
 
 

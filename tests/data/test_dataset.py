@@ -2,6 +2,8 @@ import os
 import subprocess
 import sys
 
+import cv2
+import numpy as np
 import pytest
 
 from depthlib.data.dataset import (
@@ -12,6 +14,7 @@ from depthlib.data.dataset import (
     set_test_aside,
     write_dataset,
 )
+from depthlib.data.dataset_file import read_dataset_file
 from depthlib.data.pairs import read_csv
 from depthlib.data.specs import NYU_TEST, NYU_TRAIN
 
@@ -130,6 +133,7 @@ def test_read_only_data_is_read_and_its_csv_is_written_elsewhere(rooms, tmp_path
     code = f"""
 import os
 from depthlib.data import dataset
+from depthlib.data.dataset_file import read_dataset_file
 from depthlib.data.pairs import read_csv
 if os.getuid() == 0:
     "".encode("utf-8-sig")  # what nobody may not import where Python lies in root's folder
@@ -151,3 +155,30 @@ print(len(read_csv({str(out / "pairs.csv")!r}, root={str(rooms)!r}).load()[0]))
     assert refused.startswith("A folder must be one that can be written into. Received:")
     assert "--out" in refused
     assert (written, count) == ("['pairs.csv', 'dataset.json']", "9")
+
+
+def test_disparity_whose_scale_no_map_says_is_refused_with_the_file_to_write(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        photo, depth = tmp_path / f"rgb/{number}.png", tmp_path / f"disparity/{number}.npy"
+        for path in (photo, depth):
+            path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(photo), rng.integers(0, 255, (48, 64, 3)).astype(np.uint8))
+        rows = np.linspace(4, 60 + number, 48, dtype=np.float32)[:, None]
+        np.save(depth, rows + rng.uniform(0, 1, (48, 64)).astype(np.float32))
+    with pytest.raises(ValueError, match="focal_baseline.*it is disparity.*into dataset.json"):
+        find_dataset(tmp_path)
+    (tmp_path / "dataset.json").write_text(
+        '{"encoding": "disparity", "focal_baseline": 60, "max_depth": 20}'
+    )
+    assert len(check_dataset(find_dataset(tmp_path), "all")[0].first) == 6
+
+
+def test_a_guess_is_said_with_how_sure_it_is(shared, tmp_path):
+    kitchen = shared / "data/indoor_metric/7scenes_redkitchen"
+    dataset = find_dataset(kitchen)
+    assert dataset.first.spec.metres_per_count == 0.001 and len(dataset.first) == 50
+    assert any(note.startswith("Encoding, certain") for note in dataset.notes)
+    (path, described) = write_dataset(dataset, tmp_path)
+    assert read_csv(path, root=kitchen).digest() == dataset.first.digest()
+    assert read_dataset_file(described) == dataset.first.spec

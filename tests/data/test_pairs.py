@@ -264,6 +264,9 @@ def test_a_list_of_bts_has_rooms_by_its_folders_and_stays_in_its_folder(tmp_path
     assert read_csv(tmp_path / "list.txt", own).table["focal"].tolist() == [518.8579] * 6
     with pytest.raises(ValueError, match="must have a column 'lens'.*Received: rgb, depth, focal"):
         read_csv(tmp_path / "list.txt", replace(OWN, focal_column="lens"))
+    (tmp_path / "rooms.csv").write_text("Room,Photo,Depth\nden 1,den_1a/rgb_01.jpg,x.png\n")
+    rooms = read_csv(tmp_path / "rooms.csv", replace(OWN, scenes="column:Room"))
+    assert rooms.table["scene"].tolist() == ["den 1"]
 
 
 def test_a_csv_elsewhere_finds_its_photos_where_the_user_says(tmp_path, write_pairs, monkeypatch):
