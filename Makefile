@@ -4,10 +4,12 @@
 #     make train-resnet EPOCHS=2 DATA=datasets/data/nyu2_train.csv
 # Other variables: PYTHON (which interpreter sets up), SEED (of `make sample` and `make roads`),
 # TORCH (what pip installs for `make test-backends`; torch==2.13.0, say), NAME (of `make study`),
-# CHANGES (of `make nyu`: fields of its recipe, "epochs=2 batch_size=32", say).
+# CHANGES (of `make nyu`: fields of its recipe, "epochs=2 batch_size=32", say), PORT (of
+# `make web-serve`).
 
 TORCH ?= torch
 SEED ?= 0
+PORT ?= 8000
 
 PY := .venv/bin/python
 NAME := unet_structure
@@ -53,7 +55,7 @@ $(error `NAME` must be one of $(STUDIES). Received: NAME=$(value NAME))
 endif
 
 .PHONY: help setup setup-predict demo $(NOTEBOOKS) kitti compare study nyu bench lab notebook-filter sample \
-    roads sample-kitti figures docs test test-all lint test-backends test-jax test-torch clean-cache clean
+    roads sample-kitti figures test test-all lint test-backends test-jax test-torch clean-cache clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-28s %s\n", $$1, $$2 }' Makefile
@@ -150,9 +152,26 @@ figures: demo ## the pictures and the table under docs/ that need no more than t
 	@$(PY) -m rendering show --folder datasets/sample_roads --figure docs/roads.jpg
 
 # From the root, where cards and notebooks lie beside docs/. What was built stays, page by page.
+.PHONY: docs
 docs: .venv/docs.done ## the site, in runs/docs/site: pages, notebooks as they were run, the reference
 	@TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m sphinx -qW --keep-going -c docs -d runs/docs/pages . runs/docs/site
 	@echo runs/docs/site/index.html
+
+.PHONY: web web-serve
+web: web/node_modules/setup.done ## the page that shows a photo's depth in the browser: web/dist; NETWORKS=
+	@$(NEEDS_NODE)
+	@$(if $(value NETWORKS),NETWORKS=$(call text,NETWORKS) )node web/build.mjs
+
+web-serve: web ## the page on localhost; PORT=8000
+	@echo http://localhost:$(call text,PORT)
+	@python3 -m http.server --bind 127.0.0.1 --directory web/dist $(call text,PORT)
+
+NEEDS_NODE := command -v npm >/dev/null || { \
+    echo "The page needs Node.js 20 or newer, with npm: https://nodejs.org"; exit 1; }
+web/node_modules/setup.done: web/package-lock.json
+	@$(NEEDS_NODE)
+	@cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 # Two at a time: most of it is TensorFlow's imports and traces, which keep one core busy.
 PYTEST := $(PY) -m pytest -q -n 2 --dist worksteal
@@ -178,6 +197,7 @@ clean-cache: ## remove the decoded images
 
 clean: ## remove the environments and what tools leave; runs/ stays
 	rm -rf .venv .venv-predict .venv-jax .venv-torch .pytest_cache .ruff_cache .mypy_cache depthlib.egg-info
+	rm -rf web/node_modules web/dist
 
 # Set-up. Python 3.14 has no TensorFlow yet; what pyenv calls python3.13 need not run.
 version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)

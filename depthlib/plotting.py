@@ -67,10 +67,10 @@ def compare_with_truth(
     for row, (photo, truth) in enumerate(zip(photos, truths, strict=True)):
         limits = _limits([truth])
         axes[row, 0].imshow(photo)
-        depth_picture = _show_depth(axes[row, 1], truth, limits)
+        depth_picture = _draw_depth(axes[row, 1], truth, limits)
         for number, (model, depths) in enumerate(predictions.items()):
             depth_axis, error_axis = axes[row, 2 + 2 * number : 4 + 2 * number]
-            _show_depth(depth_axis, depths[row], limits)
+            _draw_depth(depth_axis, depths[row], limits)
             score = scores[model].iloc[row]
             error_picture = _show_error(error_axis, depths[row], truth)
             depth_axis.set_xlabel(f"δ1 {score['delta1']:.3f}")
@@ -118,7 +118,7 @@ def show_photos(
         for axis, pictures in zip(axes[row], columns.values(), strict=False):
             axis.imshow(_thin(pictures[row]))
         for axis, depth in zip(axes[row, len(columns) :], depths, strict=True):
-            picture = _show_depth(axis, depth, limits, logarithmic)
+            picture = _draw_depth(axis, depth, limits, logarithmic)
         _add_bar(picture, axes[row], unit)
         axes[row, 0].set_ylabel(names[row] if names else "")
     note = "\ngrey: sky, or too far to tell"
@@ -210,7 +210,7 @@ def show_pairs(
     figure, axes = _make_grid(2, len(photos))
     for column, (photo, truth) in enumerate(zip(photos, truths, strict=True)):
         axes[0, column].imshow(photo)
-        _add_bar(_show_depth(axes[1, column], truth, _limits([truth])), axes[1, column], unit)
+        _show_depth(axes[1, column], truth, _limits([truth]), unit)
     return figure
 
 
@@ -226,7 +226,7 @@ def show_overlays(
         photo, truth = _thin(photo), _thin(truth)
         limits = _limits([truth])
         row[0].imshow(photo)
-        _add_bar(_show_depth(row[1], truth, limits), row[1], unit)
+        _show_depth(row[1], truth, limits, unit)
         row[2].imshow(photo.mean(axis=2), cmap="gray", vmin=0, vmax=255)
         over = np.ma.masked_less_equal(truth, 0)
         colours = DEPTH_COLOURS.with_extremes(bad=(0, 0, 0, 0))
@@ -271,7 +271,7 @@ def show_views(rows: Sequence[dict[str, np.ndarray]], unit: str = "metre") -> Fi
         for axis, (title, image) in zip(line, row.items(), strict=False):
             axis.set_title(title, fontsize="medium")
             if image.dtype.kind == "f":
-                _add_bar(_show_depth(axis, image, _limits(depths)), axis, unit)
+                _show_depth(axis, image, _limits(depths), unit)
             else:
                 axis.imshow(image, cmap="gray")
     return figure
@@ -320,8 +320,7 @@ def save_animation(
     figure, axes = _make_grid(1, 2)
     axes[0, 0].imshow(photo)
     limits = _limits(list(depths.values()))
-    picture = _show_depth(axes[0, 1], next(iter(depths.values())), limits)
-    _add_bar(picture, axes[0], unit)
+    picture = _show_depth(axes[0, 1], next(iter(depths.values())), limits, unit)
     writer = PillowWriter(fps=frames_per_second)  # type: ignore[arg-type]  # int in its stub alone
     with replace_file(path) as temporary, writer.saving(figure, temporary, dpi=90):
         for title, depth in depths.items():
@@ -374,7 +373,14 @@ def _limits(depths: Sequence[np.ndarray]) -> tuple[float, float]:
     return (low, high) if high > low else (low * 0.9, high * 1.1)
 
 
-def _show_depth(
+def _show_depth(axis: Axes, depth: np.ndarray, limits: tuple[float, float], unit: str) -> AxesImage:
+    """A depth map beside a colour bar of its own."""
+    picture = _draw_depth(axis, depth, limits)
+    _add_bar(picture, axis, unit)
+    return picture
+
+
+def _draw_depth(
     axis: Axes, depth: np.ndarray, limits: tuple[float, float], logarithmic: bool = False
 ) -> AxesImage:
     norm = LogNorm(*limits) if logarithmic else Normalize(*limits)
@@ -437,7 +443,7 @@ def show_history(
         axis.set(title=title, xticks=[], yticks=[])
         if image.ndim == 2:
             limits = _limits(depths[:1] if unit == "metre" else [image])
-            _add_bar(_show_depth(axis, image, limits), axis, unit)
+            _show_depth(axis, image, limits, unit)
         else:
             axis.imshow(image)
     return figure

@@ -15,8 +15,8 @@ sys.path.insert(0, str(ROOT))
 
 import depthlib  # noqa: E402  beside this file, not what may be installed
 
-# Where `make demo` and `make tutorials` leave the notebooks that they ran.
-EXECUTED = [ROOT / "runs/demo/notebooks", ROOT / "runs/tutorials"]
+# Where `make` leaves the notebooks that it ran: the newest is shown.
+EXECUTED = [*ROOT.glob("runs/*/notebooks"), ROOT / "runs/notebooks", ROOT / "runs/tutorials"]
 SITE_ONLY = re.compile(r"<!-- site\n(.*?)-->", re.DOTALL)
 NOT_RUN = (
     "```{note}\nThis notebook is shown as it stands in the repository, without what its cells "

@@ -113,11 +113,11 @@ def test_relative_depth_beside_metres_is_scaled_and_says_so():
     ]  # fmt: skip
     for axis in figure.axes[1:3]:
         np.testing.assert_allclose(axis.images[0].get_array(), TRUTH, rtol=1e-6)
-    assert any(axis.get_title().endswith("m") for axis in figure.axes[3:])
+    assert [axis.get_ylabel() for axis in figure.axes[3:]] == ["near  m  far"]
     alone = plotting.show_results({"relative": [relative]})
     np.testing.assert_allclose(alone.axes[1].images[0].get_array(), TRUTH / 10)
     assert alone.axes[1].get_title() == "relative"
-    assert any(axis.get_title().endswith("relative") for axis in alone.axes[2:])
+    assert [axis.get_ylabel() for axis in alone.axes[2:]] == ["near  relative  far"]
 
 
 def test_results_of_rooms_have_even_colours_and_those_of_a_road_logarithmic_ones():

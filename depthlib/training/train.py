@@ -18,6 +18,7 @@ import pandas as pd
 from depthlib.data.augment import Augmentation
 from depthlib.data.cache import metres_per_count
 from depthlib.data.images import read_rgb
+from depthlib.data.mixed_pairs import settle_focal
 from depthlib.data.pairs import SPLITTERS, Pairs
 from depthlib.data.specs import DatasetSpec
 from depthlib.networks.distillation import add_teacher
@@ -76,6 +77,7 @@ def train(
     start, run_folder = time.monotonic(), Path(run_folder)
     if not minutes >= 0:
         raise ValueError(f"`minutes` must be a number, at least 0. Received: minutes={minutes}.")
+    pairs, *extra = map(settle_focal, [pairs, *extra])
     logs = [_open_tensorboard(run_folder)] if tensorboard else []
     training, validation = _split(recipe, pairs, extra)
     run = describe_run(recipe, training, validation)
