@@ -131,9 +131,16 @@ def _read_parameters(path: Path, texts: dict[str, str]) -> dict:
 
 def _read_value(text: str, stays_text: bool):
     value = _read_literal(text)
-    if isinstance(value, tuple):
-        return list(value)  # papermill would hand a tuple on as text
-    return text if stays_text and value is not None else value
+    return text if stays_text and value is not None else _as_lists(value)
+
+
+def _as_lists(value):
+    """Tuples as lists, also those within others: papermill would hand them on as text."""
+    if isinstance(value, tuple | list):
+        return [_as_lists(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _as_lists(each) for key, each in value.items()}
+    return value
 
 
 def _read_literal(text: str):

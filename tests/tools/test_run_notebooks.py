@@ -70,6 +70,11 @@ def test_parameters_keep_the_kind_that_they_are_written_in(notebook, tmp_path):
     )
 
 
+def test_a_tuple_within_another_value_is_a_list_as_one_alone_is(notebook, tmp_path):
+    notebook("assert SIZE == {'counts': [16, [4, 5]]}, SIZE")
+    main(["small.ipynb", "SIZE={'counts': (16, (4, 5))}", "--output", "runs"])
+
+
 def test_text_reaches_the_notebook_as_it_was_written(notebook, tmp_path):
     text = """it's "a" $b $(c) ${d} `e`; f\\n\\\n# 100% {g} größe 深度\\"""
     notebook(f"assert NAME == {text!r}, NAME")
