@@ -4,10 +4,12 @@
 #     make train-resnet EPOCHS=2 DATA=datasets/data/nyu2_train.csv
 # Other variables: PYTHON (which interpreter sets up), SEED (of `make sample` and `make roads`),
 # TORCH (what pip installs for `make test-backends`; torch==2.13.0, say), NAME (of `make study`),
-# CHANGES (of `make nyu`: fields of its recipe, "epochs=2 batch_size=32", say).
+# CHANGES (of `make nyu`: fields of its recipe, "epochs=2 batch_size=32", say), PORT (of
+# `make web-serve`).
 
 TORCH ?= torch
 SEED ?= 0
+PORT ?= 8000
 
 PY := .venv/bin/python
 NAME := unet_structure
@@ -160,6 +162,22 @@ docs: .venv/docs.done ## the site, in runs/docs/site: pages, notebooks as they w
 	@TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m sphinx -qW --keep-going -c docs -d runs/docs/pages . runs/docs/site
 	@echo runs/docs/site/index.html
 
+.PHONY: web web-serve
+web: web/node_modules/setup.done ## the page that shows a photo's depth in the browser: web/dist; NETWORKS=
+	@$(NEEDS_NODE)
+	@$(if $(value NETWORKS),NETWORKS=$(call text,NETWORKS) )node web/build.mjs
+
+web-serve: web ## the page on localhost; PORT=8000
+	@echo http://localhost:$(call text,PORT)
+	@python3 -m http.server --bind 127.0.0.1 --directory web/dist $(call text,PORT)
+
+NEEDS_NODE := command -v npm >/dev/null || { \
+    echo "The page needs Node.js 20 or newer, with npm: https://nodejs.org"; exit 1; }
+web/node_modules/setup.done: web/package-lock.json
+	@$(NEEDS_NODE)
+	@cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 # Two at a time: most of it is TensorFlow's imports and traces, which keep one core busy.
 PYTEST := $(PY) -m pytest -q -n 2 --dist worksteal
 test: .venv/dev.done lint ## the linter and the quick tests
@@ -184,6 +202,7 @@ clean-cache: ## remove the decoded images
 
 clean: ## remove the environments and what tools leave; runs/ stays
 	rm -rf .venv .venv-predict .venv-jax .venv-torch .pytest_cache .ruff_cache .mypy_cache depthlib.egg-info
+	rm -rf web/node_modules web/dist
 
 # Set-up. Python 3.14 has no TensorFlow yet; what pyenv calls python3.13 need not run.
 version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)

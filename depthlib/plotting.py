@@ -419,17 +419,16 @@ def show_history(
 ) -> Figure:
     """Loss and metrics over epochs, of training and, where there is any, of validation.
 
-    `log` is a run's log.csv, or empty before the first epoch. Below stands `example`, by title: a
-    photo uint8 (height, width, 3), and depth maps (height, width) with 0 where invalid, in metres
-    on the colour scale of the first one, otherwise each on its own.
+    `log` is a run's log.csv; empty, as before the first epoch, it has no curves. Below stands
+    `example`, by title: a photo uint8 (height, width, 3), and depth maps (height, width) with 0
+    where invalid, in metres on the colour scale of the first one, otherwise each on its own.
     """
-    names = ["loss", *(name for name in MEASURES if name in log)]
+    names = [name for name in ("loss", *MEASURES) if name in log]
+    rows = bool(names) + bool(example)
     columns = max(len(names), len(example or {}))
-    figure, axes = plt.subplots(
-        1 + bool(example), columns, figsize=(4 * columns, 3 + 3 * bool(example)), squeeze=False,
-        layout="constrained",
-    )  # fmt: skip
-    for axis in axes[0, len(names) :]:
+    size = (4 * columns, 3 * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    for axis in axes[0, len(names) :] if names else ():
         axis.set_axis_off()
     for axis, name in zip(axes[0], names, strict=False):
         for column, label in ((name, "training"), (f"val_{name}", "validation")):

@@ -34,9 +34,8 @@ NO_DRIVER = re.compile(r"^E0000 .*failed call to cuInit.*\n?", re.MULTILINE)
 
 def prepare_backends() -> None:
     """Sets what a user has not set; in a notebook, lets TensorFlow start without its red block."""
-    for name, value in SETTINGS.items() | (
-        ON_X86.items() if platform.machine() in ("x86_64", "AMD64") else set()
-    ):
+    on_x86 = platform.machine() in ("x86_64", "AMD64")
+    for name, value in (SETTINGS | (ON_X86 if on_x86 else {})).items():
         os.environ.setdefault(name, value)
     if "ipykernel" in sys.modules and not any(isinstance(one, _Quietly) for one in sys.meta_path):
         sys.meta_path.insert(0, _Quietly())
@@ -70,8 +69,12 @@ def drop_noise() -> Iterator[None]:
     """Holds back what libraries write to the process' stderr in the block, then writes it without
     NOISE, and without TensorFlow's error for want of a driver where the machine has none.
     """
-    with tempfile.TemporaryFile() as held:
+    try:
         stderr = os.dup(2)
+    except OSError:  # a process without one writes no noise
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
             yield

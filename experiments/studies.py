@@ -50,7 +50,8 @@ def run_study(
             print(f"{name}, seed {seed}", flush=True)
             run = _run_folder(folder, name, seed)
             more = (extra or {}).get(name, ())
-            log = train(recipe, pairs, run, extra=more, cache_folder=cache_folder, verbose=verbose)
+            settings = {"cache_folder": cache_folder, "figure": False, "verbose": verbose}
+            log = train(recipe, pairs, run, extra=more, **settings)
             row = {"variant": name, "seed": seed, **_weigh(recipe, pairs), **_end(log)}
             for fresh in (False, True)[: 1 + refresh] if measure else ():
                 row |= _measure(measure, recipe, pairs, run, test, cache_folder, fresh)

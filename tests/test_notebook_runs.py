@@ -265,13 +265,6 @@ def test_relative_depth_is_scored_and_compared_only_when_it_is_aligned(
     assert "SILog" in shown and "RMSE (m)" not in shown.split("Scores")[-1]
 
 
-def test_a_network_that_is_not_there_is_answered_by_those_that_ship(project, tmp_path, monkeypatch):
-    monkeypatch.chdir(project)
-    gone = {"MODEL": "models/lite.keras", "DATA": "datasets/sample/nyu2_test.csv"}
-    with pytest.raises(RuntimeError, match="no network models/lite.keras. Ship with .*light, best"):
-        run_notebooks([(project / "predict_unet.ipynb", gone)], tmp_path)
-
-
 def test_kittis_notebook_runs_on_the_synthetic_drive(sample, project, tmp_path, monkeypatch):
     monkeypatch.chdir(project)
     source = sample.with_name("sample_kitti")

@@ -41,6 +41,16 @@ def test_only_the_noise_of_a_start_is_dropped(monkeypatch, capfd, driver, fails)
     assert capfd.readouterr().err == "later"
 
 
+def test_a_process_without_stderr_starts_too(monkeypatch):
+    def refuse(number):
+        raise OSError("Bad file descriptor")
+
+    monkeypatch.setattr(os, "dup", refuse)
+    with startup.drop_noise():
+        started = True
+    assert started
+
+
 @pytest.mark.parametrize(
     ("kernel", "user", "expected"),
     [

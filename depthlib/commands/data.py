@@ -12,11 +12,10 @@ from depthlib.data.dataset import (
     set_test_aside,
     write_dataset,
 )
-from depthlib.data.layouts import summarise_left
+from depthlib.data.layouts import PICTURE, summarise_left
 from depthlib.data.pairs import ROOT
 from depthlib.plotting import save_figure, show_overlays
 
-PICTURE = "pairs.png"
 LEFT_OUT = 12  # lines of what is left out that are printed
 
 

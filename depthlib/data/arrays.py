@@ -10,6 +10,7 @@ import stat
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -92,6 +93,52 @@ def list_arrays(path: Path | str) -> dict[str, tuple[tuple[int, ...], str]]:
     """The shape and dtype of each array in a file, by name. Errors: those of `read_array`."""
     with _open(Path(path)) as stored:
         return stored.held
+
+
+def find_paths(folder: Path, pattern: str) -> Iterator[Path]:
+    """What fits a glob pattern in `folder`, also in files of arrays: the places of their stacks."""
+    parts = PurePosixPath(pattern).parts
+    inside = next((i for i, part in enumerate(parts[:-1]) if is_container(part)), None)
+    if inside is None:
+        yield from folder.glob(pattern)
+        return
+    stack = PurePosixPath(*parts[inside + 1 :])
+    for file in folder.glob("/".join(parts[: inside + 1])):
+        if not file.is_file():
+            yield from file.glob(stack.as_posix())
+            continue
+        for name, (shape, _) in list_arrays(file).items():
+            if fnmatchcase(name, stack.as_posix()):
+                yield file / name
+            elif stack.name == "*" and fnmatchcase(name, stack.parent.as_posix()):
+                yield from (file / name / str(place) for place in range(shape[0]))
+
+
+def is_container(name: str) -> bool:
+    """Whether a file of this name may hold several arrays."""
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
+def read_names(file: Path, name: str) -> list[str]:
+    """The texts of an array in an HDF5 file, MATLAB's cells as well.
+
+    Errors: ValueError that names the file where it has no such array, or is damaged.
+    """
+    try:
+        import h5py
+
+        with h5py.File(file, "r", locking=False) as opened:
+            values = opened[name][()].ravel().tolist()
+            if opened[name].dtype == h5py.ref_dtype:
+                cells = [opened[value][()].ravel() for value in values]
+                return ["".join(map(chr, cell)) for cell in cells]
+            return [v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in values]
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{file} needs `pip install h5py`.") from error
+    except Exception as error:  # whatever h5py makes of a missing name, and of damaged bytes
+        raise ValueError(
+            f"A file must hold the names of its scenes. Received: {file}, `{name}`: {error}."
+        ) from error
 
 
 def choose_array(

@@ -31,6 +31,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from depthlib.data import images
+from depthlib.data.arrays import file_of
 from depthlib.data.pairs import Pairs
 from depthlib.data.specs import DatasetSpec
 from depthlib.files import hold_lock, replace_file
@@ -425,7 +426,7 @@ def _fingerprint(source: FilePairs) -> str:
     digest = hashlib.sha256(json.dumps(settings).encode())
     for name in pairs.table[["rgb", "depth"]].to_numpy().ravel():
         try:
-            state = (pairs.root / name).stat()
+            state = file_of(pairs.root / name).stat()
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f"There is no {pairs.root / name}. Put it back, or make the CSV again with "

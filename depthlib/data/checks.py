@@ -12,7 +12,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from depthlib.data.encodings import refuse_other_encoding
-from depthlib.data.images import read_pair
+from depthlib.data.images import fits_map, read_pair
 from depthlib.data.scenes import KNOWN
 from depthlib.data.specs import DatasetSpec
 
@@ -85,7 +85,7 @@ def _measure(photo: Path, depth_map: Path, spec: DatasetSpec) -> tuple | str:
 def _look(photo: Path, depth_map: Path, spec: DatasetSpec) -> tuple[int, int] | None:
     """The map's size where both headers are as they should be; None: decoding says what is not."""
     rgb, depth = _read_header(photo), _read_header(depth_map)
-    if rgb is None or depth is None or rgb[0] != depth[0]:
+    if rgb is None or depth is None or not fits_map(rgb[0], depth[0]):
         return None
     return depth[0] if depth[1] in _MODES.get(spec.depth_dtype, ()) else None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from depthlib.data.arrays import is_container
 from depthlib.data.inputs import PHOTOS
 
 MAPS = {
@@ -42,7 +43,7 @@ def read_pair_table(path: Path) -> pd.DataFrame:
     rule = "A CSV must hold `rgb,depth` rows."
     lines = _drop_comments(_decode(path, rule))
     fields, separator = _split_first(lines)
-    heading = _name_columns(fields)
+    heading = name_columns(fields)
     table = _parse(lines, separator, path, rule)
     if {"rgb", "depth"} <= set(heading):
         _refuse_twins(heading, path)
@@ -76,7 +77,7 @@ def read_index(path: Path) -> pd.DataFrame | None:
     if {"photo", "scene"} <= set(table):
         return table
     names = list(map(str, table))
-    if {"rgb", "depth"} <= set(_name_columns(names)) or sum(map(_is_file, names)) >= 2:
+    if {"rgb", "depth"} <= set(name_columns(names)) or sum(map(_is_file, names)) >= 2:
         return None
     raise ValueError(f"{rule} Received: {', '.join(names)} in {path}.")
 
@@ -129,7 +130,7 @@ def _split_first(lines: Sequence[str]) -> tuple[list[str], str]:
     first = lines[0] if lines else ""
     for separator in _SEPARATORS:
         fields = _split(first, separator)
-        if {"rgb", "depth"} <= set(_name_columns(fields)) or sum(map(_is_file, fields)) >= 2:
+        if {"rgb", "depth"} <= set(name_columns(fields)) or sum(map(_is_file, fields)) >= 2:
             return fields, separator
     return _split(first, ","), ","
 
@@ -157,7 +158,7 @@ def _parse(lines: Sequence[str], separator: str, path: Path, rule: str) -> pd.Da
     return table.fillna("").apply(lambda column: column.str.strip())
 
 
-def _name_columns(fields: Sequence[str]) -> list[str]:
+def name_columns(fields: Sequence[str]) -> list[str]:
     """What a heading's fields mean: rgb, depth, scene, focal, or their own name in lower case."""
     names = []
     for field in fields:
@@ -202,8 +203,8 @@ def _name_by_content(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _is_file(field: str) -> bool:
-    suffix = Path(field.strip().replace("\\", "/")).suffix.lower()
-    return suffix in PHOTOS | MAPS
+    path = Path(field.strip().replace("\\", "/"))
+    return path.suffix.lower() in PHOTOS | MAPS or any(map(is_container, path.parts[:-1]))
 
 
 def _is_number(field: str) -> bool:

@@ -16,12 +16,21 @@ from depthlib.data.layouts import TOLERANCE, Layout, find_layout, side_of
 from depthlib.data.lenses import find_lens, parse_focal
 from depthlib.data.pairs import Pairs, choose_spec, find_pairs, write_csv
 from depthlib.data.scenes import KNOWN, describe_scenes, tell_scenes
-from depthlib.data.specs import KITTI_IMPROVED, KITTI_RAW, NYU_TEST, NYU_TRAIN, SPECS, DatasetSpec
+from depthlib.data.specs import (
+    KITTI_IMPROVED,
+    KITTI_RAW,
+    NYU_LABELLED,
+    NYU_TEST,
+    NYU_TRAIN,
+    SPECS,
+    DatasetSpec,
+)
 from depthlib.data.splits import group_unknown, split_by_scene, split_last, warn_of_near_copies
 
 _KNOWN = {  # by the names of their CSVs; told by the names of their folders
     "nyu2_train": NYU_TRAIN,
     "nyu2_test": NYU_TEST,
+    "nyu_labelled": NYU_LABELLED,
     "kitti_raw": KITTI_RAW,
     "kitti_improved": KITTI_IMPROVED,
 }

@@ -300,9 +300,9 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "empty_is_far": (lambda v: isinstance(v, bool), "true or false"),
     "lower_is_nearer": (lambda v: isinstance(v, bool), "true or false"),
     "scenes": (
-        lambda v: v in ("template", "folder", "unknown")
-        or (isinstance(v, str) and ("{scene}" in v or re.fullmatch("column:.+", v) is not None)),
-        "template, folder, column:NAME, a pattern with {scene}, or unknown",
+        lambda v: isinstance(v, str)
+        and re.fullmatch(r"template|folder|unknown|(column|array):.+|.*\{scene\}.*", v) is not None,
+        "template, folder, column:NAME, array:NAME, a pattern with {scene}, or unknown",
     ),
     "protocol": (_is_text, "the name of an evaluation protocol"),
     "made_by": (_is_text, "what writes its CSVs"),

@@ -19,6 +19,10 @@ from depthlib.data import jpeg
 MAX_PIXELS = 100_000_000  # a small file may claim more than the memory holds
 HALF = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_2  # a photo at half its size
 
+_DAMAGED = (
+    "An image must be whole. Received: {path}, cut off after {bytes} bytes or damaged. Copy or "
+    "download it again."
+)
 _FILE_BYTES = 16  # a pixel takes at most so many in a file
 _PNG = b"\x89PNG\r\n\x1a\n"
 _HEIC = re.compile(rb"....ftyp(he|mif1|msf1)", re.DOTALL)
@@ -50,10 +54,7 @@ def decode(path: Path, mode: int, max_pixels: int | None = None) -> Decoded:
     """
     most = MAX_PIXELS if max_pixels is None else max_pixels
     data = _read(path, most)
-    damaged = (
-        f"An image must be whole. Received: {path}, cut off after {len(data)} bytes or damaged. "
-        "Copy or download it again."
-    )
+    damaged = _DAMAGED.format(path=path, bytes=len(data))
     try:
         (height, width), decoder, orientation = _inspect(data, path, mode)
     except (EOFError, struct.error) as error:
@@ -77,6 +78,16 @@ def decode(path: Path, mode: int, max_pixels: int | None = None) -> Decoded:
     if mode == cv2.IMREAD_UNCHANGED and not data.startswith(_TIFF_STARTS):  # OpenCV turns these
         image = turn(image, orientation)
     return Decoded(image, (width, height) if orientation > 4 else (height, width), orientation)
+
+
+def read_sides(path: Path) -> tuple[int, int]:
+    """The height and width that an image's header claims, turned. Errors: those of `decode`."""
+    data = _read(path, MAX_PIXELS)
+    try:
+        (height, width), _, orientation = _inspect(data, path, cv2.IMREAD_COLOR_RGB)
+    except (EOFError, struct.error) as error:
+        raise ValueError(_DAMAGED.format(path=path, bytes=len(data))) from error
+    return (width, height) if orientation > 4 else (height, width)
 
 
 def turn(image: np.ndarray, orientation: int) -> np.ndarray:

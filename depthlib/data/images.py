@@ -1,12 +1,16 @@
 """Photos and depth maps between disk and NumPy: decode, check, resize, crop, encode."""
 
+import io
 import math
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from depthlib.data import decoding
 from depthlib.data.arrays import is_array, read_array
@@ -23,6 +27,14 @@ def read_rgb(path: Path | str, max_pixels: int | None = None) -> np.ndarray:
     ValueError for a file that is empty, cut off, too large or no image.
     """
     return _read_photo(Path(path), cv2.IMREAD_COLOR_RGB, max_pixels).image
+
+
+def read_size(path: Path | str) -> tuple[int, int]:
+    """The height and width of a photo by its header alone, turned as its EXIF says.
+
+    Errors: those of `read_rgb` for what its header shows.
+    """
+    return decoding.read_sides(Path(path))
 
 
 def check_rgb(rgb: np.ndarray) -> None:
@@ -84,7 +96,7 @@ def read_pair(
         depth, mode = turn(depth, photo.orientation), cv2.IMREAD_COLOR_RGB
         photo = _read_photo(rgb_path, mode, max_pixels)
     # Halving rounds up, so a photo that lacks a row passes for whole but by its sides.
-    if not _fits(photo.sides, depth.shape):
+    if not fits_map(photo.sides, depth.shape):
         (height, width), (rows, columns) = photo.sides, depth.shape
         raise ValueError(
             "A photo must be larger than its depth map in the same shape, or both of one size. "
@@ -138,9 +150,15 @@ def write_rgb(path: Path | str, rgb: np.ndarray, quality: int = 92) -> None:
     _encode(Path(path), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
 
 
-def write_depth(path: Path | str, depth: np.ndarray, spec: DatasetSpec) -> None:
+def write_depth(
+    path: Path | str,
+    depth: np.ndarray,
+    spec: DatasetSpec,
+    texts: Mapping[str, str] | None = None,
+) -> None:
     """Writes a depth map (height, width) atomically, as PNG in the encoding of `spec`.
 
+    `texts` are written into the file by their names, for whoever makes or checks the map.
     Errors: ValueError for NaN or infinite depth, for depth beyond what the encoding holds, for an
     encoding that no PNG holds, and for a suffix other than .png.
     """
@@ -158,7 +176,15 @@ def write_depth(path: Path | str, depth: np.ndarray, spec: DatasetSpec) -> None:
             f"Depth for `{spec.name}` must be finite and from 0 to {limit * spec.scale:g}. "
             f"Received: {np.min(depth)} to {np.max(depth)} for {path}. Set invalid pixels to 0."
         )
-    _encode(Path(path), counts.astype(spec.depth_dtype), [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    counts = counts.astype(spec.depth_dtype)
+    if not texts:
+        _encode(Path(path), counts, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        return
+    held, file = PngInfo(), io.BytesIO()
+    for name, text in texts.items():
+        held.add_text(name, text)
+    Image.fromarray(counts).save(file, "PNG", pnginfo=held, compress_level=9)
+    write_bytes(path, file.getvalue())
 
 
 def _read_photo(path: Path, mode: int, max_pixels: int | None) -> Decoded:
@@ -201,7 +227,7 @@ def _lies_as_stored(
 
     Errors: ValueError where the sides do not tell.
     """
-    upright, stored = (_fits(sides, shape) for sides in (photo.sides, photo.sides[::-1]))
+    upright, stored = (fits_map(sides, shape) for sides in (photo.sides, photo.sides[::-1]))
     one_is_on_its_side = (photo.orientation > 4) != (orientation > 4)
     if {photo.orientation, orientation} & {1} and one_is_on_its_side and not (upright and stored):
         if upright or not stored:  # neither: another shape altogether, which its own error says
@@ -215,7 +241,7 @@ def _lies_as_stored(
     )
 
 
-def _fits(sides: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+def fits_map(sides: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     """Whether a photo of these sides is of a map's size, or larger in the same shape to 1 %."""
     (height, width), (rows, columns) = sides, shape
     if height <= rows or width <= columns:

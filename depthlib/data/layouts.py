@@ -15,9 +15,11 @@ from depthlib.data.csv_tables import MAPS, why_unlistable
 from depthlib.data.inputs import PHOTOS, is_junk
 from depthlib.data.scenes import ROLE_WORDS, is_role, split_words
 from depthlib.data.specs import match_template
+from depthlib.data.stacks import find_stacks
 from depthlib.files import natural_key
 
 TOLERANCE = 0.02  # seconds between a photo and its map, as TUM's associate.py has it
+PICTURE = "depthlib_pairs.png"  # what `depthlib data` draws into the folder
 NO_MAP, NO_PHOTO = "no depth map", "no photo"
 _SUFFIXES = PHOTOS | MAPS
 _ALWAYS_PHOTOS = PHOTOS - {".png", ".tif", ".tiff", ".jp2", ".bmp"}
@@ -128,7 +130,7 @@ def _walk(root: Path, junk: list[str], start: Path | None = None) -> list[str]:
         seen.add(real)
         base = Path(place).relative_to(root).as_posix()
         for name in names:
-            if os.path.splitext(name)[1].lower() in _SUFFIXES:  # noqa: PTH122  # 100,000 of them
+            if os.path.splitext(name)[1].lower() in _SUFFIXES and name != PICTURE:  # noqa: PTH122  # 100,000 of them
                 path = name if base == "." else f"{base}/{name}"
                 (junk if is_junk(path) else found).append(path)
     return found
@@ -151,6 +153,12 @@ def _choose_files(
     if not (photos and depth):
         start = len(folder.relative_to(root).parts)
         files = _walk(root, junk, folder)
+        stacks = find_stacks(root, files) if not (photos or depth) else {}
+        for file, stack in stacks.items():
+            for photo, depth_map, place in stack.pairs(file):
+                chosen["rgb"][photo] = chosen["depth"][depth_map] = ((file,), place)
+                scenes |= {photo: stack.scenes[int(place)]} if stack.scenes else {}
+        taken |= stacks.keys()
         for role, names in _tell_roles(root, [f for f in files if f not in taken]).items():
             if role == "other" or not chosen[role]:
                 chosen[role] = {name: _make_key(name, start) for name in names}

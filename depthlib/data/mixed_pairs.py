@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from depthlib.data.cache import DecodedPairs, FilePairs
+from depthlib.data.images import read_size
+from depthlib.data.pairs import Pairs
 from depthlib.data.specs import DatasetSpec
 
 
@@ -14,13 +17,13 @@ class MixedPairs:
     """Sources one after the other, as one that gives what `DecodedPairs` gives.
 
     `relative` says of each source whether its depth is known only up to a scale. The counts of
-    the others come in `metres_per_count`, the first one's, times `factors`; what lies beyond its
-    range counts as not measured.
+    the others come in `metres_per_count`, the first one's, times `factors`, a number a source or
+    one for each of its rows; what lies beyond its range counts as not measured.
     """
 
     sources: Sequence[DecodedPairs | FilePairs]
     relative: Sequence[bool]
-    factors: Sequence[float] = ()  # a number a source; none: all 1
+    factors: Sequence[float | np.ndarray] = ()  # none: all 1
 
     def __post_init__(self) -> None:
         self._ends = np.cumsum([len(source) for source in self.sources])
@@ -46,14 +49,14 @@ class MixedPairs:
         for member in np.unique(members).tolist():
             places = np.flatnonzero(members == member)
             source = self.sources[member]
-            own_rgb, own_counts = source.gather(rows[places] - self._ends[member] + len(source))
-            factor = (
-                source.metres_per_count
-                / self.metres_per_count
-                * (self.factors[member] if self.factors else 1)
-            )
-            factor = 1 if self.relative[member] else factor
-            parts.append((places, own_rgb, _rescale(own_counts, factor)))
+            own_rows = rows[places] - self._ends[member] + len(source)
+            own_rgb, own_counts = source.gather(own_rows)
+            if not self.relative[member]:
+                factor = np.asarray(self.factors[member] if self.factors else 1)
+                factor = factor[own_rows, None, None] if factor.ndim else factor
+                factor = factor * source.metres_per_count / self.metres_per_count
+                own_counts = _rescale(own_counts, factor)
+            parts.append((places, own_rgb, own_counts))
         rgb = np.empty((len(rows), *parts[0][1].shape[1:]), np.uint8)
         counts = np.empty(rgb.shape[:3], np.uint16)
         for places, own_rgb, own_counts in parts:
@@ -80,9 +83,43 @@ def cut_to_view(spec: DatasetSpec, main: DatasetSpec) -> DatasetSpec | None:
     return replace(spec, border=(top, top + share, 0.0, 1.0))
 
 
-def _rescale(counts: np.ndarray, factor: float) -> np.ndarray:
+def settle_focal(pairs: Pairs) -> Pairs:
+    """The pairs with a column `focal_share`, of the photo's width, where each photo has its own.
+
+    Their spec's focal length is then the median, in which a network may learn: see `focal_factors`.
+    Errors: ValueError for a focal length that is none; those of `images.read_size`.
+    """
+    column = pairs.spec.focal_column
+    if column is None:
+        return pairs
+    pixels = pd.to_numeric(pairs.table[column], errors="coerce").to_numpy(float)
+    widths = [read_size(pairs.rgb_path(index))[1] for index in range(len(pairs))]
+    shares = pixels / np.array(widths)
+    if not (np.isfinite(shares) & (shares > 0)).all():
+        row = int(np.argmin(np.isfinite(shares) & (shares > 0)))
+        raise ValueError(
+            f"The column {column!r} must hold focal lengths in pixels of the photo. Received: "
+            f"{pairs.table[column].iat[row]} for {pairs.rgb_path(row)}. Correct the CSV."
+        )
+    spec = replace(pairs.spec, focal=float(np.median(shares)))
+    return replace(pairs, table=pairs.table.assign(focal_share=shares), spec=spec)
+
+
+def focal_factors(pairs: Pairs, focal: float | None) -> float | np.ndarray:
+    """What brings depth to a camera of focal length `focal` (None: its own), one or one a row.
+
+    A thing looks alike in photos of a longer lens from farther away, by the ratio of the two.
+    """
+    if focal is None:
+        return 1.0
+    if "focal_share" in pairs.table:
+        return focal / pairs.table["focal_share"].to_numpy(float)
+    return focal / (pairs.spec.focal or focal)
+
+
+def _rescale(counts: np.ndarray, factor: np.ndarray) -> np.ndarray:
     """Counts times `factor`, any shape; 0 where not measured or beyond the largest count."""
-    if factor == 1:
+    if (factor == 1).all():
         return counts
-    scaled = np.rint(counts * np.float32(factor))
+    scaled = np.rint(counts * factor.astype(np.float32))
     return np.where((counts > 0) & (scaled <= 65535), np.maximum(scaled, 1), 0)

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from depthlib.data.arrays import file_of, find_paths
 from depthlib.data.checks import check_pairs
-from depthlib.data.csv_tables import format_rows, read_pair_table, why_unlistable
+from depthlib.data.csv_tables import format_rows, name_columns, read_pair_table, why_unlistable
 from depthlib.data.dataset_file import NAME, find_dataset_file, read_dataset_file
 from depthlib.data.images import read_pair
 from depthlib.data.inputs import is_junk
@@ -183,7 +184,7 @@ def drop_unlistable(rows: list[tuple[str, str]]) -> tuple[list, list[tuple[str, 
 
 def _find(folder: Path, template: str, spec: DatasetSpec) -> dict[tuple[str, str], str]:
     pattern = re.sub(r"\{\w+\}", "*", template)
-    paths = (path.relative_to(folder).as_posix() for path in folder.glob(pattern))
+    paths = (path.relative_to(folder).as_posix() for path in find_paths(folder, pattern))
     keys = ((spec.key_of(path, template), path) for path in paths if not is_junk(path))
     return {key: path for key, path in keys if key is not None}
 
@@ -231,7 +232,7 @@ def _relative(name: str, place: Path, asked: bool, found: bool = False) -> str:
 
 
 def _holds(place: Path, name: str) -> bool:
-    return not Path(name).is_absolute() and (place / name).exists()
+    return not Path(name).is_absolute() and file_of(place / name).exists()
 
 
 def _spec_of_paths(rgb: str, depth: str, path: Path) -> DatasetSpec:
@@ -257,9 +258,9 @@ _EXAMPLE = """{
 
 def _keep_columns(table: pd.DataFrame, spec: DatasetSpec) -> pd.DataFrame:
     names = ["rgb", "depth", "scene", "condition"]
-    column = (spec.focal_column or "").lower()
     kept = table[[name for name in names if name in table]].copy()
     if spec.focal_column:
+        (column,) = name_columns([spec.focal_column])
         if column not in table:
             raise ValueError(
                 f"The CSV of `{spec.name}` must have a column {spec.focal_column!r} of focal "

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from depthlib.data.arrays import file_of, is_array, read_names
 from depthlib.data.csv_tables import read_index
 from depthlib.data.specs import DatasetSpec, base_scene
 from depthlib.files import natural_key
@@ -50,6 +51,8 @@ HASH_SIDE = 16  # a hash has its square in bits
 # number need less: of photos of other rooms beside each other, fewer than 1 % are within 80.
 NEAR_COPY = 50
 NEXT_FRAME = 80
+REACH = 5000  # photos that each is compared with: all with all of 50,000 would take minutes
+_CHUNK = 256
 
 
 def tell_scenes(
@@ -68,6 +71,8 @@ def tell_scenes(
         scenes = _take_column(table, way.removeprefix("column:"), spec)
     elif "scene" in table:
         scenes = [str(scene) for scene in table["scene"]]
+    elif way.startswith("array:"):
+        scenes = _read_array(photos, folder, way.removeprefix("array:"))
     elif way == "unknown":
         scenes = [""] * len(photos)
     elif way == "folder":
@@ -86,6 +91,27 @@ def tell_scenes(
     if any("condition" in row for row in named.values()):
         table["condition"] = [row.get("condition", "") for row in rows]
     return table, source
+
+
+def _read_array(photos: Sequence[str], folder: Path, name: str) -> list[str]:
+    """The scene of each photo in a stack: what the array `name` of its file has at its place.
+
+    Errors: ValueError for a photo that is in no such file, or beyond the array's end.
+    """
+    names: dict[Path, list[str]] = {}
+    scenes = []
+    for photo in photos:
+        paths = [root / photo for root in (folder, folder.parent)]
+        file, place = file_of(next(filter(is_array, paths), paths[0])), PurePosixPath(photo).name
+        if file not in names:
+            names[file] = read_names(file, name) if is_array(file) else []
+        if not place.isdecimal() or int(place) >= len(names[file]):
+            raise ValueError(
+                f"A photo must have its scene in the array {name!r} of its file. Received: {photo} "
+                f"in {folder}, without. Change `scenes`."
+            )
+        scenes.append(names[file][int(place)])
+    return scenes
 
 
 def scenes_by_folder(photos: Sequence[str]) -> list[str]:
@@ -115,20 +141,34 @@ def group_frames(root: Path, photos: Sequence[str]) -> list[str]:
     """A group for each photo, named by its first one: frames of one video, and near-copies.
 
     Two photos are in one group where their hashes differ by NEAR_COPY bits at most; where their
-    numbers follow each other in one folder, by NEXT_FRAME. A photo that cannot be read is alone.
+    numbers follow each other in one folder, by NEXT_FRAME. Equal hashes are found anywhere, others
+    among the REACH that follow in natural order. A photo that cannot be read is alone.
     """
-    hashes = hash_photos([root / photo for photo in photos])
     order = sorted(range(len(photos)), key=lambda row: natural_key(photos[row]))
-    groups = list(range(len(photos)))
-    links = [*_follow(photos, order, hashes), *find_near_copies(hashes, hashes)]
-    for one, other in links:
-        a, b = sorted((_find_root(groups, one), _find_root(groups, other)))
-        groups[b] = a
-    first: dict[int, str] = {}
-    for row in order:
-        first.setdefault(_find_root(groups, row), PurePosixPath(photos[row]).stem)
-    names = [first[_find_root(groups, row)] for row in range(len(photos))]
-    return _tell_apart(names, [_find_root(groups, row) for row in range(len(photos))])
+    names = [photos[row] for row in order]
+    hashes = hash_photos([root / name for name in names])
+    distinct, first, kinds = np.unique(hashes, axis=0, return_index=True, return_inverse=True)
+    place = np.argsort(np.argsort(first))  # of each distinct hash, by the first photo that has it
+    kinds, distinct = place[kinds.ravel()], distinct[np.argsort(first)]
+    parents = np.arange(len(distinct))
+
+    def join(members: np.ndarray) -> None:
+        roots = _find_roots(parents, members)
+        parents[roots] = parents[members] = roots.min()
+
+    for one, other in _follow(names, hashes):
+        join(kinds[[one, other]])
+    for start in range(0, len(distinct), _CHUNK):
+        window = distinct[start : start + _CHUNK + REACH]
+        near = _are_near(window[:_CHUNK], window)
+        for row in np.flatnonzero(near.sum(axis=1) > 1):
+            join(start + np.flatnonzero(near[row]))
+    groups = _find_roots(parents, kinds)
+    unread = ~np.any(hashes != 0, axis=1)
+    groups[unread] = len(distinct) + np.flatnonzero(unread)
+    found = np.empty(len(names), object)
+    found[order] = _name_groups(names, groups.tolist())
+    return found.tolist()
 
 
 def hash_photos(paths: Sequence[Path]) -> np.ndarray:
@@ -143,37 +183,46 @@ def hash_photos(paths: Sequence[Path]) -> np.ndarray:
         return np.array(list(hashes), np.uint64).reshape(-1, HASH_SIDE**2 // 64)
 
 
-def find_near_copies(ones: np.ndarray, others: np.ndarray) -> Iterator[tuple[int, int]]:
-    """The (row of `ones`, row of `others`) whose hashes differ by NEAR_COPY bits at most."""
-    seen = np.any(others != 0, axis=1)
-    for start in range(0, len(ones), 256):
-        part = ones[start : start + 256]
-        distance = np.zeros((len(part), len(others)), np.uint16)
-        for word in range(ones.shape[1]):
-            distance += np.bitwise_count(part[:, word, None] ^ others[None, :, word])
-        seen_too = np.any(part != 0, axis=1)
-        near = (distance <= NEAR_COPY) & seen & seen_too[:, None]
-        for row, column in zip(*np.nonzero(near), strict=True):
-            yield start + int(row), int(column)
+def find_near_copies(ones: np.ndarray, others: np.ndarray) -> list[int]:
+    """The rows of `ones` that differ from one of `others` by NEAR_COPY bits at most."""
+    chunks = range(0, len(ones), _CHUNK)
+    near = [_are_near(ones[start : start + _CHUNK], others).any(axis=1) for start in chunks]
+    return np.flatnonzero(np.concatenate(near)).tolist() if near else []
 
 
-def _follow(
-    photos: Sequence[str], order: Sequence[int], hashes: np.ndarray
-) -> Iterator[tuple[int, int]]:
+def _are_near(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Whether each of `ones` is a near-copy of each of `others`; what was not read is of none.
+
+    uint64 (ones, words) and (others, words) in, bool (ones, others) out.
+    """
+    distance = np.zeros((len(ones), len(others)), np.uint16)
+    for word in range(ones.shape[1]):
+        distance += np.bitwise_count(ones[:, word, None] ^ others[None, :, word])
+    read = [np.any(hashes != 0, axis=1) for hashes in (ones, others)]
+    return (distance <= NEAR_COPY) & read[0][:, None] & read[1]
+
+
+def _find_roots(parents: np.ndarray, members: np.ndarray) -> np.ndarray:
+    roots = parents[members]
+    while (parents[roots] != roots).any():
+        roots = parents[roots]
+    return roots
+
+
+def _follow(photos: Sequence[str], hashes: np.ndarray) -> Iterator[tuple[int, int]]:
     """Photos whose numbers follow each other in their folder, by its usual step, and look alike."""
     folders: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
-    for row in order:
-        path = PurePosixPath(photos[row])
+    for row, photo in enumerate(photos):
+        path = PurePosixPath(photo)
         match = re.fullmatch(r"(.*?)(\d+)\D*", path.stem)
-        if match:
+        if match and hashes[row].any():
             folders[str(path.parent), match[1]].append((int(match[2]), row))
     for frames in folders.values():
         steps = [b[0] - a[0] for a, b in zip(frames, frames[1:], strict=False)]
         usual = sorted(steps)[len(steps) // 2] if steps else 0
         for (_, one), (_, other), step in zip(frames, frames[1:], steps, strict=False):
-            if step > max(usual, 1) or not (hashes[one].any() and hashes[other].any()):
-                continue
-            if int(np.bitwise_count(hashes[one] ^ hashes[other]).sum()) <= NEXT_FRAME:
+            distance = np.bitwise_count(hashes[one] ^ hashes[other]).sum()
+            if step <= max(usual, 1) and distance <= NEXT_FRAME:
                 yield one, other
 
 
@@ -189,21 +238,16 @@ def _hash(path: Path) -> np.ndarray:
     return np.packbits(cells[:, 1:] > cells[:, :-1]).view(np.uint64)
 
 
-def _find_root(groups: list[int], row: int) -> int:
-    while groups[row] != row:
-        groups[row] = groups[groups[row]]
-        row = groups[row]
-    return row
-
-
-def _tell_apart(names: list[str], groups: list[int]) -> list[str]:
-    """The names, with a number where two groups have one name."""
-    taken: dict[str, dict[int, int]] = defaultdict(dict)
-    found = []
-    for name, group in zip(names, groups, strict=True):
-        number = taken[name].setdefault(group, len(taken[name]))
-        found.append(f"{name}+{number}" if number else name)
-    return found
+def _name_groups(photos: Sequence[str], groups: Sequence[int]) -> list[str]:
+    """A name for each photo's group: its first one's, with a number where two have one name."""
+    named: dict[int, str] = {}
+    taken: Counter[str] = Counter()
+    for photo, group in zip(photos, groups, strict=True):
+        if group not in named:
+            name = PurePosixPath(photo).stem
+            named[group] = f"{name}+{taken[name]}" if taken[name] else name
+            taken[name] += 1
+    return [named[group] for group in groups]
 
 
 def _places(photo: str) -> list[str]:

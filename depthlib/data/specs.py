@@ -27,7 +27,8 @@ class DatasetSpec:
     than `most_outside` of a map's measured pixels there show that it is encoded in another way.
     `key` names the array where a file holds several (.npz, .mat, .h5; the channel of an .exr).
     `scenes` is how a CSV's scenes are told: "template", by the {scene} of `photo` or index.csv;
-    "folder", by the photo's folder; "column:NAME", by that column of the CSV; a pattern with
+    "folder", by the photo's folder; "column:NAME", by that column of the CSV; "array:NAME", by that
+    array of names in the photos' file, of the same places; a pattern with
     {scene}, which the end of the photo's path follows; or "unknown".
     Where all photos have about one, `focal` is the horizontal focal length over the photo's width,
     `aspect` its width over its height and `horizon` its row over the height. Only roads have a
@@ -181,6 +182,16 @@ NYU_TEST = DatasetSpec(
     focal=_NYU_FOCAL,
     aspect=640 / 480,
 )
+# The labelled set as NYU publishes it, one file of 1,449 pairs: floats, holes filled.
+NYU_LABELLED = replace(
+    NYU_TEST,
+    name="nyu_labelled",
+    photo="nyu_depth_v2_labeled.mat/images/{frame}",
+    depth="nyu_depth_v2_labeled.mat/depths/{frame}",
+    depth_dtype="float32",
+    metres_per_count=1.0,
+    scenes="array:scenes",
+)
 NYU_RELATIVE = DatasetSpec(
     name="nyu_relative",
     photo="relative_*/{frame}.jpg",
@@ -276,7 +287,7 @@ ROADS_AS_KITTI = replace(
     camera_height=KITTI.camera_height,
 )
 _ALL = (
-    NYU_TRAIN, NYU_TEST, NYU_RELATIVE, INDOOR_MILLIMETRE, DENSE_M256,
+    NYU_TRAIN, NYU_TEST, NYU_LABELLED, NYU_RELATIVE, INDOOR_MILLIMETRE, DENSE_M256,
     KITTI, KITTI_RAW, KITTI_IMPROVED, ROADS, ROADS_AS_KITTI,
 )  # fmt: skip
 SPECS = {spec.name: spec for spec in _ALL}

@@ -102,7 +102,7 @@ def warn_of_near_copies(training: "Pairs", validation: "Pairs") -> int:
     train, validate = (
         hash_photos([side.rgb_path(row) for row in range(len(side))]) for side in sides
     )
-    count = len({row for row, _ in find_near_copies(validate, train)})
+    count = len(find_near_copies(validate, train))
     if count:
         warnings.warn(
             f"{count} of {len(validate)} validation photos have a near-copy that trains: the "

@@ -25,7 +25,7 @@ _NYU = {"focal": 518.86 / 640, "aspect": 640 / 480, "horizon": None}
 _KITTI = {"focal": 721.5377 / 1242, "aspect": 1242 / 375, "horizon": 0.46}
 _ROADS = {"focal": 0.87, "aspect": 320 / 240, "horizon": 0.45}
 VIEWS = {
-    **dict.fromkeys(("nyu_train", "nyu_test", "nyu_relative"), _NYU),
+    **dict.fromkeys(("nyu_train", "nyu_test", "nyu_labelled", "nyu_relative"), _NYU),
     **dict.fromkeys(("kitti", "kitti_raw", "kitti_improved", "rendered_kitti"), _KITTI),
     "rendered_roads": _ROADS,
 }

@@ -16,7 +16,7 @@ import numpy as np
 
 from depthlib.data.augment import Augmentation
 from depthlib.data.cache import DecodedPairs, FilePairs, open_cache
-from depthlib.data.mixed_pairs import MixedPairs, cut_to_view
+from depthlib.data.mixed_pairs import MixedPairs, cut_to_view, focal_factors
 from depthlib.data.pairs import Pairs
 
 
@@ -210,10 +210,9 @@ def _open_sources(
         sources.append(
             _open_source(seen, height, width, cache_folder, crop_border or cut is not None)
         )
-    if len(sources) == 1:
+    factors = [focal_factors(member, members[0].spec.focal) for member in members]
+    if len(sources) == 1 and np.all(factors[0] == 1):
         return sources[0]
-    focal = members[0].spec.focal
-    factors = [focal / (member.spec.focal or focal) if focal else 1 for member in members]
     return MixedPairs(sources, [member.spec.is_relative for member in members], factors)
 
 

@@ -31,7 +31,7 @@ class HistoryFigure(keras.callbacks.Callback):
         self.photo, counts = batches.source.gather([len(batches.source) // 2])
         self.truth = counts[0].astype("float32") * batches.metres_per_count
         self.depth = np.zeros_like(self.truth)
-        self.drawn, self.seconds = -np.inf, 0.0
+        self.drawn, self.seconds, self.due = -np.inf, 0.0, True
         self.handle: Any = None
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
@@ -39,17 +39,15 @@ class HistoryFigure(keras.callbacks.Callback):
         self._draw()
         print("Compiling the first step: nothing moves for up to a minute on a CPU.", flush=True)
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self.due = time.perf_counter() > self.drawn + 9 * self.seconds
-
     def on_test_end(self, logs: dict[str, float] | None = None) -> None:
+        self.due = time.perf_counter() > self.drawn + 9 * self.seconds
         if self.due:
             self._predict()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if self.record.column is None:
+            self.on_test_end()
         if self.due:
-            if self.record.column is None:
-                self._predict()
             self._draw()
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:

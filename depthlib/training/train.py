@@ -18,6 +18,7 @@ import pandas as pd
 from depthlib.data.augment import Augmentation
 from depthlib.data.cache import metres_per_count
 from depthlib.data.images import read_rgb
+from depthlib.data.mixed_pairs import settle_focal
 from depthlib.data.pairs import SPLITTERS, Pairs
 from depthlib.data.specs import DatasetSpec
 from depthlib.networks.distillation import add_teacher
@@ -56,6 +57,7 @@ def train(
     cache_folder: Path | str | None = None,
     minutes: float = math.inf,
     keep_epochs: bool = False,
+    figure: bool = True,
     tensorboard: bool = False,
     verbose: int | str = "auto",
 ) -> pd.DataFrame:
@@ -64,17 +66,18 @@ def train(
     A run that was stopped, even killed, goes on after its last whole epoch; one that is finished
     gives its log at once. `extra` pairs train too, but for scenes that validate; they may begin
     nearer than `pairs`, but reach no further. `cache_folder` keeps decoded images, `keep_epochs`
-    each epoch's network (epochs/001.keras), `tensorboard` writes logs for TensorBoard. It ends
-    early where another epoch would go past `minutes`. `verbose` as in Keras; unless it is 0,
-    `HistoryFigure` shows how the run goes on. Whatever is wrong with recipe, data, teacher or
-    weights is said before the folder is written to. Errors: ValueError where the folder holds
-    another run or a damaged one, or `extra` or the loss does not fit; BlockingIOError where another
-    process trains in the folder; ModuleNotFoundError where `tensorboard` is not installed; what
-    `cache`, `pairs` and `load_model` raise.
+    each epoch's network (epochs/001.keras). `figure` shows how the run goes on: `HistoryFigure`;
+    `tensorboard` writes logs for TensorBoard. It ends early where another epoch would go past
+    `minutes`. `verbose` as in Keras; 0 shows no figure either. Whatever is wrong with recipe, data,
+    teacher or weights is said before the folder is written to. Errors: ValueError where the folder
+    holds another run or a damaged one, or `extra` or the loss does not fit; BlockingIOError where
+    another process trains in the folder; ModuleNotFoundError where TensorBoard is not installed;
+    what `cache`, `pairs` and `load_model` raise.
     """
     start, run_folder = time.monotonic(), Path(run_folder)
     if not minutes >= 0:
         raise ValueError(f"`minutes` must be a number, at least 0. Received: minutes={minutes}.")
+    pairs, *extra = map(settle_focal, [pairs, *extra])
     logs = [_open_tensorboard(run_folder)] if tensorboard else []
     training, validation = _split(recipe, pairs, extra)
     run = describe_run(recipe, training, validation)
@@ -91,7 +94,9 @@ def train(
         done = count_epochs(run_folder, model, len(batches), recipe.epochs)
         metric = _choose_metrics(recipe, pairs.spec)[0] if len(validation) else None
         record = RunRecord(run_folder, done, metric, keep_epochs)
-        shown = [HistoryFigure(record, validation_batches or batches)] if verbose else []
+        shown = []
+        if figure and verbose:
+            shown = [HistoryFigure(record, validation_batches or batches)]
         # A run without validation that is killed at its very end has only its best.keras to write.
         if done < recipe.epochs or not (run_folder / BEST).exists():
             averaging = [keras.callbacks.SwapEMAWeights()] if recipe.average else []

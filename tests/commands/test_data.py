@@ -28,8 +28,10 @@ def test_a_folder_becomes_a_dataset_that_every_command_takes(folder, capsys):
         "Test: the last 2 pairs. They may show the place that trains",
     ):
         assert words in said
-    written = {"train.csv", "test.csv", "dataset.json", "pairs.png"}
+    written = {"train.csv", "test.csv", "dataset.json", "depthlib_pairs.png"}
     assert written <= {path.name for path in folder.iterdir()}
+    assert main(["data", str(folder)]) == 0  # its own picture is no photo
+    assert "Left out: 2 rows" in capsys.readouterr().out
     assert len(read_csv(folder / "test.csv")) == 2
     assert read_csv(folder / "train.csv").spec.focal == 0.75
 

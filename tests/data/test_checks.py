@@ -94,3 +94,13 @@ def test_a_sound_header_is_enough_unless_pixels_are_asked_for(tmp_path, write_pa
     counts = {most: len(check_pairs(pairs, most)[0]) for most in (0, 1, 3, None)}
     assert counts == {0: 5, 1: 5, 3: 4, None: 4}  # of 3, the middle one is read
     assert check_pairs(pairs, 3)[2]["checked"].tolist() == [2]
+
+
+def test_a_photo_larger_than_its_map_in_one_shape_is_sound_by_its_header(tmp_path, write_pairs):
+    write_pairs(tmp_path, [("rgb/1.jpg", "depth/1.png")])
+    cv2.imwrite(str(tmp_path / "rgb/1.jpg"), np.zeros((96, 128, 3), np.uint8))
+    (tmp_path / "pairs.csv").write_text("rgb/1.jpg,depth/1.png\n")
+    pairs = read_csv(tmp_path / "pairs.csv", make_spec("own", metres_per_count=0.001))
+    sound, problems, summary = check_pairs(pairs, most=0)
+    assert len(sound) == 1 and problems.empty
+    assert summary["checked"].tolist() == [0] and summary["sizes"].tolist() == ["48x64"]

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from depthlib.data import images, kitti, specs
 from depthlib.data.pairs import Pairs, check_pairs, find_pairs, read_csv
@@ -325,6 +326,43 @@ def test_an_interrupted_run_goes_on_and_threads_change_nothing(drive):
     kitti.project_drives(drive, workers=4)
     assert [path.read_bytes() for path in maps] == before
     assert times == [maps[0].stat().st_mtime_ns, maps[2].stat().st_mtime_ns]
+
+
+def test_maps_of_another_calibration_are_made_anew_and_those_without_a_digest_stay(drive):
+    kitti.project_drives(drive)
+    maps = sorted(drive.rglob("proj_depth/**/*.png"))
+    digest = kitti.read_camera(drive / "made_up").digest
+    assert Image.open(maps[0]).info["calibration"] == digest
+    old = [images.read_depth(path, specs.KITTI_RAW) for path in maps]
+    images.write_depth(maps[2], old[2], specs.KITTI_RAW)  # as the official archive has them
+    calibration = drive / "made_up/calib_velo_to_cam.txt"
+    lines = calibration.read_text().splitlines()
+    kept = [line for line in lines if not line.startswith("T:")]
+    calibration.write_text("\n".join([*kept, "T: 0.5 -0.076 -0.27"]))
+    assert kitti.project_drives(drive).empty
+    new = [images.read_depth(path, specs.KITTI_RAW) for path in maps]
+    assert Image.open(maps[0]).info["calibration"] != digest
+    assert [np.array_equal(one, other) for one, other in zip(old, new, strict=True)] == [
+        False, False, True,
+    ]  # fmt: skip
+    maps[0].write_bytes(b"")  # as a full disk leaves it
+    kitti.project_drives(drive)
+    np.testing.assert_array_equal(images.read_depth(maps[0], specs.KITTI_RAW), new[0])
+
+
+def test_a_calibration_of_another_size_than_the_photos_is_refused(drive):
+    photo = drive / DRIVE / "image_02/data/0000000001.png"
+    height, width = images.read_rgb(photo).shape[:2]
+    images.write_rgb(photo, np.zeros((height // 2, width // 2, 3), np.uint8))
+    (problem,) = kitti.project_drives(drive).to_dict("records")
+    assert problem["file"] == f"{DRIVE}/image_02/data/0000000001.png"
+    assert (
+        f"photos of {height}x{width}, this one is {height // 2}x{width // 2}" in problem["problem"]
+    )
+    for path in photo.parent.iterdir():
+        images.write_rgb(path, np.zeros((height, width + 2, 3), np.uint8))
+    with pytest.raises(FileNotFoundError, match=f"of photos of {height}x{width}, this one is"):
+        kitti.project_drives(drive)
 
 
 def test_the_right_camera_has_maps_of_its_own(drive):

@@ -3,8 +3,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from depthlib.data.mixed_pairs import MixedPairs, cut_to_view
-from depthlib.data.specs import KITTI, NYU_TRAIN, ROADS
+from depthlib.data.cache import FilePairs
+from depthlib.data.images import write_depth, write_rgb
+from depthlib.data.mixed_pairs import MixedPairs, cut_to_view, focal_factors, settle_focal
+from depthlib.data.pairs import read_csv
+from depthlib.data.specs import INDOOR_MILLIMETRE, KITTI, NYU_TRAIN, ROADS
 
 
 @dataclass
@@ -62,3 +65,35 @@ def test_what_has_no_known_horizon_or_is_as_wide_already_stays_whole():
 def test_a_road_of_no_known_shape_stays_whole():
     assert cut_to_view(replace(ROADS, aspect=None), KITTI) is None
     assert cut_to_view(ROADS, replace(KITTI, aspect=None)) is None
+
+
+def of_two_lenses(tmp_path, focals=("48", "96")):
+    """Two pairs of 32x48 with one map, whose CSV has focal lengths in pixels."""
+    depth = np.linspace(1, 4, 32 * 48, dtype=np.float32).reshape(32, 48)
+    for name in ("a", "b"):
+        write_rgb(tmp_path / f"{name}.jpg", np.zeros((32, 48, 3), np.uint8))
+        write_depth(tmp_path / f"{name}.png", depth, INDOOR_MILLIMETRE)
+    rows = [f"{name}.jpg,{name}.png,{focal}" for name, focal in zip("ab", focals, strict=True)]
+    (tmp_path / "pairs.csv").write_text("\n".join(["rgb,depth,fx", *rows]))
+    (tmp_path / "dataset.json").write_text('{"metres_per_count": 0.001, "focal_column": "fx"}')
+    return read_csv(tmp_path / "pairs.csv"), depth
+
+
+def test_photos_of_several_lenses_come_with_depth_as_the_median_one_would_see_it(tmp_path):
+    pairs, depth = of_two_lenses(tmp_path)
+    settled = settle_focal(pairs)
+    assert settled.spec.view()["focal"] == 1.5
+    source = MixedPairs([FilePairs(settled, 32, 48)], [False], [focal_factors(settled, 1.5)])
+    _, counts = source.gather([1, 0])
+    read = counts * source.metres_per_count
+    np.testing.assert_allclose(read[0], depth * 0.75, atol=2e-3)  # 2.0 brought to 1.5
+    np.testing.assert_allclose(read[1], depth * 1.5, atol=2e-3)
+    assert focal_factors(settled, None) == 1 and settle_focal(settled).table.equals(settled.table)
+    assert focal_factors(replace(pairs, spec=KITTI), 2 * KITTI.focal) == 2
+
+
+@pytest.mark.parametrize("focal", ["0", "-48", "", "wide"])
+def test_a_focal_length_that_is_none_is_refused_with_its_photo(tmp_path, focal):
+    pairs, _ = of_two_lenses(tmp_path, ("48", focal))
+    with pytest.raises(ValueError, match="column 'fx' must hold focal lengths.*b.jpg"):
+        settle_focal(pairs)

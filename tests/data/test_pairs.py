@@ -3,18 +3,23 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pandas as pd
 import pytest
 
+from depthlib.data.cache import open_cache
 from depthlib.data.dataset_file import make_spec, write_dataset_file
+from depthlib.data.images import read_pair
 from depthlib.data.pairs import (
     Pairs,
+    check_pairs,
     find_pairs,
     read_csv,
     split_by_scene,
     write_csv,
 )
-from depthlib.data.specs import NYU_TEST, NYU_TRAIN, ROADS
+from depthlib.data.specs import NYU_LABELLED, NYU_TEST, NYU_TRAIN, ROADS
 
 
 def test_pairs_are_found_in_natural_order(tiny_nyu):
@@ -317,3 +322,61 @@ def test_hidden_files_are_no_pairs_and_names_that_no_csv_holds_are_left_out(tiny
     pairs, left = find_pairs(root, NYU_TRAIN)
     assert [Path(name).name for name in pairs.table["rgb"]] == ["1.jpg", "2.jpg"]
     assert len(left) == 2 and left["problem"].str.contains("backslash").all()
+
+
+NYU_SCENES = ["kitchen_0004", "kitchen_0004", "cafe_0001a", "cafe_0001b"]
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """A folder with a small nyu_depth_v2_labeled.mat, in the layout of NYU's own, v7.3."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "nyu_depth_v2_labeled.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["images"] = rng.integers(0, 256, (4, 3, 48, 32), np.uint8)
+        depths = np.linspace(3, 1, 32) + rng.uniform(0, 0.3, (4, 48, 32))
+        file["depths"], file["rawDepths"] = depths.astype("f4"), depths.astype("f4")
+        scenes = file.create_dataset("scenes", (1, 4), h5py.ref_dtype)
+        for place, name in enumerate(NYU_SCENES):
+            cell = np.array([[ord(letter)] for letter in name], np.uint16)
+            scenes[0, place] = file.create_dataset(f"#refs#/{place}", data=cell).ref
+    with path.open("r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM")
+    return tmp_path
+
+
+def test_nyus_labelled_set_is_read_by_name_without_unpacking(labelled):
+    pairs, left = find_pairs(labelled, NYU_LABELLED)
+    assert left.empty and len(pairs) == 4
+    assert pairs.table["rgb"][3] == "nyu_depth_v2_labeled.mat/images/3"
+    assert pairs.table["scene"].tolist() == ["kitchen_0004"] * 2 + ["cafe_0001"] * 2
+    rgb, depth = read_pair(pairs.rgb_path(1), pairs.depth_path(1), pairs.spec)
+    with h5py.File(labelled / "nyu_depth_v2_labeled.mat") as file:
+        np.testing.assert_array_equal(rgb, file["images"][1].T)
+        np.testing.assert_array_equal(depth, file["depths"][1].T)
+    assert depth.shape == (32, 48)
+    good, problems, summary = check_pairs(pairs)
+    assert len(good) == 4 and problems.empty and summary["sizes"].item() == "32x48"
+    write_csv(pairs, labelled / "nyu.csv")
+    again = read_csv(labelled / "nyu.csv", "nyu_labelled")
+    assert again.table.equals(pairs.table)
+    training, validation = split_by_scene(pairs, 0, 0.5)
+    assert len(training) == len(validation) == 2
+
+
+def test_a_cache_of_a_file_of_arrays_is_made_anew_when_the_file_changes(labelled, tmp_path):
+    pairs, _ = find_pairs(labelled, NYU_LABELLED)
+    held = open_cache(pairs, 32, 48, tmp_path / "cache", progress=False)
+    rgb, counts = held.gather([0, 3])
+    depth = read_pair(pairs.rgb_path(3), pairs.depth_path(3), pairs.spec)[1]
+    # 10 m in 65535 counts: rounding loses 0.08 mm at most.
+    assert np.abs(counts[1] * held.metres_per_count - depth).max() <= 10 / 65535 / 2 + 1e-6
+    os.utime(labelled / "nyu_depth_v2_labeled.mat", (1, 1))
+    assert open_cache(pairs, 32, 48, tmp_path / "cache", progress=False).folder != held.folder
+
+
+def test_a_photo_without_a_scene_in_its_file_is_refused(labelled):
+    with h5py.File(labelled / "nyu_depth_v2_labeled.mat", "r+") as file:
+        file.move("scenes", "places")
+    with pytest.raises(ValueError, match="labeled.mat, `scenes`"):
+        find_pairs(labelled, NYU_LABELLED)

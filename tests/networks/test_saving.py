@@ -103,6 +103,11 @@ def test_a_file_that_is_no_model_or_half_a_model_is_refused_by_name(model, tmp_p
             load_model(path)
 
 
+def test_where_there_is_no_network_those_that_ship_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no network .*lite.keras. Ship with .*light, best"):
+        load_model(tmp_path / "lite.keras")
+
+
 def test_a_file_that_asks_for_more_than_a_network_has_is_refused_unopened(model, tmp_path):
     path = tmp_path / "large.keras"
     model.save(path)

@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 
+from depthlib.data.dataset_file import read_dataset_file
 from depthlib.data.specs import KITTI, NYU_TRAIN
 from depthlib.networks import layers
 from depthlib.networks.saving import load_model
+from depthlib.prediction.geometry import check_focal
+from depthlib.prediction.predictor import view_of
 from depthlib.training import recipes
 from depthlib.training.build import ENCODER_DECODERS, UNETS, build_network
 from depthlib.training.recipes import NETWORKS, UNET
@@ -24,6 +27,19 @@ def test_a_recipe_names_the_network_that_is_built_with_the_datasets_range():
     assert head.view == NYU_TRAIN.view()
     head = build_network(TINY, KITTI).layers[-1]
     assert (head.min_depth, head.max_depth, head.dataset) == (1.0, 80.0, "kitti")
+
+
+def test_a_network_of_ones_own_dataset_file_takes_a_focal_length_at_prediction(tmp_path):
+    (tmp_path / "dataset.json").write_text(
+        '{"name": "kitchen", "metres_per_count": 0.001, "focal_pixels": 585, "photo_width": 640}'
+    )
+    spec = read_dataset_file(tmp_path / "dataset.json")
+    build_network(TINY, spec).save(tmp_path / "own.keras")
+    loaded = load_model(tmp_path / "own.keras")
+    assert loaded.layers[-1].dataset == "kitchen"
+    view = view_of(loaded)
+    assert view.focal == 585 / 640
+    check_focal(0.7, view)
 
 
 def test_a_network_begins_with_all_weights_of_a_saved_one(tmp_path):

@@ -91,7 +91,6 @@ def test_where_epochs_are_short_only_some_are_drawn_but_always_the_last(
     figure.on_train_begin()
     for epoch in range(3):
         figure.seconds = 0.0 if epoch == 0 else 1e6
-        figure.on_epoch_begin(epoch)
         figure.on_test_end()
         record.log = record.log.reindex(range(epoch + 1))
         figure.on_epoch_end(epoch)

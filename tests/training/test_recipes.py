@@ -29,6 +29,7 @@ def test_the_originals_two_runs_are_as_published():
 def test_a_recipe_takes_the_weights_of_a_network_that_ships_by_its_name():
     for name in ("light", "resnet34", "unet", "road"):
         assert get_recipe(name, weights=name).weights == name
+    assert get_recipe("fine_tune").weights == "light"
     assert is_network("light") and is_network("runs/a/best.keras")
     assert not is_network("imagenet") and not is_network("light.h5")
 

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 from tqdm.auto import tqdm
 
-from depthlib.data.images import write_depth
+from depthlib.data.images import read_size, write_depth
 from depthlib.data.kitti.scan import WHERE, Camera, project, read_camera, read_scan
 from depthlib.data.specs import KITTI_RAW, DatasetSpec
 
+_DIGEST = "calibration"  # the text in a map that says by which one it was projected
 _CUT_OFF = 0.5  # of the median of a drive's scans, which hardly differ; smaller ones lack rings
 
 
@@ -30,10 +32,12 @@ def project_drives(
     """Writes the depth map of each photo in `folder`/<day>/<drive>_sync; a table (file, problem).
 
     Maps go where the official archive has them, <drive>_sync/proj_depth/velodyne_raw/image_02, in
-    its encoding; those that are there stay, so an interrupted run goes on. `workers` threads (None:
-    one a core). Problems: a day without calibration, a photo without a scan, a scan that is cut
-    off, bad, or sees nothing of the photo. Errors: FileNotFoundError where no photo is there, or
-    none can have a map.
+    its encoding, each with a digest of its calibration. Those that are there stay, so an
+    interrupted run goes on; what another calibration made is made anew, and a map without a digest,
+    as the official ones are, stays. `workers` threads (None: one a core). Problems: a day without
+    calibration, one of photos of another size, a photo without a scan, a scan that is cut off, bad,
+    or sees nothing of the photo. Errors: FileNotFoundError where no photo is there, or none can
+    have a map.
     """
     folder, spec = Path(folder), see_from(KITTI_RAW, camera)
     photos = sorted(folder.glob(f"*/*_sync/image_{camera}/data/*.*"))
@@ -88,7 +92,16 @@ def _project_photo(
     drive, frame = photo.parents[2], photo.stem
     scan = drive / "velodyne_points" / "data" / f"{frame}.bin"
     target = drive / f"proj_depth/velodyne_raw/{photo.parents[1].name}" / f"{frame}.png"
-    if target.exists():
+    try:
+        size = read_size(photo)
+    except (OSError, ValueError) as error:
+        return photo, str(error)
+    if size != (camera.height, camera.width):
+        return photo, (
+            f"the calibration is of photos of {camera.height}x{camera.width}, this one is "
+            f"{size[0]}x{size[1]}: use its own day's calibration, and photos as they are downloaded"
+        )
+    if target.exists() and _read_digest(target) in (None, camera.digest):
         return None
     if not scan.exists():
         return photo, "no scan"
@@ -98,7 +111,16 @@ def _project_photo(
         depth_m = project(read_scan(scan), camera)
         if not depth_m.any():
             return scan, "no point falls on the photo"
-        write_depth(target, depth_m, spec)
+        write_depth(target, depth_m, spec, {_DIGEST: camera.digest})
     except ValueError as error:
         return scan, str(error)
     return None
+
+
+def _read_digest(depth_map: Path) -> str | None:
+    """The digest of the calibration that a map is of, None for one without, "" for a bad file."""
+    try:
+        with Image.open(depth_map, formats=("PNG",)) as image:
+            return image.info.get(_DIGEST)
+    except Exception:  # what Pillow's plugin raises
+        return ""

@@ -1,5 +1,6 @@
 """One scan and the camera that saw its scene: calibration files, .bin, depth map."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,12 @@ class Camera:
     def focal(self) -> float:
         """The focal length in pixels of the full photo."""
         return float(self.intrinsics[0, 0])
+
+    @property
+    def digest(self) -> str:
+        """A SHA-256 of the size and the matrix: the same camera makes the same maps."""
+        numbers = np.append(self.from_scan, [self.height, self.width]).astype("<f8")
+        return hashlib.sha256(numbers.tobytes()).hexdigest()
 
 
 def read_camera(folder: Path | str, camera: str = "02") -> Camera:
