@@ -151,6 +151,11 @@ figures: demo ## the pictures and the table under docs/ that need no more than t
 	@$(PY) -m experiments.corruptions datasets/sample/nyu2_test/00030_colors.png docs/corruptions.jpg
 	@$(PY) -m rendering show --folder datasets/sample_roads --figure docs/roads.jpg
 
+.PHONY: tutorials
+tutorials: setup ## the notebooks that `make demo` leaves out, as they stand: for the site
+	@$(PY) -m tools.run_notebooks --output runs/tutorials start_here.ipynb make_kitti_dataset.ipynb \
+	    train_kitti_resnet.ipynb train_kitti_unet.ipynb predict_video.ipynb gpu_test.ipynb
+
 # From the root, where cards and notebooks lie beside docs/. What was built stays, page by page.
 .PHONY: docs
 docs: .venv/docs.done ## the site, in runs/docs/site: pages, notebooks as they were run, the reference
