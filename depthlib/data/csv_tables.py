@@ -110,9 +110,9 @@ def _decode(path: Path, rule: str) -> str:
     data = path.read_bytes()
     if data.startswith(b"\x1f\x8b"):
         raise ValueError(f"{rule} Received: {path}, which is packed by gzip. Unpack it: gunzip.")
-    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
     try:
-        return data.decode(encoding)
+        return data.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError:
         try:
             return data.decode("cp1252")
