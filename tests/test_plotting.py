@@ -279,7 +279,7 @@ def test_the_history_of_a_run_without_validation_or_before_its_first_epoch_is_dr
     assert [line.get_label() for axis in axes for line in axis.lines] == ["training"] * 2
     assert axes[0].lines[0].get_marker() == ".", "of one epoch a line alone would not be seen"
     figure = plotting.show_history(pd.DataFrame(), {"photo": PHOTO, "true depth": TRUTH})
-    assert [axis.get_title() for axis in figure.axes] == ["photo", "true depth", "m"]
+    assert [axis.get_title() for axis in figure.axes] == ["photo", "true depth", ""]
 
 
 def test_below_the_history_stands_a_photo_with_its_depth_on_truths_scale_where_both_are_metres():
