@@ -32,7 +32,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc"]
 root_doc = "docs/index"
 include_patterns = ["docs/**", "models/*.md", "*.ipynb", "CHANGELOG.md", "CONTRIBUTING.md"]
 # Folders that are never walked.
-exclude_patterns = [".*", "runs", "datasets", "tests", "shared", "docs/conf.py"]
+exclude_patterns = [".*", "runs", "datasets", "tests", "web", "docs/conf.py"]
 myst_heading_anchors = 3
 myst_enable_extensions = ["html_image"]
 nb_execution_mode = "off"  # as they were run, or not run
