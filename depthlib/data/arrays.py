@@ -252,11 +252,17 @@ def _open_hdf5(file: Path, turned: bool) -> tuple[_Stored, Callable[[], None]]:
     opened = h5py.File(file, "r", locking=False)  # a read-only disk takes no lock
     held: dict[str, tuple[tuple[int, ...], str]] = {}
 
-    def note(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.shape and not name.startswith("#"):
-            held[name] = (item.shape, str(item.dtype))
+    def note(group: Any, prefix: str) -> None:
+        for name in group:
+            if name.startswith("#"):  # MATLAB's cells, thousands of them
+                continue
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                note(item, f"{prefix}{name}/")
+            elif isinstance(item, h5py.Dataset) and item.shape:
+                held[prefix + name] = (item.shape, str(item.dtype))
 
-    opened.visititems(note)
+    note(opened, "")
     return (
         _Stored(held, lambda name, place: opened[name][() if place is None else place], turned),
         opened.close,
