@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "training": {"files", "weather", "device", "data", "networks"},
     "prediction": {"files", "metrics", "data", "networks"},
     "video": {"files", "data", "plotting", "prediction"},
-    "commands": {"files", "data", "prediction", "video"},
+    "commands": {"files", "data", "plotting", "prediction", "video"},
     "__main__": {
         "files", "metrics", "device", "data", "networks", "evaluation", "training", "prediction",
         "commands",
