@@ -55,7 +55,8 @@ $(error `NAME` must be one of $(STUDIES). Received: NAME=$(value NAME))
 endif
 
 .PHONY: help setup setup-predict demo $(NOTEBOOKS) kitti compare study nyu bench lab notebook-filter sample \
-    roads sample-kitti figures test test-all lint test-backends test-jax test-torch clean-cache clean
+    roads sample-kitti stereo sample-stereo figures docs tutorials test test-all lint test-backends test-jax \
+    test-torch web web-serve clean-cache clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-28s %s\n", $$1, $$2 }' Makefile
@@ -86,6 +87,9 @@ $(NOTEBOOKS): setup
 
 kitti: setup ## depth maps and CSVs of the synthetic drive; FOLDER=datasets/kitti for KITTI's
 	@$(PY) -m tools.run_notebooks make_kitti_dataset.ipynb $(PARAMETERS)
+
+stereo: setup ## a dataset of two cameras; BOARDS_LEFT=, BOARDS_RIGHT=, SQUARE=, LEFT=, RIGHT=, FOLDER=
+	@$(PY) -m tools.run_notebooks make_stereo_dataset.ipynb $(PARAMETERS)
 
 compare: setup ## two models side by side, with trivial baselines; MODEL_1=, MODEL_2=
 	@$(PY) -m tools.run_notebooks compare_two_models.ipynb $(PARAMETERS)
@@ -129,6 +133,9 @@ sample: .venv/render.done ## render datasets/sample again; SEED=
 
 sample-kitti: setup ## make the synthetic drive of datasets/sample_kitti again
 	$(PY) -m rendering.kitti_drive --folder datasets/sample_kitti
+
+sample-stereo: .venv/render.done ## render the boards and the drive of datasets/sample_stereo again
+	$(PY) -m rendering stereo --seed 0 --scenes 1 --folder datasets/sample_stereo
 
 # datasets/sample_roads is SEED=0 SCENES=32 FOLDER=datasets/sample_roads SAMPLES=9. Another seed is
 # the default, so that no scene that the sample tests on is among those to train on.

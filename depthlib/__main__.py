@@ -59,6 +59,7 @@ def _make_parser() -> argparse.ArgumentParser:
     commands.add_parser("train", help="train a network; `depthlib train --help`", add_help=False)
     _add_evaluate(commands.add_parser("evaluate", help="how good networks, or files of depth, are"))
     _add_export(commands.add_parser("export", help="a network for another runtime"))
+    _add_stereo(commands.add_parser("stereo", help="a dataset of your own two cameras"))
     models = commands.add_parser("models", help="the networks that ship")
     models.set_defaults(run=_models)
     info = commands.add_parser("info", help="versions, and the device that computes")
@@ -180,6 +181,89 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("--int8", action="store_true", help="ONNX's weights in 8 bits: a quarter of the size")
     add("--out", type=Path, metavar="FILE", help="by default MODEL.onnx, .tflite or .xml, here")
     parser.set_defaults(run=_export)
+
+
+def _add_stereo(parser: argparse.ArgumentParser) -> None:
+    parser.description = "From photos of a board and of two cameras to a dataset in metres."
+    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    board = steps.add_parser("board", help="a calibration board to print")
+    calibrate = steps.add_parser("calibrate", help="a rig from pairs of photos of the board")
+    for step in (board, calibrate):
+        add = step.add_argument
+        add("--board", default="9x6", metavar="NxM", help="inner corners, where 4 squares meet")
+        add("--square", required=True, type=float, metavar="METRES", help="side of a square")
+        add("--charuco", action="store_true", help="with markers: a part of it is enough")
+    board.add_argument("--out", required=True, type=Path, metavar="FILE", help=".pdf or .png")
+    board.set_defaults(run=_stereo_board)
+    match = steps.add_parser("match", help="depth of pairs of photos, as a dataset")
+    for step, what in ((calibrate, "photos"), (match, "photos, or a video")):
+        for side in ("left", "right"):
+            step.add_argument(f"--{side}", metavar="DIR", help=f"folder or pattern of {what}")
+    add = calibrate.add_argument
+    add("--out", required=True, type=Path, metavar="FILE", help="the rig, .yml, .xml or .json")
+    add("--figure", type=Path, metavar="FILE", help="by default FILE.png")
+    calibrate.set_defaults(run=_stereo_calibrate)
+    add = match.add_argument
+    add("--video", metavar="FILE", help="or a folder: both photos side by side in one picture")
+    add(
+        "--rig",
+        required=True,
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="calibration: of `calibrate`, OpenCV (two files), KITTI, or ROS (left and right)",
+    )
+    add("--out", required=True, type=Path, metavar="FOLDER", help="the dataset; scenes are added")
+    add("--scene", metavar="NAME", help="by default the name of the folder or video")
+    add("--near", type=float, metavar="METRES", help="nearest depth; by default an eighth of the "
+        "photo's width in disparity")  # fmt: skip
+    add("--far", type=float, default=80.0, metavar="METRES", help="default 80")
+    add("--sure", type=float, default=0.8, metavar="SHARE", help="least confidence, default 0.8")
+    add("--every", type=int, default=1, metavar="N", help="only each N-th pair")
+    add("--overwrite", action="store_true", help="write files anew that are there already")
+    match.set_defaults(run=_stereo_match)
+
+
+def _stereo_board(arguments: argparse.Namespace) -> int:
+    from depthlib.data.stereo.boards import parse_board
+
+    board = parse_board(arguments.board, arguments.square, arguments.charuco)
+    print(f"{arguments.out}: {board.name}, {board.write(arguments.out)}; print it at 100 %")
+    return 0
+
+
+def _stereo_calibrate(arguments: argparse.Namespace) -> int:
+    from depthlib.commands.stereo import calibrate
+    from depthlib.data.stereo.boards import parse_board
+
+    if not (arguments.left and arguments.right):
+        raise ValueError("Give --left and --right. Received: not both.")
+    board = parse_board(arguments.board, arguments.square, arguments.charuco)
+    found = calibrate(arguments.left, arguments.right, board, arguments.out, arguments.figure)
+    print(f"{arguments.out}\n{found.describe()}")
+    return 0
+
+
+def _stereo_match(arguments: argparse.Namespace) -> int:
+    from depthlib.commands.stereo import match_sources
+    from depthlib.data.stereo.rig import read_rig
+
+    if bool(arguments.video) == bool(arguments.left and arguments.right) or len(arguments.rig) > 2:
+        raise ValueError(
+            "Give --left and --right, or --video, and one or two files of --rig. Received: "
+            f"left={arguments.left}, right={arguments.right}, video={arguments.video}, "
+            f"{len(arguments.rig)} files."
+        )
+    names = ("scene", "near", "far", "sure", "every", "overwrite")
+    report = match_sources(
+        read_rig(*arguments.rig),
+        arguments.video or arguments.left,
+        arguments.right,
+        arguments.out,
+        **{name: getattr(arguments, name) for name in names},
+    )
+    print(report)
+    return 1 if len(report.problems) else 0
 
 
 def _predict(arguments: argparse.Namespace) -> int:

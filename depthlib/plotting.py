@@ -414,6 +414,39 @@ def _add_error_bar(picture: ScalarMappable, above: np.ndarray) -> None:
     bar.set_label("error of the depth: blue is too near, red is too far")
 
 
+def show_calibration(
+    pairs: pd.DataFrame,
+    corners: Sequence[tuple[np.ndarray, np.ndarray]],
+    views: tuple[np.ndarray, np.ndarray],
+) -> Figure:
+    """How well a stereo rig fits its photos: errors a pair, where the boards were, rectified views.
+
+    pairs: a row a pair with error_left, error_right and epipolar, pixels. corners: of each pair the
+    (left, right) corners (n, 2). views: a rectified left and right photo, uint8 (height, width, 3);
+    what a line crosses in one, it crosses in the other.
+    """
+    figure, axes = plt.subplot_mosaic(
+        [["errors", "left", "right"], ["pair"] * 3], figsize=(10, 6.2), layout="constrained"
+    )
+    names = [Path(str(name)).stem for name in pairs["left"]]
+    for title in ("error_left", "error_right", "epipolar"):
+        axes["errors"].plot(names, pairs[title].astype(float), ".-", label=title.replace("_", " "))
+    axes["errors"].set(title="error of each pair", ylabel="pixels", ylim=(0, None))
+    axes["errors"].tick_params("x", rotation=90, labelsize="x-small")
+    axes["errors"].legend()
+    height, width = views[0].shape[:2]
+    for number, side in enumerate(("left", "right")):
+        points = np.concatenate([both[number] for both in corners])
+        axes[side].plot(*points.T, ".", markersize=2)
+        axes[side].set(title=f"corners in the {side} photos", xticks=[], yticks=[])
+        axes[side].set(xlim=(0, width), ylim=(height, 0), aspect="equal")
+    axes["pair"].imshow(np.hstack(views))
+    for row in np.linspace(0, height, 13)[1:-1]:
+        axes["pair"].axhline(row, color="yellow", lw=0.6)
+    axes["pair"].set(title="a pair, rectified", xticks=[], yticks=[])
+    return figure
+
+
 def show_history(
     log: pd.DataFrame, example: Mapping[str, np.ndarray] | None = None, unit: str = "metre"
 ) -> Figure:

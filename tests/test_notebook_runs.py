@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from depthlib.__main__ import main
+from depthlib.data.dataset_file import read_dataset_file
 from depthlib.data.pairs import read_csv
 from depthlib.data.specs import KITTI_RAW, NYU_TRAIN
 from depthlib.training.build import build_network
@@ -279,6 +280,16 @@ def test_kittis_notebook_runs_on_the_synthetic_drive(sample, project, tmp_path, 
     assert len(read_csv(folder / "kitti_raw_other.csv", KITTI_RAW)) == 3
     with pytest.raises(RuntimeError, match="kitti_improved.*{frame}.png. Received: .*has none"):
         run_notebooks([(notebook, {"FOLDER": str(folder), "DEPTH": "improved"})], tmp_path / "out")
+
+
+def test_the_stereo_notebook_makes_a_dataset_of_its_sample(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(project)
+    notebook = project / "make_stereo_dataset.ipynb"
+    names = {"RIG": f"{tmp_path}/rig.yml", "FOLDER": f"{tmp_path}/dataset"}
+    run_notebooks([(notebook, names)], tmp_path / "out")
+    spec = read_dataset_file(tmp_path / "dataset" / "dataset.json")
+    pairs = read_csv(tmp_path / "dataset" / "stereo.csv", spec)
+    assert len(pairs) == 3 and set(pairs.table["scene"]) == {"motorway_0001"}
 
 
 def test_a_notebook_whose_data_is_missing_says_what_makes_it(project, tmp_path, monkeypatch):

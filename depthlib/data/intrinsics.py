@@ -12,15 +12,23 @@ from depthlib.data.images import check_rgb
 
 SHARES = (0.2, 10.0)  # of a photo's width: what focal lengths of lenses lie between
 
-# Names are compared in small letters without underscores. Of a stereo rig the left camera counts.
-_MATRICES = (
-    "camera_matrix", "camera_matrix_1", "intrinsic_matrix", "intrinsics", "mtx", "K", "K1", "M1",
-)  # fmt: skip
-_PROJECTIONS = ("P_rect_02", "P2")  # KITTI's, of rectified photos: nothing is left to undistort
-_DISTORTIONS = (
-    "distortion_coefficients", "distortion_coefficients_1", "distortion_coeffs", "dist_coeffs",
-    "dist_coeffs_1", "distortion", "dist", "D", "D1",
-)  # fmt: skip
+# Names are compared in small letters without underscores. A stereo rig's cameras have theirs.
+_MATRICES = {
+    "left": (
+        "camera_matrix", "camera_matrix_1", "intrinsic_matrix", "intrinsics", "mtx", "K", "K1",
+        "M1",
+    ),
+    "right": ("camera_matrix_2", "K2", "M2"),
+}  # fmt: skip
+# KITTI's, of rectified photos: nothing is left to undistort
+PROJECTIONS = {"left": ("P_rect_02", "P2"), "right": ("P_rect_03", "P3")}
+_DISTORTIONS = {
+    "left": (
+        "distortion_coefficients", "distortion_coefficients_1", "distortion_coeffs", "dist_coeffs",
+        "dist_coeffs_1", "distortion", "dist", "D", "D1",
+    ),
+    "right": ("distortion_coefficients_2", "dist_coeffs_2", "D2"),
+}  # fmt: skip
 _MODELS, _FISHEYE_FLAGS = ("distortion_model",), ("fisheye_model",)
 _WIDTHS, _HEIGHTS = ("image_width", "width"), ("image_height", "height")
 _SIZES = ("image_size", "S_rect_02")  # width and height in one
@@ -155,13 +163,26 @@ def read_camera(path: Path | str) -> CameraCalibration:
     numbers, or holds those of no camera.
     """
     path = Path(path)
-    entries = _read_entries(path)
+    return make_camera(read_entries(path), path)
+
+
+def make_camera(entries: dict[str, str], path: Path, side: str = "left") -> CameraCalibration:
+    """The camera that the entries of a calibration file say; of a rig's, its "left" or "right".
+
+    Errors: ValueError, as for `read_camera`.
+    """
     distortion, fisheye = np.zeros(0), False
-    if _find(entries, _MATRICES):
-        matrix = _read_numbers(entries, _MATRICES, (9,), path).reshape(3, 3)
-        distortion, fisheye = _read_distortion(entries, path)
-    elif _find(entries, _PROJECTIONS):
-        matrix = _read_numbers(entries, _PROJECTIONS, (12,), path).reshape(3, 4)[:, :3]
+    if find_entry(entries, _MATRICES[side]):
+        matrix = read_numbers(entries, _MATRICES[side], (9,), path).reshape(3, 3)
+        distortion, fisheye = _read_distortion(entries, path, _DISTORTIONS[side])
+    elif find_entry(entries, PROJECTIONS[side]):
+        matrix = read_numbers(entries, PROJECTIONS[side], (12,), path).reshape(3, 4)[:, :3]
+    elif side == "right":
+        raise ValueError(
+            "A rig's calibration must have camera_matrix_2, K2 or M2 (OpenCV), P_rect_03 or P3 "
+            f"(KITTI). Received: {', '.join(entries) or 'no names'} in {path}. Give ROS' files of "
+            "both cameras, or calibrate with `depthlib stereo calibrate`."
+        )
     else:
         raise ValueError(
             "A calibration must have camera_matrix (OpenCV, ROS), P_rect_02 or P2 (KITTI). "
@@ -193,9 +214,11 @@ def _check_matrix(matrix: np.ndarray, path: Path) -> None:
         )
 
 
-def _read_distortion(entries: dict[str, str], path: Path) -> tuple[np.ndarray, bool]:
+def _read_distortion(
+    entries: dict[str, str], path: Path, names: tuple[str, ...]
+) -> tuple[np.ndarray, bool]:
     """The coefficients, and whether they are those of the fisheye model."""
-    model = entries.get(_find(entries, _MODELS), "").strip()
+    model = entries.get(find_entry(entries, _MODELS), "").strip()
     word = re.sub(r"[^a-z]", "", model.lower())
     if word not in _PINHOLES + _FISHEYES:
         raise ValueError(
@@ -203,18 +226,18 @@ def _read_distortion(entries: dict[str, str], path: Path) -> tuple[np.ndarray, b
             f"Received: {model} in {path}. Calibrate with one of these."
         )
     # OpenCV's calibration program writes 0 or 1.
-    flag = _read_numbers(entries, _FISHEYE_FLAGS, (0, 1), path)
+    flag = read_numbers(entries, _FISHEYE_FLAGS, (0, 1), path)
     fisheye = word in _FISHEYES or bool(flag.any())
-    return _read_numbers(entries, _DISTORTIONS, (4,) if fisheye else _COUNTS, path), fisheye
+    return read_numbers(entries, names, (4,) if fisheye else _COUNTS, path), fisheye
 
 
 def _read_size(entries: dict[str, str], path: Path) -> tuple[int, int] | None:
     """(height, width) of the photos that the calibration was made with, where it is said."""
-    if _find(entries, _SIZES):
-        width, height = _read_numbers(entries, _SIZES, (2,), path)
-    elif _find(entries, _WIDTHS + _HEIGHTS):
+    if find_entry(entries, _SIZES):
+        width, height = read_numbers(entries, _SIZES, (2,), path)
+    elif find_entry(entries, _WIDTHS + _HEIGHTS):
         (width,), (height,) = (
-            _read_numbers(entries, names, (1,), path) for names in (_WIDTHS, _HEIGHTS)
+            read_numbers(entries, names, (1,), path) for names in (_WIDTHS, _HEIGHTS)
         )
     else:
         return None
@@ -226,14 +249,14 @@ def _read_size(entries: dict[str, str], path: Path) -> tuple[int, int] | None:
     return int(height), int(width)
 
 
-def _read_numbers(
+def read_numbers(
     entries: dict[str, str], names: tuple[str, ...], counts: tuple[int, ...], path: Path
 ) -> np.ndarray:
     """The numbers of the entry of one of these names, float64; none where there is no such entry.
 
     Errors: ValueError for another count than one of `counts`, for NaN and infinity.
     """
-    name = _find(entries, names)
+    name = find_entry(entries, names)
     numbers = np.array([float(word) for word in _NUMBER.findall(entries.get(name, ""))])
     if len(numbers) not in counts or not np.isfinite(numbers).all():
         raise ValueError(
@@ -244,7 +267,7 @@ def _read_numbers(
     return numbers
 
 
-def _find(entries: dict[str, str], names: tuple[str, ...]) -> str:
+def find_entry(entries: dict[str, str], names: tuple[str, ...]) -> str:
     """The first of `names` that the file has, as it writes it; "" where it has none."""
     written = {_plain(name): name for name in entries}
     return next((written[_plain(name)] for name in names if _plain(name) in written), "")
@@ -254,7 +277,7 @@ def _plain(name: str) -> str:
     return name.lower().replace("_", "")
 
 
-def _read_entries(path: Path) -> dict[str, str]:
+def read_entries(path: Path) -> dict[str, str]:
     """What a calibration file says, as text, by name.
 
     OpenCV's own files are read by OpenCV. It does not read all that ROS writes (a camera_name of

@@ -32,10 +32,12 @@ class Shot:
     """What the camera of a scene sees, the same in every condition, and the renderer.
 
     `depth` float32 (height, width) in metres, 0 for sky; `distance` along the ray, infinite for it.
+    `noise` seeds the light paths: two cameras of a rig must not share them.
     """
 
-    def __init__(self, scene: RoadScene, height, width, samples):
+    def __init__(self, scene: RoadScene, height, width, samples, noise=1):
         self.scene, self.view, self.samples = scene, (scene.camera, height, width), samples
+        self._noise = noise
         self.renderer = Renderer(scene)
         self.points, self.normals, self.seen = self.renderer.surfaces(*self.view)
         self.depth = np.where(self.seen, scene.camera.depth_of(self.points), np.float32(0))
@@ -50,10 +52,10 @@ class Shot:
         bool (height, width) is what the sun reaches, so that its shadows stay sharp.
         """
         renderer, count = self.renderer.again(lights, change), self.samples * effort
-        light = renderer.light(*self.view, count, 1)
+        light = renderer.light(*self.view, count, self._noise)
         shines = np.where(self.seen[..., None], 0, light)  # sky, and lamps, have no noise
         if lamps:
-            shines = renderer.light(*self.view, count, 1, bounces=0)
+            shines = renderer.light(*self.view, count, self._noise, bounces=0)
         far = np.linalg.norm(self._guides[2] - self.scene.camera.position, axis=2)
         light = np.maximum(light - shines, 0)
         scale = 0.02 + 0.005 * far

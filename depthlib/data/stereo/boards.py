@@ -1,0 +1,159 @@
+"""Calibration boards: drawn to be printed at true size, and found in photos."""
+
+import io
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from depthlib.files import check_suffix, write_bytes
+
+INCH = 0.0254
+A4 = (0.297, 0.210)  # metres
+_DPI = 600
+_SEARCHED = 1280  # pixels: corners of a wider photo are looked for in a smaller copy
+_LEAST = 8  # corners of a ChArUco board that say where it is
+_MARKER = 0.75  # of a square
+
+
+@dataclass(frozen=True)
+class Board:
+    """A chessboard of `columns` x `rows` inner corners, its squares `square` metres wide.
+
+    charuco: whether the white squares hold markers (ArUco, 5x5 bits), by which a part of the board
+    is enough.
+    """
+
+    columns: int
+    rows: int
+    square: float
+    charuco: bool = False
+
+    def __post_init__(self) -> None:
+        if not (2 < self.rows <= 50 and 2 < self.columns <= 50) or self.rows == self.columns:
+            raise ValueError(
+                "A board must have 3 to 50 inner corners along each side, and another number along "
+                "the other, or nobody can tell how it is turned. Received: "
+                f"{self.columns}x{self.rows}. Use 9x6."
+            )
+        if not 0.002 <= self.square <= 0.5:
+            raise ValueError(
+                "`square` must be the side of a square in metres, 0.002 to 0.5. Received: "
+                f"square={self.square:g}. "
+                + (f"{self.square:g} mm are {self.square / 1000:g}." if self.square > 0.5 else "")
+            )
+
+    @property
+    def name(self) -> str:
+        """What it is in words."""
+        kind = "ChArUco" if self.charuco else "chessboard"
+        return f"{kind} of {self.columns}x{self.rows} inner corners"
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """The corners on the board, metres, float32 (columns * rows, 3), row by row."""
+        grid = np.zeros((self.rows, self.columns, 3), np.float32)
+        grid[..., 0], grid[..., 1] = np.meshgrid(np.arange(self.columns), np.arange(self.rows))
+        return grid.reshape(-1, 3) * np.float32(self.square)
+
+    def find(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """The board in a photo: which of `points`, int (n,), and where, float32 (n, 2) (x, y).
+
+        rgb: uint8 (height, width, 3). None where it is not seen; of a chessboard all corners must
+        be. Places are as in OpenCV, (0, 0) the centre of the first pixel, refined to a few
+        hundredths of one.
+        """
+        grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+        shrink = min(1.0, _SEARCHED / grey.shape[1])
+        small = cv2.resize(grey, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+        which, corners = self._find_roughly(small)
+        if corners is None or len(corners) < min(_LEAST, len(self.points)):
+            return None
+        corners = (corners.reshape(-1, 2) + 0.5) / shrink - 0.5
+        corners = np.ascontiguousarray(corners, np.float32)
+        # The window must hold one corner alone: a quarter of the way to the next one.
+        gaps = np.linalg.norm(corners[:, None] - corners[None], axis=2)
+        nearest = np.sort(gaps, axis=1)[:, 1].min()
+        half = int(np.clip(nearest / 4, 2, 11))
+        rule = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 50, 1e-4)
+        return which, cv2.cornerSubPix(grey, corners, (half, half), (-1, -1), rule)
+
+    def find_other(self, rgb: np.ndarray) -> tuple[int, int] | None:
+        """The (columns, rows) of a chessboard in the photo that is not this one, else None.
+
+        A board is the same counted along its other side.
+        """
+        if self.charuco:
+            return None
+        grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+        flags = cv2.CALIB_CB_LARGER | cv2.CALIB_CB_NORMALIZE_IMAGE
+        found, _, meta = cv2.findChessboardCornersSBWithMeta(grey, (3, 3), flags)
+        if not found or sorted(meta.shape) == sorted((self.rows, self.columns)):
+            return None
+        return max(meta.shape), min(meta.shape)
+
+    def draw(self, pixels: int, margin: int = 0) -> np.ndarray:
+        """The board, uint8 (height, width), `pixels` a square, in a white margin."""
+        columns, rows = self.columns + 1, self.rows + 1
+        if self.charuco:
+            size = columns * pixels, rows * pixels
+            board = self._charuco.generateImage(size, marginSize=0)
+        else:
+            odd = np.add.outer(np.arange(rows), np.arange(columns)) % 2
+            board = np.kron(odd, np.ones((pixels, pixels))).astype(np.uint8) * 255
+        return np.pad(board, margin, constant_values=255)
+
+    def write(self, path: Path | str) -> str:
+        """Writes the board to be printed at 100 %, .pdf or .png; gives the page's size in words.
+
+        The page is A4 where the board fits, else as large as it must be. Errors: ValueError for
+        another suffix.
+        """
+        check_suffix(path, ".pdf", ".png")
+        pixels = round(self.square * _DPI / INCH)
+        dots = pixels / self.square  # a metre: so that a square is exactly its size
+        board = self.draw(pixels)
+        margin = 0.008
+        needed = [side / dots + 2 * margin for side in board.shape[::-1]]
+        page = A4 if needed[0] <= A4[0] and needed[1] <= A4[1] else needed
+        sheet = Image.new("L", [round(side * dots) for side in page], 255)
+        left, top = (sheet.width - board.shape[1]) // 2, (sheet.height - board.shape[0]) // 2
+        sheet.paste(Image.fromarray(board), (left, top))
+        text = f"{self.name}, square {1000 * self.square:g} mm. Print at 100 %, measure a square."
+        font = ImageFont.load_default(0.003 * dots)
+        ImageDraw.Draw(sheet).text((left, top + board.shape[0] + 0.002 * dots), text, 0, font)
+        data = io.BytesIO()
+        dpi = dots * INCH
+        how = {"resolution": dpi} if Path(path).suffix.lower() == ".pdf" else {"dpi": (dpi, dpi)}
+        sheet.convert("1").save(data, Path(path).suffix[1:].upper(), **how)
+        write_bytes(path, data.getvalue())
+        return f"{1000 * page[0]:.0f} x {1000 * page[1]:.0f} mm"
+
+    @cached_property
+    def _charuco(self) -> cv2.aruco.CharucoBoard:
+        words = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_5X5_1000)
+        size = self.columns + 1, self.rows + 1
+        return cv2.aruco.CharucoBoard(size, self.square, _MARKER * self.square, words)
+
+    def _find_roughly(self, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        if self.charuco:
+            corners, which, *_ = cv2.aruco.CharucoDetector(self._charuco).detectBoard(grey)
+            return np.zeros(0, int) if which is None else which.ravel(), corners
+        flags = cv2.CALIB_CB_ADAPTIVE_THRESH | cv2.CALIB_CB_NORMALIZE_IMAGE
+        found, corners = cv2.findChessboardCorners(grey, (self.columns, self.rows), flags=flags)
+        return np.arange(len(self.points)), corners if found else None
+
+
+def parse_board(size: str, square: float, charuco: bool = False) -> Board:
+    """The board of a user's words, "9x6". Errors: ValueError for other words."""
+    match = re.fullmatch(r"(\d+)[x×](\d+)", size.strip().lower())
+    if not match:
+        raise ValueError(
+            "A board must be its numbers of inner corners, where four squares meet, such as 9x6. "
+            f"Received: {size}."
+        )
+    return Board(int(match[1]), int(match[2]), square, charuco)

@@ -1,0 +1,161 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from depthlib.__main__ import main
+from depthlib.data.dataset_file import read_dataset_file
+from depthlib.data.images import read_depth, read_rgb, write_rgb
+from depthlib.data.pairs import read_csv
+from depthlib.data.stereo import read_rig
+from depthlib.data.stereo.boards import Board
+from depthlib.video.frames import open_writer
+from tests.stereo_scenes import draw_boards, draw_shifted
+
+BASELINE = 0.5
+FOCAL = 80.0
+
+
+@pytest.fixture
+def rig(tmp_path):
+    """The calibration of a rig whose photos are rectified already."""
+    path = tmp_path / "calib.txt"
+    view = f"{FOCAL} 0 80 {{}} 0 {FOCAL} 36 0 0 0 1 0"
+    path.write_text(f"P2: {view.format(0)}\nP3: {view.format(-FOCAL * BASELINE)}\n")
+    return path
+
+
+@pytest.fixture
+def drive(tmp_path):
+    """A folder of three pairs, left/ and right/."""
+    for number in range(3):
+        left, right, _ = draw_shifted(seed=number)
+        write_rgb(tmp_path / "drive_0007" / "left" / f"{number}.png", left)
+        write_rgb(tmp_path / "drive_0007" / "right" / f"{number}.png", right)
+    return tmp_path / "drive_0007"
+
+
+def run(rig, drive, out, *words):
+    sides = [f"--{side}={drive / side}" for side in ("left", "right")]
+    return main(["stereo", "match", f"--rig={rig}", *sides, f"--out={out}", *words])
+
+
+def test_pairs_become_a_dataset_that_is_read_in_metres(rig, drive, tmp_path, capsys):
+    out = tmp_path / "dataset"
+    assert run(rig, drive, out) == 0
+    assert f"{out / 'stereo.csv'}: 3 pairs" in capsys.readouterr().out
+    spec = read_dataset_file(out / "dataset.json")
+    assert spec.focal == pytest.approx(FOCAL / 160)
+    pairs = read_csv(out / "stereo.csv", spec)
+    assert pairs.table["scene"].unique().tolist() == ["drive_0007"]
+    _, depths = pairs.load()
+    _, _, disparity = draw_shifted()
+    for depth_m in depths:
+        sure = depth_m > 0
+        assert sure.mean() > 0.6
+        ratio = depth_m[sure] * disparity[sure] / (FOCAL * BASELINE)
+        assert (np.abs(ratio - 1) < 0.02).mean() > 0.99
+    confidence = read_rgb(out / "drive_0007" / "confidence" / "0.png")[..., 0]
+    assert (confidence[depths[0] > 0] >= 0.8 * 255 - 1).all()
+    assert (out / "stereo.png").stat().st_size > 5000
+
+
+def test_what_is_there_stays_and_another_drive_becomes_another_scene(rig, drive, tmp_path):
+    out = tmp_path / "dataset"
+    run(rig, drive, out)
+    first = out / "drive_0007" / "depth" / "0.png"
+    before = first.stat().st_mtime_ns
+    (out / "drive_0007" / "depth" / "2.png").unlink()
+    run(rig, drive, out)
+    assert first.stat().st_mtime_ns == before and (first.with_name("2.png")).exists()
+    run(rig, drive, out, "--overwrite")
+    assert first.stat().st_mtime_ns > before
+    run(rig, drive, out, "--scene=again", "--every=2")
+    scenes = read_csv(out / "stereo.csv", read_dataset_file(out / "dataset.json")).table["scene"]
+    assert scenes.value_counts().to_dict() == {"drive_0007": 3, "again": 2}
+
+
+def test_one_video_of_both_sides_gives_the_depth_of_two(rig, drive, tmp_path):
+    video, out = tmp_path / "both.avi", tmp_path / "dataset"
+    photos = [[read_rgb(drive / side / f"{n}.png") for side in ("left", "right")] for n in range(3)]
+    with open_writer(video, 10, 72, 320) as write:
+        for pair in photos:
+            write(np.hstack(pair))
+    assert main(["stereo", "match", f"--rig={rig}", f"--video={video}", f"--out={out}"]) == 0
+    for number, side in enumerate(("left", "right")):
+        with open_writer(tmp_path / f"{side}.avi", 10, 72, 160) as write:
+            for pair in photos:
+                write(pair[number])
+    words = [f"--{side}={tmp_path / side}.avi" for side in ("left", "right")]
+    main(["stereo", "match", f"--rig={rig}", *words, f"--out={out}", "--scene=two"])
+    spec = read_dataset_file(out / "dataset.json")
+    one, two = (read_depth(out / name / "depth" / "000001.png", spec) for name in ("both", "two"))
+    both = (one > 0) & (two > 0)
+    assert both.mean() > 0.5
+    assert np.median(np.abs(one[both] / two[both] - 1)) < 0.02
+
+
+def test_a_photo_that_cannot_be_read_is_named_and_the_others_are_matched(
+    rig, drive, tmp_path, capsys
+):
+    (drive / "right" / "1.png").write_bytes(b"no photo")
+    assert run(rig, drive, tmp_path / "dataset") == 1
+    text = capsys.readouterr().out
+    assert "2 pairs" in text and "drive_0007/1: " in text and "1.png" in text
+
+
+def test_wrong_input_is_told(rig, drive, tmp_path):
+    out = tmp_path / "dataset"
+    swapped = ["stereo", "match", f"--rig={rig}", f"--left={drive / 'right'}"]
+    with pytest.raises(SystemExit, match="Swap --left and --right"):
+        main([*swapped, f"--right={drive / 'left'}", f"--out={out}"])
+    run(rig, drive, out)
+    with pytest.raises(SystemExit, match="matched by one rig and by the same settings"):
+        run(rig, drive, out, "--sure=0.9")
+    with pytest.raises(SystemExit, match="one rig and range. Received: max_depth 20.0 and 80.0"):
+        run(rig, drive, out, "--far=20", "--scene=other")
+    for words, rule in (
+        (["--sure=1.5"], "`sure` must be"),
+        (["--far=1000"], "`far` above 0.1"),
+        (["--every=0"], "`every` 1 or more"),
+        (["--near=0.1"], "`near` must be a depth that both cameras see"),
+        (["--video=x.avi"], "Give --left and --right, or --video"),
+    ):
+        with pytest.raises(SystemExit, match=rule):
+            run(rig, drive, tmp_path / "new", *words)
+    (drive / "left" / "1.png").unlink()
+    with pytest.raises(SystemExit, match="must have a right one. Received: 2 in .* and 3 in"):
+        run(rig, drive, tmp_path / "new")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(SystemExit, match="must hold photos or videos. Received: .*empty"):
+        main(["stereo", "match", f"--rig={rig}", f"--left={empty}", f"--right={empty}", "--out=o"])
+
+
+def test_photos_of_another_size_than_the_first_are_named(rig, drive, tmp_path, capsys):
+    write_rgb(drive / "right" / "2.png", read_rgb(drive / "right" / "2.png")[:-4])
+    assert run(rig, drive, tmp_path / "dataset") == 1
+    assert "must have one size. Received: 72x160 and 68x160" in capsys.readouterr().out
+
+
+def test_a_board_is_written_and_photos_of_it_are_calibrated(tmp_path, capsys):
+    assert main(["stereo", "board", "--square=0.024", f"--out={tmp_path / 'board.pdf'}"]) == 0
+    assert "297 x 210 mm" in capsys.readouterr().out
+    left, right = draw_boards(Board(7, 4, 0.03), tmp_path, count=6)
+    out = tmp_path / "rig.yml"
+    words = [f"--left={left[0].parent}", f"--right={right[0].parent}", f"--out={out}"]
+    assert main(["stereo", "calibrate", *words, "--board=7x4", "--square=0.03"]) == 0
+    assert "pairs: 6 of 6" in capsys.readouterr().out
+    assert read_rig(out).baseline == pytest.approx(0.12, rel=0.01)
+    picture = cv2.imread(str(out.with_suffix(".png")))
+    assert picture.std() > 20
+    with pytest.raises(SystemExit, match="24 mm are 0.024"):
+        main(["stereo", "board", "--square=24", f"--out={tmp_path / 'board.pdf'}"])
+
+
+def test_the_settings_of_a_scene_are_kept_beside_it(rig, drive, tmp_path):
+    out = tmp_path / "dataset"
+    run(rig, drive, out, "--near=2")
+    settings = json.loads((out / "drive_0007" / "stereo.json").read_text())
+    assert settings["disparities"] == 32 and settings["baseline"] == pytest.approx(BASELINE)

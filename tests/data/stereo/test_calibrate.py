@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from depthlib.data.images import read_rgb, write_rgb
+from depthlib.data.inputs import find_inputs
+from depthlib.data.stereo.boards import Board
+from depthlib.data.stereo.calibrate import calibrate_photos
+from tests.stereo_scenes import MATRIX, SHIFT, TURN, draw_boards
+
+BOARD = Board(7, 4, 0.03)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Eight pairs of a board, drawn exactly."""
+    return draw_boards(BOARD, tmp_path_factory.mktemp("boards"))
+
+
+@pytest.mark.parametrize("charuco", [False, True])
+def test_the_rig_that_drew_the_boards_is_found(tmp_path, photos, charuco):
+    board = Board(5, 3, 0.06, charuco=True) if charuco else BOARD
+    left, right = draw_boards(board, tmp_path, 10) if charuco else photos
+    found = calibrate_photos(left, right, board)
+    assert found.pairs["used"].all() and found.rms < 0.15
+    assert found.rig.baseline == pytest.approx(np.linalg.norm(SHIFT), rel=0.005)
+    for camera in (found.rig.left, found.rig.right):
+        assert camera.matrix[0, 0] == pytest.approx(MATRIX[0, 0], rel=0.005)
+    np.testing.assert_allclose(found.rig.rotation, TURN, atol=0.01)
+    assert found.epipolar < 0.15
+    assert f"baseline: {found.rig.baseline:.5f} m" in found.describe()
+
+
+def test_photos_of_another_moment_are_left_out_by_name(photos):
+    left, right = photos
+    mixed = [*right[:2], right[3], right[2], *right[4:]]
+    found = calibrate_photos(left, mixed, BOARD)
+    assert found.pairs.index[~found.pairs["used"]].tolist() == [2, 3]
+    assert f"left out: {left[2]}: the cameras stand otherwise" in found.describe()
+    assert found.rig.baseline == pytest.approx(0.12, rel=0.01)
+
+
+def test_cameras_that_are_out_of_step_are_told_by_how_much(photos):
+    left, right = photos
+    with pytest.raises(ValueError, match="right photos are 1 behind: remove the first 1 of them"):
+        calibrate_photos(left[1:], right[:-1], BOARD)
+    with pytest.raises(ValueError, match="left photos are 1 behind"):
+        calibrate_photos(left[:-1], right[1:], BOARD)
+
+
+def test_swapped_cameras_are_told(photos):
+    with pytest.raises(ValueError, match="cameras are swapped: swap --left and --right"):
+        calibrate_photos(*photos[::-1], BOARD)
+
+
+def test_one_camera_twice_is_no_rig(photos):
+    with pytest.raises(ValueError, match="baseline of a rig must be"):
+        calibrate_photos(photos[0], photos[0], BOARD)
+
+
+def test_another_board_is_told_by_its_size(photos):
+    with pytest.raises(ValueError, match="shows? a chessboard of 7x4: use --board 7x4"):
+        calibrate_photos(*photos, Board(6, 4, 0.03))
+
+
+def test_a_board_that_one_camera_finds_from_its_other_end_is_turned_back(photos, monkeypatch):
+    find = Board.find
+    places = {read_rgb(path).tobytes() for path in photos[1][::2]}
+
+    def find_turned(board, rgb):
+        which, corners = find(board, rgb)
+        return which, corners[::-1].copy() if rgb.tobytes() in places else corners
+
+    monkeypatch.setattr(Board, "find", find_turned)
+    found = calibrate_photos(*photos, BOARD)
+    assert found.rig.baseline == pytest.approx(0.12, rel=0.005)
+    assert "note: " in found.describe() and "turned by 180" in found.describe()
+
+
+def test_too_few_unequal_and_odd_photos_are_refused(tmp_path, photos):
+    left, right = photos
+    with pytest.raises(ValueError, match="must have a right one. Received: 7 left ones and 8"):
+        calibrate_photos(left[1:], right, BOARD)
+    with pytest.raises(ValueError, match="needs 5 pairs.*Received: 2 of 2"):
+        calibrate_photos(left[:2], right[:2], BOARD)
+    other = tmp_path / "other.png"
+    write_rgb(other, read_rgb(left[0])[:-2])
+    with pytest.raises(ValueError, match=f"one size. Received: 238x320 in {other}"):
+        calibrate_photos([*left[:-1], other], right, BOARD)
+
+
+@pytest.mark.parametrize(
+    ("name", "square", "pairs", "rms", "least"),
+    [("chessboard_opencv", 0.025, 13, 0.23, 11), ("chessboard_rig", 0.02423, 29, 0.26, 26)],
+)
+def test_real_boards_reach_opencvs_own_error(shared, name, square, pairs, rms, least):
+    folder = shared / "data" / "stereo" / name
+    left, right = (find_inputs([f"{folder}/{side}*.jpg"])[0] for side in ("left", "right"))
+    found = calibrate_photos(left, right, Board(9, 6, square))
+    assert len(found.pairs) == pairs and found.pairs["used"].sum() >= least
+    assert found.rms <= rms
+    if name == "chessboard_rig":
+        assert found.rig.baseline == pytest.approx(0.094, abs=0.001)  # as its owner measured it
