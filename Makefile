@@ -55,8 +55,8 @@ $(error `NAME` must be one of $(STUDIES). Received: NAME=$(value NAME))
 endif
 
 .PHONY: help setup setup-predict demo $(NOTEBOOKS) kitti compare study nyu bench lab notebook-filter sample \
-    roads sample-kitti stereo sample-stereo figures docs tutorials test test-all lint test-backends test-jax \
-    test-torch web web-serve clean-cache clean
+    roads sample-kitti stereo sample-stereo figures test test-all lint test-backends test-jax \
+    test-torch clean-cache clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-28s %s\n", $$1, $$2 }' Makefile

@@ -8,6 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from depthlib.prediction.zoo import open_network
 
@@ -93,17 +94,20 @@ class Opened:
 
 
 @pytest.fixture(scope="session")
-def page_folder(project):
-    """The page as `make web` builds it."""
-    if not shutil.which("npm"):
+def page_folder(project, tmp_path_factory):
+    """The page as `make web` builds it, in a folder of its own: tests may run beside each other."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if not (node and npm):
         pytest.skip("needs Node.js and npm")
     web = project / "web"
-    if not (web / "node_modules" / "onnxruntime-web").is_dir():
-        install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        if subprocess.run(install, cwd=web, check=False).returncode:
-            pytest.skip("the packages of the page cannot be fetched")
-    subprocess.run(["npm", "run", "--silent", "build"], cwd=web, check=True)
-    return web / "dist"
+    with FileLock(web / "node_modules.lock"):
+        if not (web / "node_modules" / "onnxruntime-web").is_dir():
+            install = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            if subprocess.run(install, cwd=web, check=False).returncode:
+                pytest.skip("the packages of the page cannot be fetched")
+    folder = tmp_path_factory.mktemp("page")
+    subprocess.run([node, web / "build.mjs", folder], check=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

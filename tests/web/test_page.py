@@ -244,6 +244,7 @@ def claim(width, height):
         ("empty.jpg", b"", "is empty"),
         ("phone.heic", b"\0\0\0\x18ftypheic" + bytes(40), "HEIC"),
     ],
+    ids=["text", "broken", "huge", "empty", "heic"],
 )
 def test_what_is_no_photo_is_refused_in_a_sentence_and_the_page_goes_on(
     shown, room, name, data, words
@@ -310,7 +311,7 @@ def test_the_camera_shows_depth_frame_by_frame_and_keeps_one(open_page, tmp_path
     opened.tab.click("#live")
     opened.wait_for_depth(before + 2)
     assert "a second" in opened.tab.inner_text("#status")
-    opened.tab.click("#freeze")
+    opened.tab.click("#live")
     opened.tab.wait_for_function("document.getElementById('live').textContent === 'Live camera'")
     opened.tab.wait_for_timeout(1500)
     count = opened.count()

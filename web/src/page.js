@@ -47,7 +47,6 @@ function start() {
   };
   followDrops();
   $("live").onclick = () => (camera ? stopCamera() : startCamera());
-  $("freeze").onclick = stopCamera;
   $("networks").onchange = () => {
     forgetScale();
     compute();
@@ -200,9 +199,6 @@ function setMap(next) {
   showLens();
   showMarks(stage.marks);
   show();
-  $("status").textContent = camera
-    ? `${(1000 / milliseconds).toFixed(1)} a second`
-    : `${map.layout.width} × ${map.layout.height}, ${Math.round(milliseconds)} ms`;
   document.body.dataset.ready = String(Number(document.body.dataset.ready ?? 0) + 1);
 }
 
@@ -232,7 +228,13 @@ function show() {
   else {
     viewer?.close();
     viewer = shownIn3D = null;
+    if (map) $("status").textContent = describeWork();
   }
+}
+
+function describeWork() {
+  if (camera) return `${(1000 / milliseconds).toFixed(1)} a second`;
+  return `${map.layout.width} × ${map.layout.height}, ${Math.round(milliseconds)} ms`;
 }
 
 async function showCloud() {
@@ -366,7 +368,7 @@ async function startCamera() {
   chosen = null;
   forgetScale();
   if ($("views").elements.view.value === "cloud") document.querySelector("[value=compare]").checked = true;
-  showButtons();
+  $("live").textContent = "Keep this frame";
   stage.clearMarks();
   await computing;
   return follow(video, camera);
@@ -397,11 +399,7 @@ function stopCamera() {
   if (!camera) return;
   for (const track of camera.getTracks()) track.stop();
   camera = null;
-  showButtons();
+  $("live").textContent = "Live camera";
   show();
 }
 
-function showButtons() {
-  $("live").textContent = camera ? "Stop the camera" : "Live camera";
-  $("freeze").hidden = !camera;
-}
