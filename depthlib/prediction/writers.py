@@ -198,7 +198,8 @@ def write_colour(path: Path | str, result: DepthResult) -> Path:
             "A picture of depth must show some. Received: depth that is unknown, sky or too far "
             f"everywhere, for {path}. Leave the photo out."
         )
-    picture = draw_depth(depth, result.unit, logarithmic=result.far > LONG_RANGE)
+    sees_far = (result.max_depth or float(depth.max())) > LONG_RANGE
+    picture = draw_depth(depth, result.unit, sees_far)
     if Path(path).suffix.lower() == ".png":
         _write_png(path, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), {})
     else:

@@ -289,6 +289,13 @@ def test_a_picture_is_red_near_blue_far_and_grey_where_there_is_no_depth(tmp_pat
     assert red > 100 > blue
 
 
+def test_a_rooms_colours_are_linear_though_it_has_no_sky(tmp_path):
+    depth_m = np.tile(np.linspace(1, 9, 301), (240, 1))
+    picture = read_picture(make_result(depth_m, far=np.inf, max_depth=10.0), tmp_path)
+    middle = DEPTH_COLOURS[126:130].astype(int)
+    assert np.abs(picture[100, 150] - middle).sum(1).min() == 0
+
+
 def test_a_roads_colours_are_logarithmic(tmp_path):
     depth_m = np.tile(np.geomspace(2, 60, 301), (240, 1))
     picture = read_picture(make_result(depth_m, far=64.0, max_depth=80.0), tmp_path)
