@@ -207,16 +207,11 @@ def _describe_labels(teachers: Sequence[DepthPredictor], name: str) -> DatasetSp
     known: dict[str, Any] = {"scenes": "column:scene", "focal_column": "focal"}
     if find_unit(teachers) == "relative":
         return make_spec(name, metres_per_count=None, **known)
-    farthest = max(teacher.max_depth for teacher in teachers if teacher.unit == "metre")
-    far = farthest > LONGEST and math.isfinite(farthest)
-    known |= (
-        {"metres_per_count": 1 / 256, "max_depth": min(farthest, 255.0)}
-        if far
-        else {
-            "metres_per_count": 1e-3,
-            "max_depth": min(farthest, LONGEST),
-        }
-    )
+    # Another project's network says no range: it follows those that do.
+    ranges = (teacher.max_depth for teacher in teachers if teacher.unit == "metre")
+    farthest = max(filter(math.isfinite, ranges), default=LONGEST)
+    known |= {"metres_per_count": 1e-3 if farthest <= LONGEST else 1 / 256}
+    known |= {"max_depth": min(farthest, 65535 * known["metres_per_count"])}
     return make_spec(name, **known)
 
 

@@ -130,6 +130,20 @@ def test_roads_keep_their_shape_and_reach_farther(photos, tmp_path):
     assert table["focal"].tolist() == pytest.approx([0.7 * 64])
 
 
+def test_a_network_that_says_no_range_follows_those_that_do(photos, tmp_path):
+    endless = Fake(View(24, 32, np.inf), factor=0.0)
+    ramp = np.linspace(25, 30, 32, dtype=np.float32)
+    endless.predict_batch = lambda batch: np.broadcast_to(ramp, batch.shape[:3])
+    label(photos / "1.png", tmp_path / "alone", endless)
+    spec = read_dataset_file(tmp_path / "alone/dataset.json")
+    assert spec.max_depth == 65.535
+    assert read_depth(tmp_path / "alone/depth/1.png", spec).max() == pytest.approx(27.5, 0.1)
+    label(photos / "1.png", tmp_path / "both", endless, Fake())
+    spec = read_dataset_file(tmp_path / "both/dataset.json")
+    counts = cv2.imread(str(tmp_path / "both/depth/1.png"), cv2.IMREAD_UNCHANGED)
+    assert spec.max_depth == 10 and not counts.any()  # sqrt(25 * 5) m lies beyond
+
+
 def test_relative_teachers_give_a_relative_dataset_and_large_photos_shrink(tmp_path):
     photo = draw(tmp_path / "large.png", height=300, width=400)
     label(photo, tmp_path / "out", Fake(unit="relative"), long_side=128)
