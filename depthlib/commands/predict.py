@@ -20,7 +20,7 @@ from depthlib.data.inputs import find_inputs, locate
 from depthlib.data.intrinsics import CameraCalibration, Intrinsics
 from depthlib.data.lenses import FocalRequest, Lens, find_lens
 from depthlib.prediction.geometry import Layout, check_focal, join, split
-from depthlib.prediction.interface import DepthPredictor
+from depthlib.prediction.interface import DepthPredictor, find_confidence
 from depthlib.prediction.known_distance import KnownDistance
 from depthlib.prediction.photo import guess_camera, make_result
 from depthlib.prediction.pipeline import work_ahead
@@ -28,7 +28,6 @@ from depthlib.prediction.writers import WRITERS, DepthResult, list_names, name_f
 
 AHEAD = 2  # photos that are read, and photos that are written, while the network computes
 WRITING = 2  # threads that write
-SPREAD = 0.1  # of ln depth: where two looks differ by so much, confidence is exp(-1)
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
@@ -396,7 +395,7 @@ def _make_result(
     )
     if looks:
         depths = [np.log(np.maximum(join(look, seen.layout), 1e-6)) for look in looks]
-        result = replace(result, confidence=np.exp(-np.std(depths, axis=0) / SPREAD))
+        result = replace(result, confidence=find_confidence(depths))
     if known is None:
         return result
     scale = known.find_scale(result.leave_out_sky(), seen.camera)

@@ -8,6 +8,16 @@ import numpy as np
 from depthlib.data.images import check_rgb
 from depthlib.prediction.geometry import Layout, View, check_focal, join, lay_out, split
 
+SPREAD = 0.1  # of ln depth: where looks differ by so much, confidence is exp(-1)
+
+
+def find_confidence(log_depths: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """How far depth is to be trusted: from 0, a guess, to 1, where all looks at a photo agree.
+
+    log_depths: ln depth (height, width) of each look, such as the mirrored photo's turned back.
+    """
+    return np.exp(-np.std(log_depths, axis=0) / SPREAD)
+
 
 class DepthPredictor(ABC):
     """Calls a depth network on photos of any shape; `geometry` decides how each meets its view.

@@ -12,12 +12,11 @@ import numpy as np
 
 from depthlib.data.images import check_rgb
 from depthlib.metrics import align
-from depthlib.prediction.interface import DepthPredictor
+from depthlib.prediction.interface import SPREAD, DepthPredictor, find_confidence
 from depthlib.prediction.onnx import OnnxPredictor, PeerSpec
 from depthlib.prediction.zoo import find_network, open_network
 
 COMBINATIONS = ("mean", "median", "confidence")
-SPREAD = 0.1  # of ln depth: where the looks differ by so much, confidence is exp(-1)
 LEAST = 1e-6  # nothing is nearer, so that every depth has a logarithm
 
 
@@ -85,10 +84,10 @@ def label_photo(
         depth = np.average(own, axis=0, weights=np.exp(-flips / SPREAD))
     else:
         depth = own.mean(axis=0)
-    spread = looks.reshape(-1, *seen.shape).std(axis=0)
+    confidence = find_confidence(looks.reshape(-1, *seen.shape))
     return Label(
         np.where(seen, np.exp(depth), 0).astype(np.float32),
-        np.where(seen, np.exp(-spread / SPREAD), 0).astype(np.float32),
+        np.where(seen, confidence, 0).astype(np.float32),
         unit,
     )
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from depthlib.prediction.geometry import View
-from depthlib.prediction.interface import DepthPredictor
+from depthlib.prediction.interface import SPREAD, DepthPredictor
 from depthlib.prediction.onnx import PeerSpec
-from depthlib.prediction.teachers import SPREAD, find_unit, label_photo, open_teacher
+from depthlib.prediction.teachers import find_unit, label_photo, open_teacher
 from tests.onnx_files import write_onnx
 
 HEIGHT, WIDTH = 12, 16
