@@ -228,7 +228,7 @@ endif
 endif
 
 .venv/setup.done: PACKAGES = -r requirements.txt -e .
-.venv-predict/setup.done: PACKAGES = -e .
+.venv-predict/setup.done: PACKAGES = -e .[cloud]
 .venv-jax/setup.done: PACKAGES = jax $(LIGHT)
 .venv-torch/setup.done: PACKAGES = $(call each,TORCH) $(LIGHT)
 # PyTorch on a CPU refuses the backward pass of a convolution as tiny as this test's.

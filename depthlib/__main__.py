@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from depthlib import __version__
+from depthlib.startup import prepare_backends
 
 SPEC_HELP = (
     "how DATA's depth is stored: a known name or a dataset.json; by default the dataset.json "
@@ -22,6 +23,7 @@ PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headl
 def main(words: Sequence[str] | None = None) -> int:
     """Runs the subcommand that the first word names; gives the process' exit status."""
     words = sys.argv[1:] if words is None else list(words)
+    prepare_backends(quiet=True)
     try:
         if words[:1] == ["train"]:  # it has a command line of its own, which needs Keras
             from depthlib.training.__main__ import main as train

@@ -241,7 +241,7 @@ def explain_scenes(table: pd.DataFrame) -> str:
     return (
         "Scenes are unknown, so that intervals are over "
         f"{'photos' if _source_of(table) == UNKNOWN else 'groups of like frames'}: too narrow "
-        "where several show one place. Give the CSV a column scene."
+        "where several show one place. Write each photo's place into the CSV's column scene."
     )
 
 

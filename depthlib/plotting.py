@@ -470,6 +470,8 @@ def show_history(
                 axis.legend()
         axis.set(title=MEASURES.get(name, name), xlabel="epoch")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if len(log) == 1:  # whose axis would have none but fractions
+            axis.set_xticks(log["epoch"])
         axis.grid(alpha=0.3)
     depths = [image for image in (example or {}).values() if image.ndim == 2]
     for axis, (title, image) in zip(axes[-1], (example or {}).items(), strict=False):

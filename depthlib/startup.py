@@ -1,4 +1,4 @@
-"""How the backends of Keras start: set before they are imported, quiet in a notebook."""
+"""How the backends of Keras start: set before they are imported, quiet in notebook and command."""
 
 import ctypes
 import importlib.machinery
@@ -13,7 +13,6 @@ from importlib.abc import MetaPathFinder
 from types import ModuleType
 
 SETTINGS = {
-    "TF_CPP_MIN_LOG_LEVEL": "1",  # warnings and errors, no notes
     # Two notebooks share a GPU: memory is taken as it is needed, not all of it at once.
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
@@ -32,12 +31,17 @@ NOISE = re.compile(
 NO_DRIVER = re.compile(r"^E0000 .*failed call to cuInit.*\n?", re.MULTILINE)
 
 
-def prepare_backends() -> None:
-    """Sets what a user has not set; in a notebook, lets TensorFlow start without its red block."""
+def prepare_backends(quiet: bool = False) -> None:
+    """Sets what a user has not set; lets TensorFlow start without its block of notes where `quiet`,
+    as in a command, and in a notebook, where it is red.
+    """
     on_x86 = platform.machine() in ("x86_64", "AMD64")
     for name, value in (SETTINGS | (ON_X86 if on_x86 else {})).items():
         os.environ.setdefault(name, value)
-    if "ipykernel" in sys.modules and not any(isinstance(one, _Quietly) for one in sys.meta_path):
+    # Notes, or on a CPU also what it calls errors: that it goes another way, and finds no GPU.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1" if _has_driver() else "3")
+    quiet = quiet or "ipykernel" in sys.modules
+    if quiet and not any(isinstance(one, _Quietly) for one in sys.meta_path):
         sys.meta_path.insert(0, _Quietly())
 
 

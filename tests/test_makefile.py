@@ -99,7 +99,7 @@ def test_what_predicts_alone_is_set_up_beside_the_rest(workplace):
         answer = make(workplace, "setup-predict")
         assert answer.returncode == 0
         assert answer.stdout.splitlines()[-1].startswith(".venv-predict/bin/depthlib predict ")
-    assert pip_log(workplace) == ["-m pip install -e ."]
+    assert pip_log(workplace) == ["-m pip install -e .[cloud]"]
     assert not (workplace / ".venv").exists()
     assert make(workplace, "setup").returncode == 0
     assert make(workplace, "clean").returncode == 0

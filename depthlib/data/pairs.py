@@ -126,7 +126,9 @@ def read_csv(
     spec = choose_spec(spec, path)
     if not path.is_file():
         made_by = spec.made_by if spec else "make_dataset.ipynb"
-        raise FileNotFoundError(f"There is no file {path}. Make it with {made_by}.")
+        raise FileNotFoundError(
+            f"There is no file {path}. Make it with {made_by} or `depthlib data`."
+        )
     table = read_pair_table(path)
     table, root = _find_root(table, path, root)
     spec = spec or _spec_of_paths(str(table["rgb"].iat[0]), str(table["depth"].iat[0]), path)

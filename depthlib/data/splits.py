@@ -43,7 +43,8 @@ def split_by_scene(
         warnings.warn(
             f"The scenes of {len(pairs)} photos in {pairs.root} are unknown. Frames that look alike"
             f" are taken as one: {pairs.table['scene'].nunique()} groups. The same place may still "
-            "train and validate, so the validation is too good. Give the CSV a column scene.",
+            "train and validate, so the validation is too good. Write each photo's place "
+            "into the CSV's column scene.",
             stacklevel=2,
         )
     sides = _draw(pairs, seed, validation, counts, scenes)

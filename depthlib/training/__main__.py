@@ -18,7 +18,7 @@ UNFINISHED = 75  # the exit status EX_TEMPFAIL of sysexits.h: try again
 def main(words: Sequence[str] | None = None) -> int:
     """The command line. Gives 0 for a finished run, UNFINISHED where the time was over before."""
     parser = argparse.ArgumentParser(
-        prog="python -m depthlib.training",
+        prog="depthlib train",
         description="Trains a recipe on any Keras backend; the same command goes on with a run.",
         epilog=f"Ends with status {UNFINISHED} where the time ran out before the last epoch.",
     )
