@@ -77,7 +77,7 @@ def read_index(path: Path) -> pd.DataFrame | None:
     if {"photo", "scene"} <= set(table):
         return table
     names = list(map(str, table))
-    if {"rgb", "depth"} <= set(name_columns(names)) or sum(map(_is_file, names)) >= 2:
+    if {"rgb", "depth"} <= set(name_columns(names)) or sum(map(names_file, names)) >= 2:
         return None
     raise ValueError(f"{rule} Received: {', '.join(names)} in {path}.")
 
@@ -130,7 +130,7 @@ def _split_first(lines: Sequence[str]) -> tuple[list[str], str]:
     first = lines[0] if lines else ""
     for separator in _SEPARATORS:
         fields = _split(first, separator)
-        if {"rgb", "depth"} <= set(name_columns(fields)) or sum(map(_is_file, fields)) >= 2:
+        if {"rgb", "depth"} <= set(name_columns(fields)) or sum(map(names_file, fields)) >= 2:
             return fields, separator
     return _split(first, ","), ","
 
@@ -187,7 +187,7 @@ def _refuse_twins(heading: Sequence[str], path: Path) -> None:
 def _name_by_content(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """The columns of a list without a heading, told by its first row."""
     first = [str(field) for field in table.iloc[0]] if len(table) else []
-    files = [column for column, field in enumerate(first) if _is_file(field)]
+    files = [column for column, field in enumerate(first) if names_file(field)]
     if len(files) != 2 and len(first) == 2:
         files = [0, 1]
     if len(files) != 2:
@@ -202,7 +202,8 @@ def _name_by_content(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     return pd.DataFrame(named)
 
 
-def _is_file(field: str) -> bool:
+def names_file(field: str) -> bool:
+    """Whether a field of a CSV ends as a picture or a map does, or leads into one of arrays."""
     path = Path(field.strip().replace("\\", "/"))
     return path.suffix.lower() in PHOTOS | MAPS or any(map(is_container, path.parts[:-1]))
 

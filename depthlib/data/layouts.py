@@ -13,7 +13,7 @@ from PIL import Image
 
 from depthlib.data.csv_tables import MAPS, why_unlistable
 from depthlib.data.inputs import PHOTOS, is_junk
-from depthlib.data.scenes import ROLE_WORDS, is_role, split_words
+from depthlib.data.scenes import ROLE_WORDS, SPLIT_WORDS, is_role, split_words
 from depthlib.data.specs import match_template
 from depthlib.data.stacks import find_stacks
 from depthlib.files import natural_key
@@ -178,6 +178,11 @@ def _find_named(
     if place.is_dir():
         start = place.relative_to(root)
         names = _walk(root, junk, root / start)
+        if not names:
+            raise FileNotFoundError(
+                f"A folder of photos or depth must hold pictures or maps. Received: {place}, "
+                f"without. Photos and depth may be {_FORMS}."
+            )
         return {name: _make_key(name, len(start.parts)) for name in names}
     template = _as_template(word)
     if template is None:
@@ -290,11 +295,9 @@ def side_of(photo: str) -> str:
 
 
 def _side_of(folder: str) -> str:
-    words = split_words(folder)
-    for side in ("train", "val", "test"):
-        if len(words) == 1 and words[0].startswith(side) and is_role(folder):
-            return side
-    return ""
+    words = SPLIT_WORDS.intersection(split_words(folder)) if is_role(folder) else ()
+    sides = {side for side in ("train", "val", "test") for word in words if word.startswith(side)}
+    return sides.pop() if len(sides) == 1 else ""
 
 
 def _match(
@@ -308,7 +311,10 @@ def _match(
         ("the same name", _by_name, True),
         ("the same number", _by_number, True),
         ("the last number", _by_last_number, False),
+        ("the same name in another folder", _by_name_beside, False),
     ):
+        if rule is _by_name_beside and rows:  # what is left over then has no partner
+            continue
         found = list(_match_keys(left, right, rule, strict))
         rows += found
         if found:
@@ -357,6 +363,12 @@ def _by_last_number(key: Key) -> Hashable:
     places, name = key
     numbers = re.findall(r"\d+", name)
     return (places, int(numbers[-1])) if numbers and time_of(name) is None else None
+
+
+def _by_name_beside(key: Key) -> Hashable:
+    """By name alone beside each other: in lowres_wide/ and lowres_depth/, as ARKitScenes has it."""
+    places, name = key
+    return places[:-1], name
 
 
 def time_of(name: str) -> float | None:
