@@ -17,7 +17,9 @@ MAPS = {
 }  # fmt: skip
 # What a heading calls its columns, without _path, _file and the like.
 COLUMNS = {
-    "rgb": {"rgb", "photo", "image", "img", "color", "colour", "picture", "file", "input"},
+    "rgb": {"rgb", "photo", "image", "img", "color", "colour", "picture", "file", "filename",
+        "input",
+    },
     "depth": {
         "depth", "depth_map", "depthmap", "map", "gt", "ground_truth", "label", "target",
         "disparity", "disp",
@@ -53,9 +55,9 @@ def read_pair_table(path: Path) -> pd.DataFrame:
         table = _name_by_content(table, path)
     if table.empty:
         raise ValueError(f"{rule} Received: none in {path}. Make it again.")
-    if (table[["rgb", "depth"]] == "").any(axis=None):
+    if table[["rgb", "depth"]].isin(["", "None"]).any(axis=None):  # None: in BTS's lists
         raise ValueError(
-            f"Each row of a CSV must be `rgb,depth`. Received: an empty field in {path}. "
+            f"Each row of a CSV must be `rgb,depth`. Received: an empty field or None in {path}. "
             "Complete the row or remove it."
         )
     for name in ("rgb", "depth"):
@@ -121,7 +123,8 @@ def _decode(path: Path, rule: str) -> str:
 
 
 def _drop_comments(text: str) -> list[str]:
-    lines = text.replace("\r\n", "\n").split("\n")
+    text = text.replace("\r\n", "\n")
+    lines = text.split("\n" if "\n" in text else "\r")  # as old Macs ended them
     return [line for line in lines if line.strip(" \t") and not line.lstrip().startswith("#")]
 
 
@@ -139,7 +142,10 @@ def _split(line: str, separator: str) -> list[str]:
     if separator == _SPACES:
         return line.split()
     reader = csv.reader([line], delimiter=separator, skipinitialspace=True)
-    return [field.strip() for field in next(reader, [])]
+    try:
+        return [field.strip() for field in next(reader, [])]
+    except csv.Error:  # no line of a CSV, which reading all of them says
+        return []
 
 
 def _parse(lines: Sequence[str], separator: str, path: Path, rule: str) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from depthlib.data.encodings import guess_encoding
 from depthlib.data.layouts import TOLERANCE, Layout, find_layout, side_of
 from depthlib.data.lenses import find_lens, parse_focal
 from depthlib.data.pairs import Pairs, choose_spec, find_pairs, write_csv
-from depthlib.data.scenes import KNOWN, describe_scenes, tell_scenes
+from depthlib.data.scenes import KNOWN, TELL, describe_scenes, tell_scenes
 from depthlib.data.specs import (
     KITTI_IMPROVED,
     KITTI_RAW,
@@ -278,8 +278,8 @@ def _tell_scenes(layout: Layout, spec: DatasetSpec, notes: list[str]) -> Pairs:
         notes.append(f"Scenes: {said}, such as {pairs.table['scene'].iat[0]}.")
     else:
         notes.append(
-            f"Scenes: {said}. Photos of one place may train and validate: name scenes by a pattern "
-            "with {scene}, or by a column scene in the CSV."
+            f"Scenes: {said}. Photos of one place may train and validate. To tell them, give a "
+            f"pattern with {{scene}}, or {TELL}."
         )
     way = "column:scene" if pairs.scenes == KNOWN else "unknown"
     if spec.name in SPECS:  # its encoding, but neither its name nor its paths

@@ -20,6 +20,8 @@ from depthlib.files import natural_key
 KNOWN = "known"  # each pair's scene is told
 GROUPED = "grouped"  # scenes are unknown, and frames that look alike are taken as one
 UNKNOWN = "unknown"  # each photo is taken as a scene of its own
+# How a user makes them known, for what says that they are not.
+TELL = 'give the CSV a column scene, and its dataset.json "scenes": "column:scene"'
 
 # Folders of these names say what a file is, or its side of a split, not where it was taken.
 ROLE_WORDS = {
