@@ -1,6 +1,7 @@
 """The command `depthlib`: one front door to predicting, training, scoring and exporting."""
 
 import argparse
+import io
 import sys
 import warnings
 from collections.abc import Sequence
@@ -22,6 +23,10 @@ PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headl
 def main(words: Sequence[str] | None = None) -> int:
     """Runs the subcommand that the first word names; gives the process' exit status."""
     words = sys.argv[1:] if words is None else list(words)
+    # A warning is of a user's files: its words, without a line of our code.
+    warnings.showwarning = lambda message, *_, **__: _say(str(message))
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name of bytes that are no text is printed too
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         if words[:1] == ["train"]:  # it has a command line of its own, which needs Keras
             from depthlib.training.__main__ import main as train
@@ -279,10 +284,6 @@ def _predict(arguments: argparse.Namespace) -> int:
             raise ValueError("Give --focal or --camera. Received: both.")
         lens = read_camera(arguments.camera)
     known = KnownDistance.parse(arguments.known) if arguments.known else None
-    # A writer's warning is of one photo: its words, without a line of our code.
-    warnings.showwarning = lambda message, *_, **__: _say(str(message))
-    # A name of bytes that are no text can be printed too.
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     report = predict_files(
         open_network(arguments.model, arguments.runtime),
         arguments.paths,
@@ -301,7 +302,6 @@ def _predict(arguments: argparse.Namespace) -> int:
 def _data(arguments: argparse.Namespace) -> int:
     from depthlib.commands.data import make_dataset
 
-    warnings.showwarning = lambda message, *_, **__: _say(str(message))
     settings = {name: value for name, value in vars(arguments).items() if name not in _OWN}
     return make_dataset(**settings)
 

@@ -1,6 +1,7 @@
 """How unknown depth maps are encoded: what their numbers tell, and what speaks against a spec."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,7 +12,6 @@ import numpy as np
 from depthlib.data.arrays import choose_array, is_array, list_arrays
 from depthlib.data.dataset_file import make_spec
 from depthlib.data.images import read_stored
-from depthlib.data.scenes import split_words
 from depthlib.data.specs import DatasetSpec
 
 # Counts a metre that sensors and datasets use, the more usual first; see `_name`.
@@ -277,8 +277,8 @@ def _suspect_disparity(look: _Look) -> str:
 
 def _suspect_names(file: Path, look: _Look) -> str:
     """What a map's name or folder says, where its numbers do not say the contrary."""
-    words = {*split_words(file.stem), *split_words(file.parent.name)}
-    if words.isdisjoint(_DISPARITY) or _suspect_depth(look):
+    words = re.findall("[a-z]+", f"{file.parent.name} {file.stem}".lower())
+    if _DISPARITY.isdisjoint(words) or _suspect_depth(look):
         return ""
     return f"The name of {file} says disparity."
 

@@ -89,18 +89,22 @@ def find_layout(
     root = _common_root(folder, photos, depth)
     junk: list[str] = []
     chosen, scenes = _choose_files(root, folder, photos, depth, junk)
+    left = [
+        (name, reason)
+        for role in ("rgb", "depth")
+        for name in list(chosen[role])
+        if (reason := why_unlistable(name)) and chosen[role].pop(name)
+    ]
     rows, matched = _match(chosen["rgb"], chosen["depth"], tolerance)
     paired = {name for row in rows for name in row}
-    left = [(name, NO_MAP) for name in chosen["rgb"] if name not in paired]
+    left += [(name, NO_MAP) for name in chosen["rgb"] if name not in paired]
     left += [(name, NO_PHOTO) for name in chosen["depth"] if name not in paired]
     left += [(name, "a mask or another picture, no depth") for name in chosen["other"]]
     left += [(name, "a hidden file") for name in junk]
-    kept = [row for row in rows if not any(map(why_unlistable, row))]
-    left += [(name, reason) for row in rows for name in row if (reason := why_unlistable(name))]
-    if not kept:
+    if not rows:
         raise FileNotFoundError(_describe_nothing(folder, chosen, photos, depth))
-    kept.sort(key=lambda row: natural_key(row[0]))
-    table = pd.DataFrame(kept, columns=["rgb", "depth"])
+    rows.sort(key=lambda row: natural_key(row[0]))
+    table = pd.DataFrame(rows, columns=["rgb", "depth"])
     if scenes and all(scenes.get(name) for name in table["rgb"]):
         table["scene"] = [scenes[name] for name in table["rgb"]]
     return Layout(root, table, _tabulate(left), matched)

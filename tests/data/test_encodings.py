@@ -134,6 +134,7 @@ def test_few_maps_are_what_their_folder_says_where_their_numbers_do_not_deny_it(
     assert guess(folder, maps).fields["encoding"] == "disparity"
     assert "encoding" not in guess(tmp_path, maps).fields
     assert "encoding" not in guess(folder, counts(rooms(), 1000)).fields
+    assert guess(tmp_path, maps, "disp{}.png").fields["encoding"] == "disparity"  # Middlebury's
 
 
 def test_a_lossy_map_says_what_it_lost_and_bytes_of_disparity_are_pixels(tmp_path):
