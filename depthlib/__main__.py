@@ -35,7 +35,7 @@ def main(words: Sequence[str] | None = None) -> int:
         arguments = _make_parser().parse_args(words)
         return arguments.run(arguments)
     except (OSError, ValueError, ImportError) as error:
-        sys.exit(f"depthlib {words[0]}: {error}{_advise(error)}")
+        sys.exit(f"depthlib {words[0]}: {_describe(error)}{_advise(error)}")
     except KeyboardInterrupt:
         _say("Stopped. The same command goes on.")
         sys.exit(INTERRUPTED)
@@ -43,6 +43,16 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr)
+
+
+def _describe(error: Exception) -> str:
+    """An error in our words, where it is the system's own of a file."""
+    if not isinstance(error, OSError) or error.errno is None or error.filename is None:
+        return str(error)
+    return (
+        f"A file must be there, and open to you. Received: {error.filename}: {error.strerror}. "
+        "Correct its path or its rights."
+    )
 
 
 def _advise(error: Exception) -> str:
@@ -326,6 +336,7 @@ def _label(arguments: argparse.Namespace) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from depthlib import evaluation
+    from depthlib.data.mixed_pairs import settle_focal
     from depthlib.data.pairs import read_csv
     from depthlib.files import check_suffix, write_table
     from depthlib.metrics import ALIGNMENTS, PROTOCOLS
@@ -347,7 +358,13 @@ def _evaluate(arguments: argparse.Namespace) -> int:
                 "A table must not be written over its source. Received: "
                 f"--out {arguments.out}, which is DATA. Use another name."
             )
-    pairs = read_csv(arguments.data, arguments.spec, arguments.root)
+    pairs = settle_focal(read_csv(arguments.data, arguments.spec, arguments.root))
+    shares = pairs.table.get("focal_share")
+    if shares is not None and shares.max() > 1.02 * shares.min():
+        _say(
+            f"Focal lengths of {arguments.data} are {shares.min():.3f} to {shares.max():.3f} of "
+            f"the photos' widths: their median, {pairs.spec.focal:.3f}, is taken for all."
+        )
     protocol = PROTOCOLS[arguments.protocol or pairs.spec.protocol]
     usual = "median" if pairs.spec.is_relative else "none,median"
     words = usual if arguments.align is None else arguments.align
