@@ -1,6 +1,7 @@
 """The command `depthlib`: one front door to predicting, training, scoring and exporting."""
 
 import argparse
+import io
 import sys
 import warnings
 from collections.abc import Sequence
@@ -24,6 +25,10 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs the subcommand that the first word names; gives the process' exit status."""
     words = sys.argv[1:] if words is None else list(words)
     prepare_backends(quiet=True)
+    # A warning is of a user's files: its words, without a line of our code.
+    warnings.showwarning = lambda message, *_, **__: _say(str(message))
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name of bytes that are no text is printed too
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         if words[:1] == ["train"]:  # it has a command line of its own, which needs Keras
             from depthlib.training.__main__ import main as train
@@ -32,7 +37,7 @@ def main(words: Sequence[str] | None = None) -> int:
         arguments = _make_parser().parse_args(words)
         return arguments.run(arguments)
     except (OSError, ValueError, ImportError) as error:
-        sys.exit(f"depthlib {words[0]}: {error}{_advise(error)}")
+        sys.exit(f"depthlib {words[0]}: {_describe(error)}{_advise(error)}")
     except KeyboardInterrupt:
         _say("Stopped. The same command goes on.")
         sys.exit(INTERRUPTED)
@@ -40,6 +45,16 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr)
+
+
+def _describe(error: Exception) -> str:
+    """An error in our words, where it is the system's own of a file."""
+    if not isinstance(error, OSError) or error.errno is None or error.filename is None:
+        return str(error)
+    return (
+        f"A file must be there, and open to you. Received: {error.filename}: {error.strerror}. "
+        "Correct its path or its rights."
+    )
 
 
 def _advise(error: Exception) -> str:
@@ -281,10 +296,6 @@ def _predict(arguments: argparse.Namespace) -> int:
             raise ValueError("Give --focal or --camera. Received: both.")
         lens = read_camera(arguments.camera)
     known = KnownDistance.parse(arguments.known) if arguments.known else None
-    # A writer's warning is of one photo: its words, without a line of our code.
-    warnings.showwarning = lambda message, *_, **__: _say(str(message))
-    # A name of bytes that are no text can be printed too.
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     report = predict_files(
         open_network(arguments.model, arguments.runtime),
         arguments.paths,
@@ -303,7 +314,6 @@ def _predict(arguments: argparse.Namespace) -> int:
 def _data(arguments: argparse.Namespace) -> int:
     from depthlib.commands.data import make_dataset
 
-    warnings.showwarning = lambda message, *_, **__: _say(str(message))
     settings = {name: value for name, value in vars(arguments).items() if name not in _OWN}
     return make_dataset(**settings)
 
@@ -328,6 +338,7 @@ def _label(arguments: argparse.Namespace) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from depthlib import evaluation
+    from depthlib.data.mixed_pairs import settle_focal
     from depthlib.data.pairs import read_csv
     from depthlib.files import check_suffix, write_table
     from depthlib.metrics import ALIGNMENTS, PROTOCOLS
@@ -349,7 +360,13 @@ def _evaluate(arguments: argparse.Namespace) -> int:
                 "A table must not be written over its source. Received: "
                 f"--out {arguments.out}, which is DATA. Use another name."
             )
-    pairs = read_csv(arguments.data, arguments.spec, arguments.root)
+    pairs = settle_focal(read_csv(arguments.data, arguments.spec, arguments.root))
+    shares = pairs.table.get("focal_share")
+    if shares is not None and shares.max() > 1.02 * shares.min():
+        _say(
+            f"Focal lengths of {arguments.data} are {shares.min():.3f} to {shares.max():.3f} of "
+            f"the photos' widths: their median, {pairs.spec.focal:.3f}, is taken for all."
+        )
     protocol = PROTOCOLS[arguments.protocol or pairs.spec.protocol]
     usual = "median" if pairs.spec.is_relative else "none,median"
     words = usual if arguments.align is None else arguments.align

@@ -16,7 +16,7 @@ from depthlib.data.images import read_depth, read_pair, resize_depth
 from depthlib.data.inputs import name_photo
 from depthlib.data.intrinsics import same_aspect
 from depthlib.data.pairs import Pairs, read_csv
-from depthlib.data.scenes import KNOWN, UNKNOWN, describe_scenes
+from depthlib.data.scenes import KNOWN, TELL, UNKNOWN, describe_scenes
 from depthlib.data.specs import DENSE_M256, INDOOR_MILLIMETRE
 from depthlib.metrics import (
     METRICS,
@@ -241,7 +241,7 @@ def explain_scenes(table: pd.DataFrame) -> str:
     return (
         "Scenes are unknown, so that intervals are over "
         f"{'photos' if _source_of(table) == UNKNOWN else 'groups of like frames'}: too narrow "
-        "where several show one place. Write each photo's place into the CSV's column scene."
+        f"where several show one place. To tell them, {TELL}."
     )
 
 

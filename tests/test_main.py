@@ -158,6 +158,20 @@ def test_wrong_words_of_a_score_get_one_line(tiny_nyu, words, said):
     assert line.startswith("depthlib evaluate: ") and said in line
 
 
+def test_what_is_wrong_with_a_list_is_said_in_words(tiny_nyu, capsys):
+    root = tiny_nyu(tests=2)
+    assert "a folder. Name the CSV in it" in refusal("evaluate", "light", "--data", root)
+    own, row = root / "own.csv", "nyu2_test/{0}_colors.png,nyu2_test/{0}_depth.png"
+    own.write_text(f"{row.format('00000')}\n{row.format('gone')}\n")
+    line = refusal("evaluate", "light", "--data", own, "--spec", "nyu_test")
+    assert "must be there, and open to you. Received: " in line and "gone_" in line
+    rows = [f"{row.format(f'0000{n}')},{40 + 8 * n}" for n in range(2)]
+    own.write_text("\n".join(["rgb,depth,fx", *rows]))
+    own.with_suffix(".json").write_text('{"metres_per_count": 0.001, "focal_column": "fx"}')
+    refusal("evaluate", "--depth", root / "none", "--data", own)
+    assert "their median, " in capsys.readouterr().err
+
+
 def test_a_table_of_scores_is_not_written_over_the_rows_that_it_is_of(tiny_nyu, tmp_path):
     data, link = tiny_nyu() / "nyu2_test.csv", tmp_path / "link.csv"
     link.symlink_to(data)

@@ -17,7 +17,9 @@ MAPS = {
 }  # fmt: skip
 # What a heading calls its columns, without _path, _file and the like.
 COLUMNS = {
-    "rgb": {"rgb", "photo", "image", "img", "color", "colour", "picture", "file", "input"},
+    "rgb": {"rgb", "photo", "image", "img", "color", "colour", "picture", "file", "filename",
+        "input",
+    },
     "depth": {
         "depth", "depth_map", "depthmap", "map", "gt", "ground_truth", "label", "target",
         "disparity", "disp",
@@ -53,9 +55,9 @@ def read_pair_table(path: Path) -> pd.DataFrame:
         table = _name_by_content(table, path)
     if table.empty:
         raise ValueError(f"{rule} Received: none in {path}. Make it again.")
-    if (table[["rgb", "depth"]] == "").any(axis=None):
+    if table[["rgb", "depth"]].isin(["", "None"]).any(axis=None):  # None: in BTS's lists
         raise ValueError(
-            f"Each row of a CSV must be `rgb,depth`. Received: an empty field in {path}. "
+            f"Each row of a CSV must be `rgb,depth`. Received: an empty field or None in {path}. "
             "Complete the row or remove it."
         )
     for name in ("rgb", "depth"):
@@ -77,7 +79,7 @@ def read_index(path: Path) -> pd.DataFrame | None:
     if {"photo", "scene"} <= set(table):
         return table
     names = list(map(str, table))
-    if {"rgb", "depth"} <= set(name_columns(names)) or sum(map(_is_file, names)) >= 2:
+    if {"rgb", "depth"} <= set(name_columns(names)) or sum(map(names_file, names)) >= 2:
         return None
     raise ValueError(f"{rule} Received: {', '.join(names)} in {path}.")
 
@@ -121,7 +123,8 @@ def _decode(path: Path, rule: str) -> str:
 
 
 def _drop_comments(text: str) -> list[str]:
-    lines = text.replace("\r\n", "\n").split("\n")
+    text = text.replace("\r\n", "\n")
+    lines = text.split("\n" if "\n" in text else "\r")  # as old Macs ended them
     return [line for line in lines if line.strip(" \t") and not line.lstrip().startswith("#")]
 
 
@@ -130,7 +133,7 @@ def _split_first(lines: Sequence[str]) -> tuple[list[str], str]:
     first = lines[0] if lines else ""
     for separator in _SEPARATORS:
         fields = _split(first, separator)
-        if {"rgb", "depth"} <= set(name_columns(fields)) or sum(map(_is_file, fields)) >= 2:
+        if {"rgb", "depth"} <= set(name_columns(fields)) or sum(map(names_file, fields)) >= 2:
             return fields, separator
     return _split(first, ","), ","
 
@@ -139,7 +142,10 @@ def _split(line: str, separator: str) -> list[str]:
     if separator == _SPACES:
         return line.split()
     reader = csv.reader([line], delimiter=separator, skipinitialspace=True)
-    return [field.strip() for field in next(reader, [])]
+    try:
+        return [field.strip() for field in next(reader, [])]
+    except csv.Error:  # no line of a CSV, which reading all of them says
+        return []
 
 
 def _parse(lines: Sequence[str], separator: str, path: Path, rule: str) -> pd.DataFrame:
@@ -187,7 +193,7 @@ def _refuse_twins(heading: Sequence[str], path: Path) -> None:
 def _name_by_content(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """The columns of a list without a heading, told by its first row."""
     first = [str(field) for field in table.iloc[0]] if len(table) else []
-    files = [column for column, field in enumerate(first) if _is_file(field)]
+    files = [column for column, field in enumerate(first) if names_file(field)]
     if len(files) != 2 and len(first) == 2:
         files = [0, 1]
     if len(files) != 2:
@@ -202,7 +208,8 @@ def _name_by_content(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     return pd.DataFrame(named)
 
 
-def _is_file(field: str) -> bool:
+def names_file(field: str) -> bool:
+    """Whether a field of a CSV ends as a picture or a map does, or leads into one of arrays."""
     path = Path(field.strip().replace("\\", "/"))
     return path.suffix.lower() in PHOTOS | MAPS or any(map(is_container, path.parts[:-1]))
 

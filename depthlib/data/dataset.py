@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from depthlib.data.checks import check_pairs
+from depthlib.data.csv_tables import names_file, read_pair_table
 from depthlib.data.dataset_file import NAME, find_dataset_file, write_dataset_file
 from depthlib.data.encodings import guess_encoding
 from depthlib.data.layouts import TOLERANCE, Layout, find_layout, side_of
 from depthlib.data.lenses import find_lens, parse_focal
 from depthlib.data.pairs import Pairs, choose_spec, find_pairs, write_csv
-from depthlib.data.scenes import KNOWN, describe_scenes, tell_scenes
+from depthlib.data.scenes import KNOWN, TELL, describe_scenes, tell_scenes
 from depthlib.data.specs import (
     KITTI_IMPROVED,
     KITTI_RAW,
@@ -77,6 +78,12 @@ def find_dataset(
     notes = [f"{'Layout, certain' if layout.is_certain else 'Layout, likely'}: {layout}"]
     said = spec or _find_description(folder)
     chosen = choose_spec(said, folder / NAME)
+    if chosen is not None and chosen.focal_column:
+        raise ValueError(
+            "`focal_column` must be a column of a CSV of one's own. Received: "
+            f"{chosen.focal_column!r} for {folder}, whose CSV is to be made. Write it with that "
+            "column by hand, or say one `focal` for all photos."
+        )
     if chosen is None:
         chosen = _guess(layout, folder, notes)
     else:
@@ -156,24 +163,48 @@ def write_dataset(dataset: Dataset, out: Path | str | None = None) -> list[Path]
     """Writes a CSV a side, and dataset.json unless the spec is a known one; their paths.
 
     out: the folder; None: that of the images. A dataset.json that is there stays.
-    Errors: PermissionError where it cannot be written, with what to do.
+    Errors: PermissionError where it cannot be written, and FileExistsError where another table has
+    a CSV's name, with what to do.
     """
     written = []
+    paths = {
+        name: Path(pairs.root if out is None else out) / f"{name}.csv"
+        for name, pairs in dataset.sides.items()
+    }
+    for path in paths.values():
+        _refuse_other_table(path)
     for name, pairs in dataset.sides.items():
-        folder = Path(out) if out is not None else pairs.root
-        path = folder / f"{name}.csv"
+        path = paths[name]
         try:
             write_csv(pairs, path, elsewhere=out is not None)
             written.append(path)
             if pairs.spec.scenes != "template" and not find_dataset_file(path):
-                write_dataset_file(pairs.spec, folder / NAME)
-                written.append(folder / NAME)
-        except PermissionError as error:
+                write_dataset_file(pairs.spec, path.with_name(NAME))
+                written.append(path.with_name(NAME))
+        except OSError as error:
             raise PermissionError(
-                f"A folder must be one that can be written into. Received: {folder}. Choose "
-                "another one for the CSVs: OUT in make_dataset.ipynb, --out on the command line."
+                f"A folder must be one that can be written into. Received: {path.parent}: "
+                f"{error.strerror}. Choose another one for the CSVs: OUT in make_dataset.ipynb, "
+                "--out on the command line."
             ) from error
     return written
+
+
+def _refuse_other_table(path: Path) -> None:
+    """Errors: FileExistsError for a file that is no list of pairs as `write_csv` writes them."""
+    if not path.exists():
+        return
+    try:
+        table = read_pair_table(path)
+        if set(table) <= {"rgb", "depth", "scene", "focal"} and names_file(table["rgb"].iat[0]):
+            return
+    except ValueError:  # no list of pairs
+        pass
+    raise FileExistsError(
+        f"A table of one's own must not be written over. Received: {path}, which has other columns "
+        "than rgb, depth and scene. Move it, or choose another folder for the CSVs: OUT in "
+        "make_dataset.ipynb, --out on the command line."
+    )
 
 
 def describe_sides(dataset: Dataset, seed: int = 0, validation: float = 0.0) -> pd.DataFrame:
@@ -247,8 +278,8 @@ def _tell_scenes(layout: Layout, spec: DatasetSpec, notes: list[str]) -> Pairs:
         notes.append(f"Scenes: {said}, such as {pairs.table['scene'].iat[0]}.")
     else:
         notes.append(
-            f"Scenes: {said}. Photos of one place may train and validate: name scenes by a pattern "
-            "with {scene}, or by a column scene in the CSV."
+            f"Scenes: {said}. Photos of one place may train and validate. To tell them, give a "
+            f"pattern with {{scene}}, or {TELL}."
         )
     way = "column:scene" if pairs.scenes == KNOWN else "unknown"
     if spec.name in SPECS:  # its encoding, but neither its name nor its paths

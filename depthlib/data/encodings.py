@@ -1,6 +1,7 @@
 """How unknown depth maps are encoded: what their numbers tell, and what speaks against a spec."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -26,6 +27,7 @@ _NAMES = {
 # A Kinect measures disparity in whole steps, so that 1/depth is a grid: z = 351.3 / (1092.5 - K).
 _KINECT = 351.3
 _RANGES = (10.0, 20.0, 40.0, 80.0, 120.0, 250.0, 655.35)
+_DISPARITY = {"disparity", "disparities", "disp"}
 _FEW = 5  # maps: of fewer, a share says nothing
 
 
@@ -96,14 +98,16 @@ def guess_encoding(
     if (key or is_array(files[0])) and (name := key or _only_key(files[0])):
         fields["key"] = name
         reasons.append(f"The array `{name}` of each file is taken for its depth.")
+    if files[0].suffix.lower() in (".jpg", ".jpeg"):
+        reasons.append("JPEG changes numbers, most at edges and holes: PNG would keep them.")
     if look.sentinel is not None:
         fields["invalid_counts"] = [0, look.sentinel]
         reasons.append(f"{look.sentinel:g} lies far beyond all other numbers: it means no depth.")
     if look.coverage <= 0.25:
         fields["coverage_range"] = [0.0005, 0.5]
         reasons.append(f"{look.coverage:.1%} of the pixels are measured, as by a laser scanner.")
-    if suspicion := _suspect_disparity(look):
-        pixels = 1.0 if look.dtype.startswith("float") else 1 / 256
+    if suspicion := _suspect_disparity(look) or _suspect_names(maps[0], look):
+        pixels = 1 / 256 if look.dtype == "uint16" else 1.0
         fields |= {"encoding": "disparity", "pixels_per_count": pixels}
         reasons.append(
             f"{suspicion} So it is disparity, which needs `focal_baseline`, the focal length in "
@@ -170,7 +174,8 @@ def _spread(maps: Sequence[Path], most: int) -> list[Path]:
 def _look_at(files: Sequence[Path], key: str | None, invalid: Sequence[float] = (0,)) -> _Look:
     """What these maps show; one that cannot be read is left out, unless all are."""
     rng = np.random.default_rng(0)
-    dtypes, numbers, largest, coverage, ratios, grids, tops = [], [], [], [], [], [], []
+    numbers, largest, coverage, ratios, grids, tops = [], [], [], [], [], []
+    dtypes: dict[str, Path] = {}  # with the first map of each
     divisor, damage = 0, []
     for file in files:
         try:
@@ -178,7 +183,7 @@ def _look_at(files: Sequence[Path], key: str | None, invalid: Sequence[float] = 
         except (OSError, ValueError) as error:
             damage.append(error)
             continue
-        dtypes.append(str(stored.dtype))
+        dtypes.setdefault(str(stored.dtype), file)
         values = stored.astype(np.float64)
         kept = np.isfinite(values) & (values > 0) & ~np.isin(values, invalid)
         coverage.append(np.count_nonzero(kept) / values.size)
@@ -201,17 +206,21 @@ def _look_at(files: Sequence[Path], key: str | None, invalid: Sequence[float] = 
         numbers.append(rng.choice(values[kept], 4000))
     if not dtypes and damage:
         raise damage[0]
-    if len(set(dtypes)) > 1:
+    if len(dtypes) > 1:
+        found = ", ".join(f"{dtype} in {dtypes[dtype]}" for dtype in sorted(dtypes))
         raise ValueError(
-            "Depth maps of a dataset must be of one kind. Received: "
-            f"{', '.join(sorted(set(dtypes)))} beside {files[0]}. Give a folder for each."
+            f"Depth maps of a dataset must be of one kind. Received: {found}. Give a folder for "
+            "each."
         )
     if not numbers:
-        raise ValueError(f"Depth maps must hold depth. Received: none in {files[0]} and others.")
+        raise ValueError(
+            "Depth maps must hold positive numbers of depth. Received: none in "
+            f"{files[0]} and others. Write what is measured as positive, and the rest as 0."
+        )
     steps = np.array(grids or [0.0])
     low, middle, high = np.quantile(steps, [0.1, 0.5, 0.9])
     return _Look(
-        dtype=dtypes[0],
+        dtype=next(iter(dtypes)),
         numbers=np.concatenate(numbers),
         largest=np.array(largest),
         coverage=float(np.median(coverage)),
@@ -264,6 +273,14 @@ def _suspect_disparity(look: _Look) -> str:
         f"In {farther.sum()} of {len(farther)} maps the numbers of the lower half are larger than "
         "those of the upper, as disparity's are, which is large where a thing is near."
     )
+
+
+def _suspect_names(file: Path, look: _Look) -> str:
+    """What a map's name or folder says, where its numbers do not say the contrary."""
+    words = re.findall("[a-z]+", f"{file.parent.name} {file.stem}".lower())
+    if _DISPARITY.isdisjoint(words) or _suspect_depth(look):
+        return ""
+    return f"The name of {file} says disparity."
 
 
 def _suspect_depth(look: _Look) -> str:
@@ -327,10 +344,13 @@ def _guess_scale_of_floats(
     if look.largest.max() <= 1.0 + 1e-6 and (look.largest > 0.99).mean() > 0.5:
         why = "Most maps end at 1: depth divided by its maximum, up to an unknown scale."
         return {"metres_per_count": None}, "likely", [why]
-    for scale, name in ((1.0, "metres"), (0.001, "millimetres"), (0.01, "centimetres")):
-        if 0.2 <= median * scale <= 60 and high * scale <= 300:
+    for scale, name, low, far in (
+        (1.0, "metres", 0.2, 60), (0.01, "centimetres", 0.5, 5), (0.001, "millimetres", 0.5, 60)
+    ):  # fmt: skip
+        if low <= median * scale <= far and high * scale <= 300:
             why = f"Floats are {name}: half is nearer than {median * scale:.2f} m."
-            return {"metres_per_count": scale}, "likely" if scale == 1 else "unsure", [why]
+            likely = scale == 1 and median >= 0.5
+            return {"metres_per_count": scale}, "likely" if likely else "unsure", [why]
     why = f"No usual scale fits a median of {median:g}; metres are taken."
     return {"metres_per_count": 1.0}, "unsure", [why]
 
@@ -360,6 +380,8 @@ def _guess_range(look: _Look, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _only_key(file: Path) -> str | None:
-    """The name of the array that is taken where a file holds several, None where one alone."""
+    """The name of the array that is taken where a file holds several; None where it is said."""
+    if not file.is_file():  # a path into a file names its array
+        return None
     held = list_arrays(file)
     return None if len(held) == 1 else choose_array(held, file, PurePosixPath())[0]

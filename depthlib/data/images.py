@@ -61,7 +61,8 @@ def read_stored(
 ) -> np.ndarray:
     """A map as its file stores it, of any numbers, (height, width); turned as its EXIF says.
 
-    `key` as in `DatasetSpec`. Errors: those of `read_rgb` and `arrays.read_array`.
+    A map that was saved as grey colours, all channels alike, has one of them. `key` as in
+    `DatasetSpec`. Errors: those of `read_rgb` and `arrays.read_array`.
     """
     return _read_stored(Path(path), key, max_pixels).image
 
@@ -200,10 +201,21 @@ def _read_photo(path: Path, mode: int, max_pixels: int | None) -> Decoded:
 
 def _read_stored(path: Path, key: str | None, max_pixels: int | None) -> Decoded:
     if not is_array(path):
-        return decode(path, cv2.IMREAD_UNCHANGED, max_pixels)
+        decoded = decode(path, cv2.IMREAD_UNCHANGED, max_pixels)
+        return decoded._replace(image=_drop_equal_channels(decoded.image))
     array = read_array(path, key, max_pixels or decoding.MAX_PIXELS)
     height, width = array.shape[:2]
-    return Decoded(array, (height, width), 1)
+    return Decoded(_drop_equal_channels(array), (height, width), 1)
+
+
+def _drop_equal_channels(stored: np.ndarray) -> np.ndarray:
+    """One channel of a grey map in colours, where nothing is transparent; others as they are."""
+    if stored.ndim == 2:
+        return stored
+    grey, alpha = stored[..., 0], stored[..., 3:]
+    colours = np.moveaxis(stored[..., :3], 2, 0)
+    alike = all(np.array_equal(grey, one, equal_nan=True) for one in colours[1:])
+    return np.ascontiguousarray(grey) if alike and (alpha == alpha.max(initial=0)).all() else stored
 
 
 def _read_depth(path: Path, spec: DatasetSpec, max_pixels: int | None) -> tuple[np.ndarray, int]:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from depthlib.data.csv_tables import MAPS, why_unlistable
 from depthlib.data.inputs import PHOTOS, is_junk
-from depthlib.data.scenes import ROLE_WORDS, is_role, split_words
+from depthlib.data.scenes import ROLE_WORDS, SPLIT_WORDS, is_role, split_words
 from depthlib.data.specs import match_template
 from depthlib.data.stacks import find_stacks
 from depthlib.files import natural_key
@@ -89,18 +89,22 @@ def find_layout(
     root = _common_root(folder, photos, depth)
     junk: list[str] = []
     chosen, scenes = _choose_files(root, folder, photos, depth, junk)
+    left = [
+        (name, reason)
+        for role in ("rgb", "depth")
+        for name in list(chosen[role])
+        if (reason := why_unlistable(name)) and chosen[role].pop(name)
+    ]
     rows, matched = _match(chosen["rgb"], chosen["depth"], tolerance)
     paired = {name for row in rows for name in row}
-    left = [(name, NO_MAP) for name in chosen["rgb"] if name not in paired]
+    left += [(name, NO_MAP) for name in chosen["rgb"] if name not in paired]
     left += [(name, NO_PHOTO) for name in chosen["depth"] if name not in paired]
     left += [(name, "a mask or another picture, no depth") for name in chosen["other"]]
     left += [(name, "a hidden file") for name in junk]
-    kept = [row for row in rows if not any(map(why_unlistable, row))]
-    left += [(name, reason) for row in rows for name in row if (reason := why_unlistable(name))]
-    if not kept:
+    if not rows:
         raise FileNotFoundError(_describe_nothing(folder, chosen, photos, depth))
-    kept.sort(key=lambda row: natural_key(row[0]))
-    table = pd.DataFrame(kept, columns=["rgb", "depth"])
+    rows.sort(key=lambda row: natural_key(row[0]))
+    table = pd.DataFrame(rows, columns=["rgb", "depth"])
     if scenes and all(scenes.get(name) for name in table["rgb"]):
         table["scene"] = [scenes[name] for name in table["rgb"]]
     return Layout(root, table, _tabulate(left), matched)
@@ -178,6 +182,11 @@ def _find_named(
     if place.is_dir():
         start = place.relative_to(root)
         names = _walk(root, junk, root / start)
+        if not names:
+            raise FileNotFoundError(
+                f"A folder of photos or depth must hold pictures or maps. Received: {place}, "
+                f"without. Photos and depth may be {_FORMS}."
+            )
         return {name: _make_key(name, len(start.parts)) for name in names}
     template = _as_template(word)
     if template is None:
@@ -290,11 +299,9 @@ def side_of(photo: str) -> str:
 
 
 def _side_of(folder: str) -> str:
-    words = split_words(folder)
-    for side in ("train", "val", "test"):
-        if len(words) == 1 and words[0].startswith(side) and is_role(folder):
-            return side
-    return ""
+    words = SPLIT_WORDS.intersection(split_words(folder)) if is_role(folder) else ()
+    sides = {side for side in ("train", "val", "test") for word in words if word.startswith(side)}
+    return sides.pop() if len(sides) == 1 else ""
 
 
 def _match(
@@ -308,7 +315,10 @@ def _match(
         ("the same name", _by_name, True),
         ("the same number", _by_number, True),
         ("the last number", _by_last_number, False),
+        ("the same name in another folder", _by_name_beside, False),
     ):
+        if rule is _by_name_beside and rows:  # what is left over then has no partner
+            continue
         found = list(_match_keys(left, right, rule, strict))
         rows += found
         if found:
@@ -357,6 +367,12 @@ def _by_last_number(key: Key) -> Hashable:
     places, name = key
     numbers = re.findall(r"\d+", name)
     return (places, int(numbers[-1])) if numbers and time_of(name) is None else None
+
+
+def _by_name_beside(key: Key) -> Hashable:
+    """By name alone beside each other: in lowres_wide/ and lowres_depth/, as ARKitScenes has it."""
+    places, name = key
+    return places[:-1], name
 
 
 def time_of(name: str) -> float | None:

@@ -123,6 +123,11 @@ def read_csv(
     says how it is stored.
     """
     path = Path(path)
+    if path.is_dir():
+        raise FileNotFoundError(
+            f"A CSV must be a file. Received: {path}, a folder. Name the CSV in it, or make one: "
+            f"depthlib data {path}."
+        )
     spec = choose_spec(spec, path)
     if not path.is_file():
         made_by = spec.made_by if spec else "make_dataset.ipynb"

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from depthlib.data.arrays import file_of, is_array, read_names
+from depthlib.data.arrays import file_of, is_array, is_container, read_names
 from depthlib.data.csv_tables import name_columns, read_index
 from depthlib.data.specs import DatasetSpec, base_scene
 from depthlib.files import natural_key
@@ -20,6 +20,8 @@ from depthlib.files import natural_key
 KNOWN = "known"  # each pair's scene is told
 GROUPED = "grouped"  # scenes are unknown, and frames that look alike are taken as one
 UNKNOWN = "unknown"  # each photo is taken as a scene of its own
+# How a user makes them known, for what says that they are not.
+TELL = 'give the CSV a column scene, and its dataset.json "scenes": "column:scene"'
 
 # Folders of these names say what a file is, or its side of a split, not where it was taken.
 ROLE_WORDS = {
@@ -52,6 +54,7 @@ HASH_SIDE = 16  # a hash has its square in bits
 NEAR_COPY = 50
 NEXT_FRAME = 80
 REACH = 5000  # photos that each is compared with: all with all of 50,000 would take minutes
+MANY = 8  # photos: of fewer, one each may be rooms
 _CHUNK = 256
 
 
@@ -117,13 +120,15 @@ def _read_array(photos: Sequence[str], folder: Path, name: str) -> list[str]:
 def scenes_by_folder(photos: Sequence[str]) -> list[str]:
     """The scene of each POSIX path: its part of the first folder level on which they differ.
 
-    Levels that say what a file is (rgb, depth) or its side of a split do not count. "" for all
-    where the folders tell nothing.
+    Levels that say what a file is (rgb, depth) or its side of a split do not count, nor does one
+    where each of MANY photos has a folder of its own, as SUN RGB-D's have. "" for all where the
+    folders tell nothing.
     """
     places = [_places(photo) for photo in photos]
     for level in range(max(map(len, places), default=0)):
         names = [place[level] if level < len(place) else "" for place in places]
-        if len({base_scene(name) for name in names}) > 1:
+        found = len({base_scene(name) for name in names})
+        if found > 1 and not found == len(photos) >= MANY:
             return names if all(names) else [""] * len(photos)
     return [""] * len(photos)
 
@@ -133,7 +138,7 @@ def describe_scenes(source: str, scenes: int) -> str:
     if source == KNOWN:
         return f"{scenes} scene{'s' * (scenes != 1)}"
     if source == GROUPED:
-        return f"scenes unknown, {scenes} groups of like frames"
+        return f"scenes unknown, {scenes} group{'s' * (scenes != 1)} of like frames"
     return "scenes unknown"
 
 
@@ -251,8 +256,10 @@ def _name_groups(photos: Sequence[str], groups: Sequence[int]) -> list[str]:
 
 
 def _places(photo: str) -> list[str]:
-    """The folders of a path that may say where it was taken."""
-    return [part for part in PurePosixPath(photo).parts[:-1] if not is_role(part)]
+    """The folders of a path that may say where it was taken; so may a file that holds a stack."""
+    *folders, name = PurePosixPath(photo).parts
+    stacked = name.isdecimal()
+    return [f for f in folders if not is_role(f) and (stacked or not is_container(f))]
 
 
 def is_role(folder: str) -> bool:

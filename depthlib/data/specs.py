@@ -8,7 +8,8 @@ import numpy as np
 
 ENCODINGS = ("depth", "disparity", "sunrgbd")
 DTYPES = (
-    "uint8", "uint16", "uint32", "int16", "int32", "int64", "float16", "float32", "float64",
+    "uint8", "uint16", "uint32", "uint64", "int16", "int32", "int64", "float16", "float32",
+    "float64",
 )  # fmt: skip
 
 

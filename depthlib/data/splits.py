@@ -10,6 +10,7 @@ import numpy as np
 from depthlib.data.scenes import (
     GROUPED,
     KNOWN,
+    TELL,
     UNKNOWN,
     find_near_copies,
     group_frames,
@@ -43,8 +44,7 @@ def split_by_scene(
         warnings.warn(
             f"The scenes of {len(pairs)} photos in {pairs.root} are unknown. Frames that look alike"
             f" are taken as one: {pairs.table['scene'].nunique()} groups. The same place may still "
-            "train and validate, so the validation is too good. Write each photo's place "
-            "into the CSV's column scene.",
+            f"train and validate, so the validation is too good. To tell them, {TELL}.",
             stacklevel=2,
         )
     sides = _draw(pairs, seed, validation, counts, scenes)

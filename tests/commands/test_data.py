@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from depthlib.__main__ import main
@@ -55,6 +57,12 @@ def test_a_csv_elsewhere_comes_with_the_word_that_reads_it(folder, tmp_path, cap
     assert main([*words, "--check", "headers"]) == 0
     assert f"give --root {folder}" in capsys.readouterr().out
     assert len(read_csv(out / "pairs.csv", root=folder)) == 6
+
+
+def test_names_of_bytes_that_are_no_text_are_listed(folder, capsys):
+    (folder / os.fsdecode(b"rgb/caf\xe9.jpg")).touch()
+    assert main(["data", str(folder), "--spec", "indoor_millimetre", "--check", "headers"]) == 0
+    assert r"rgb/caf\udce9.jpg" in capsys.readouterr().out
 
 
 def test_wrong_words_are_refused_without_a_traceback(folder):

@@ -21,6 +21,7 @@ ROWS = [["rgb/1.jpg", "depth/1.png"], ["rgb/2.jpg", "depth/2.png"]]
         "# a photo, its map\n\nrgb/1.jpg,depth/1.png\n#rgb/3.jpg,x\nrgb/2.jpg,depth/2.png\n",
         ",rgb,depth\n0,rgb/1.jpg,depth/1.png\n1,rgb/2.jpg,depth/2.png\n",
         "0,rgb/1.jpg,depth/1.png\n1,rgb/2.jpg,depth/2.png\n",
+        "id,filename,depth_file\r1,rgb/1.jpg,depth/1.png\r2,rgb/2.jpg,depth/2.png\r",
         "rgb\\1.jpg,depth\\1.png\r\nrgb\\2.jpg,depth\\2.png\r\n",
         "\ufeffrgb/1.jpg,depth/1.png\nrgb/2.jpg,depth/2.png\n",
         "1.0 rgb/1.jpg 1.1 depth/1.png\n2.0 rgb/2.jpg 2.1 depth/2.png\n",
@@ -61,6 +62,8 @@ def test_a_list_of_bts_gives_its_focal_lengths_and_a_heading_names_other_columns
         (b"1.jpg,1.png,mask/1.png\n", "3 columns, 3 of them files.*Name two columns"),
         (b"1.jpg,1.png\n2.jpg,2.png,3.png\n", "must hold `rgb,depth` rows.*line 2, saw 3"),
         (b"1.jpg,1.png\n2.jpg\n", "empty field"),
+        (b"1.jpg 1.png 721.5\n2.jpg None 721.5\n", "empty field or None"),
+        (b"1\r.jpg,1.png\n2.jpg,2.png\n", "must"),
         (b"\x81.jpg,1.png\n", "Save it as UTF-8"),
     ],
 )

@@ -55,6 +55,26 @@ def test_what_is_written_of_two_folders_is_read_back_without_a_word(rooms):
     assert pairs.digest() == dataset.first.digest()
 
 
+def test_a_table_of_ones_own_is_not_written_over(rooms, tmp_path):
+    text = "image_id,label\n1,cat\n"
+    (rooms / "pairs.csv").write_text(text)
+    dataset = find_dataset(rooms, spec=SPEC)
+    with pytest.raises(FileExistsError, match="must not be written over. Received: .*pairs.csv"):
+        write_dataset(dataset)
+    assert (rooms / "pairs.csv").read_text() == text
+    for _ in range(2):  # what it wrote itself it writes anew
+        assert len(read_csv(write_dataset(dataset, tmp_path / "out")[0], root=rooms)) == 9
+
+
+def test_what_cannot_be_written_or_said_of_a_folder_is_refused_by_name(rooms):
+    (rooms / "a_file").touch()
+    with pytest.raises(PermissionError, match="can be written into. Received: .*a_file: .*--out"):
+        write_dataset(find_dataset(rooms, spec=SPEC), rooms / "a_file")
+    (rooms / "dataset.json").write_text('{"metres_per_count": 0.001, "focal_column": "fx"}')
+    with pytest.raises(ValueError, match="`focal_column` must be .*'fx' for .*rooms"):
+        find_dataset(rooms)
+
+
 def test_a_file_that_describes_the_folder_comes_before_a_guess_and_stays(rooms):
     text = '{"name": "mine", "metres_per_count": 0.001, "max_depth": 9.5}'
     (rooms / "dataset.json").write_text(text)

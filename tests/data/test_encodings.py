@@ -109,7 +109,8 @@ def test_bytes_say_no_scale(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("factor", "metres", "sureness"), [(1, 1, "likely"), (1000, 0.001, "unsure")]
+    ("factor", "metres", "sureness"),
+    [(1, 1, "likely"), (1000, 0.001, "unsure"), (100, 0.01, "unsure"), (0.15, 1, "unsure")],
 )
 def test_floats_are_metres_where_rooms_have_such(tmp_path, factor, metres, sureness):
     maps = [(depth * factor).astype(np.float32) for depth in rooms()]
@@ -118,6 +119,28 @@ def test_floats_are_metres_where_rooms_have_such(tmp_path, factor, metres, suren
     assert (found.fields["metres_per_count"], found.sureness) == (metres, sureness)
     relative = guess(tmp_path, [depth / depth.max() for depth in rooms()], "{}.npy")
     assert relative.fields["metres_per_count"] is None
+
+
+def test_whole_numbers_of_64_bits_are_read_and_what_has_no_depth_says_so(tmp_path):
+    found = guess(tmp_path, counts(rooms(), 1000, np.uint64), "{}.npy")
+    assert found.make_spec("own").depth_dtype == "uint64"
+    with pytest.raises(ValueError, match="positive numbers of depth. Received: none in .*0.npy"):
+        guess(tmp_path, [-depth for depth in rooms()], "{}.npy")
+
+
+def test_few_maps_are_what_their_folder_says_where_their_numbers_do_not_deny_it(tmp_path):
+    (folder := tmp_path / "disparity").mkdir()
+    maps = counts(rooms(2), 5000)
+    assert guess(folder, maps).fields["encoding"] == "disparity"
+    assert "encoding" not in guess(tmp_path, maps).fields
+    assert "encoding" not in guess(folder, counts(rooms(), 1000)).fields
+    assert guess(tmp_path, maps, "disp{}.png").fields["encoding"] == "disparity"  # Middlebury's
+
+
+def test_a_lossy_map_says_what_it_lost_and_bytes_of_disparity_are_pixels(tmp_path):
+    assert "JPEG changes numbers" in str(guess(tmp_path, counts(rooms(), 25, np.uint8), "{}.jpg"))
+    found = guess(tmp_path, counts([60 / depth for depth in rooms()], 1, np.uint8))
+    assert found.fields["pixels_per_count"] == 1
 
 
 @pytest.mark.parametrize("name", ["{}.pfm", "{}.npy", "{}.png"])
@@ -153,6 +176,8 @@ def test_the_key_that_is_taken_is_said(tmp_path):
     paths = sorted(tmp_path.glob("*.npz"))
     found = encodings.guess_encoding(paths, paths)
     assert found.fields["key"] == "depth" and "The array `depth`" in str(found)
+    inside = [path / "depth" for path in paths]  # as a stack's places are
+    assert "key" not in encodings.guess_encoding(inside, inside).fields
 
 
 def test_a_damaged_map_is_left_out_and_maps_of_two_kinds_are_refused(tmp_path):
@@ -160,13 +185,15 @@ def test_a_damaged_map_is_left_out_and_maps_of_two_kinds_are_refused(tmp_path):
     paths[3].write_bytes(b"")
     assert encodings.guess_encoding(paths, paths).fields["metres_per_count"] == 0.001
     write(tmp_path, [np.zeros((48, 64), np.uint8)], "3{}.png")
-    with pytest.raises(ValueError, match="one kind. Received: uint16, uint8 beside .*0.png"):
+    with pytest.raises(
+        ValueError, match="one kind. Received: uint16 in .*0.png, uint8 in .*30.png"
+    ):
         encodings.guess_encoding([*paths, paths[0]], [*paths, tmp_path / "30.png"])
     with pytest.raises(ValueError, match="0 bytes in .*3.png"):
         encodings.guess_encoding(paths[3:4], paths[3:4])
     with pytest.raises(ValueError, match="as many maps as photos"):
         encodings.guess_encoding(paths, paths[:2])
-    coloured = write(tmp_path, [np.zeros((48, 64, 3), np.uint8)], "c{}.png")
+    coloured = write(tmp_path, [np.eye(48, 192, dtype=np.uint8).reshape(48, 64, 3)], "c{}.png")
     with pytest.raises(ValueError, match="3 of uint8 in .*c0.png. Colours are a picture"):
         encodings.guess_encoding(coloured, coloured)
 

@@ -63,7 +63,7 @@ def test_counts_that_mean_invalid_and_depths_out_of_range_are_zero(tmp_path):
 @pytest.mark.parametrize(
     ("counts", "spec", "message"),
     [
-        (np.full((32, 48, 3), 90, np.uint8), NYU_TRAIN, "3 of uint8"),
+        (np.arange(4608, dtype=np.uint8).reshape(32, 48, 3), NYU_TRAIN, "3 of uint8"),
         (np.full((32, 48), 2500, np.uint16), NYU_TRAIN, "one channel of uint8.*1 of uint16"),
         (np.full((32, 48), 90, np.uint8), NYU_TEST, "one channel of uint16"),
         (np.zeros((32, 48), np.uint16), NYU_TEST, "must vary. Received: 0 everywhere"),
@@ -367,13 +367,26 @@ def test_the_median_is_judged_before_what_is_far_is_cut_off(tmp_path):
         (np.where(RAMP > 8.99, RAMP, np.nan), "Received: 0.1"),
         (RAMP * 1000, "median depth"),
         ((RAMP * 1000).astype(np.uint16), "one channel of float32. Received: 1 of uint16"),
-        (np.stack([RAMP] * 3, 2), "one channel of float32. Received: 3 of float32"),
+        (np.stack([RAMP, RAMP, RAMP + 1], 2), "one channel of float32. Received: 3 of float32"),
     ],
 )
 def test_a_map_of_floats_that_cannot_be_right_is_refused_by_name(tmp_path, stored, message):
     path = write_stored(tmp_path / "a.npy", stored)
     with pytest.raises(ValueError, match=f"{message}.*a.npy"):
         images.read_depth(path, make_spec("own", depth_dtype="float32"))
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.npy"])
+@pytest.mark.parametrize("alpha", [0, 1])
+def test_a_map_saved_as_grey_colours_is_read_and_other_colours_are_refused(tmp_path, name, alpha):
+    counts = np.rint(RAMP * 1000).astype(np.uint16)
+    opaque = [np.full_like(counts, 65535)] * (alpha and name != "a.npy")
+    path, spec = tmp_path / name, make_spec("own", metres_per_count=0.001)
+    write_stored(path, np.stack([counts] * 3 + opaque, 2))
+    np.testing.assert_allclose(images.read_depth(path, spec), RAMP, atol=0.0006)
+    write_stored(path, np.stack([counts, counts, counts + 1, *opaque], 2))
+    with pytest.raises(ValueError, match=f"one channel of uint16. Received: [34].*{name}"):
+        images.read_depth(path, spec)
 
 
 def test_a_tiff_of_several_maps_is_refused(tmp_path):

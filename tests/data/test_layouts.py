@@ -67,6 +67,14 @@ def test_names_that_share_only_their_last_number_match_and_are_less_certain(fold
     assert layout.matched == {"the last number": 1}
 
 
+def test_folders_of_other_names_beside_each_other_match_where_nothing_else_does(folder):
+    names = ["a/lowres_wide/7_1.jpg", "a/lowres_depth/7_1.npy", "b/lowres_wide/7_1.jpg"]
+    layout = find_layout(folder(*names))
+    assert rows_of(layout) == [names[:2]] and not layout.is_certain
+    layout = find_layout(folder("c/1.jpg", "c/1.npy"))  # which now says how files match
+    assert rows_of(layout) == [["c/1.jpg", "c/1.npy"]]
+
+
 def test_a_folder_with_masks_and_hidden_files_gives_its_pairs_and_says_what_is_left_out(folder):
     root = folder(
         "rgb/1.jpg", "depth/1.png", "masks/1.png", "rgb/._1.jpg", "rgb/2.jpg", "depth/3.png",
@@ -166,6 +174,7 @@ def test_each_file_is_matched_once():
         (["rgb/1.jpg"], ("rgb", "*_z.png"), "fits none in"),
         (["rgb/1.jpg"], ("{room}/{frame}.jpg", "rgb"), "must have {frame}.*may have {scene}"),
         (["rgb/1.jpg"], ("rgb", "rgb"), "must be two files. Received: rgb/1.jpg for both"),
+        (["rgb/1.jpg", "deep/1.txt"], ("rgb", "deep"), "hold pictures or maps. Received: .*deep"),
         (["notes.txt"], (), "folders with pictures: none"),
     ],
 )
@@ -194,6 +203,7 @@ def test_links_that_go_round_and_a_missing_folder_are_no_trap(folder, tmp_path):
 
 def test_a_folder_says_the_side_of_a_split():
     sides = {"images/train/1.jpg": "train", "val/rgb/1.jpg": "val", "testing/a/1.jpg": "test"}
+    sides |= {"train_rgb/1.jpg": "train", "test_images/1.jpg": "test", "valid_set/1.jpg": ""}
     assert {photo: side_of(photo) for photo in sides} == sides
     assert side_of("train_station/1.jpg") == side_of("rgb/test.jpg") == ""
 

@@ -45,6 +45,22 @@ def test_scenes_are_the_first_level_of_folders_that_differ(tmp_path, photos, sce
         assert (table["scene"].tolist(), source) == (scenes, "known")
 
 
+@pytest.mark.parametrize(
+    "template",
+    ["kv2/{}_resize/image/1.jpg", "{}.npz/image", "den/{}.h5/rgb", "core_{}.mat/data/rgb"],
+)
+def test_a_folder_or_file_for_each_photo_is_no_scene(tmp_path, template):
+    photos = [template.format(number) for number in range(8)]
+    _, source = tell_scenes(rows(*photos), tmp_path, replace(OWN, scenes="template"))
+    assert source == "unknown"
+
+
+def test_a_file_that_holds_a_stack_is_a_scene(tmp_path):
+    photos = [f"{room}.h5/rgb/{place}" for room in ("attic", "den") for place in range(4)]
+    table, source = tell_scenes(rows(*photos), tmp_path, replace(OWN, scenes="template"))
+    assert (table["scene"].nunique(), source) == (2, "known")
+
+
 def test_frames_whose_folders_say_nothing_are_never_taken_as_known_scenes(tmp_path):
     for photos in (["rgb/1.jpg", "rgb/2.jpg"], ["a.jpg", "b.jpg"], ["train/1.jpg", "test/1.jpg"]):
         table, source = tell_scenes(rows(*photos), tmp_path, NYU_TRAIN)
