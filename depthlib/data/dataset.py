@@ -89,7 +89,9 @@ def find_dataset(
     else:
         notes.append(f"Encoding, as {getattr(said, 'name', said)} says.")
     pairs = _tell_scenes(layout, chosen, notes)
-    return Dataset(_split_as_folders(pairs), layout.left, tuple(notes))
+    sides = _split_as_folders(pairs)
+    notes += _note_shared_scenes(sides)
+    return Dataset(sides, layout.left, tuple(notes))
 
 
 def check_dataset(
@@ -293,3 +295,16 @@ def _split_as_folders(pairs: Pairs) -> dict[str, Pairs]:
     if not sides.all():
         return {"pairs": pairs}
     return {name: pairs.select(np.flatnonzero(sides == name)) for name in _SIDES if name in sides}
+
+
+def _note_shared_scenes(sides: Mapping[str, Pairs]) -> list[str]:
+    """How many photos of each side show a scene, or are like photos, of the side that trains."""
+    training, *others = sides.items()
+    seen = set(training[1].table["scene"])
+    shared = {name: int(pairs.table["scene"].isin(seen).sum()) for name, pairs in others}
+    return [
+        f"Sides: {count} of {len(sides[name])} photos of {name} show a scene of {training[0]}, or "
+        "look like its photos: figures on them are too good."
+        for name, count in shared.items()
+        if count
+    ]
