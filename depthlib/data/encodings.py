@@ -15,7 +15,7 @@ from depthlib.data.images import read_stored
 from depthlib.data.specs import DatasetSpec
 
 # Counts a metre that sensors and datasets use, the more usual first; see `_name`.
-_INDOOR, _OUTDOOR = (1000, 5000, 4000, 10000, 256), (256, 100, 1000)
+_INDOOR, _OUTDOOR = (1000, 5000, 4000, 10000, 256, 100), (256, 100, 1000)
 _NAMES = {
     1000: "millimetres, as of most sensors",
     5000: "1/5000 m, as TUM's",
