@@ -11,7 +11,12 @@ import pandas as pd
 
 from depthlib.data.checks import check_pairs
 from depthlib.data.csv_tables import names_file, read_pair_table
-from depthlib.data.dataset_file import NAME, find_dataset_file, write_dataset_file
+from depthlib.data.dataset_file import (
+    NAME,
+    find_dataset_file,
+    read_dataset_file,
+    write_dataset_file,
+)
 from depthlib.data.encodings import guess_encoding
 from depthlib.data.layouts import TOLERANCE, Layout, find_layout, side_of
 from depthlib.data.lenses import find_lens, parse_focal
@@ -89,7 +94,9 @@ def find_dataset(
     else:
         notes.append(f"Encoding, as {getattr(said, 'name', said)} says.")
     pairs = _tell_scenes(layout, chosen, notes)
-    return Dataset(_split_as_folders(pairs), layout.left, tuple(notes))
+    sides = _split_as_folders(pairs)
+    notes += _note_shared_scenes(sides)
+    return Dataset(sides, layout.left, tuple(notes))
 
 
 def check_dataset(
@@ -162,7 +169,8 @@ def add_focal(dataset: Dataset, focal: str | float | None) -> Dataset:
 def write_dataset(dataset: Dataset, out: Path | str | None = None) -> list[Path]:
     """Writes a CSV a side, and dataset.json unless the spec is a known one; their paths.
 
-    out: the folder; None: that of the images. A dataset.json that is there stays.
+    out: the folder; None: that of the images. A dataset.json that is there stays, unless other
+    words were given now: a focal length, a pattern with {scene}, another spec.
     Errors: PermissionError where it cannot be written, and FileExistsError where another table has
     a CSV's name, with what to do.
     """
@@ -178,9 +186,10 @@ def write_dataset(dataset: Dataset, out: Path | str | None = None) -> list[Path]
         try:
             write_csv(pairs, path, elsewhere=out is not None)
             written.append(path)
-            if pairs.spec.scenes != "template" and not find_dataset_file(path):
-                write_dataset_file(pairs.spec, path.with_name(NAME))
-                written.append(path.with_name(NAME))
+            file = find_dataset_file(path) or path.with_name(NAME)
+            if pairs.spec.scenes != "template" and not _says(file, pairs.spec):
+                write_dataset_file(pairs.spec, file)
+                written.append(file)
         except OSError as error:
             raise PermissionError(
                 f"A folder must be one that can be written into. Received: {path.parent}: "
@@ -188,6 +197,15 @@ def write_dataset(dataset: Dataset, out: Path | str | None = None) -> list[Path]
                 "--out on the command line."
             ) from error
     return written
+
+
+def _says(file: Path, spec: DatasetSpec) -> bool:
+    """Whether a dataset.json describes `spec`, and tells scenes where it does, in whichever way."""
+    if not file.is_file():
+        return False
+    said = read_dataset_file(file)
+    tells = said.scenes != "unknown" or spec.scenes == "unknown"
+    return tells and replace(said, scenes=spec.scenes) == spec
 
 
 def _refuse_other_table(path: Path) -> None:
@@ -271,6 +289,8 @@ def _name_of(folder: Path) -> str:
 
 def _tell_scenes(layout: Layout, spec: DatasetSpec, notes: list[str]) -> Pairs:
     """The pairs with their scenes; frames that look alike as one where scenes are unknown."""
+    if "scene" in layout.table:  # a pattern says it
+        spec = replace(spec, scenes="template")
     table, scenes = tell_scenes(layout.table, layout.root, spec)
     pairs = group_unknown(Pairs(layout.root, table, spec, scenes))
     said = describe_scenes(pairs.scenes, pairs.table["scene"].nunique())
@@ -293,3 +313,16 @@ def _split_as_folders(pairs: Pairs) -> dict[str, Pairs]:
     if not sides.all():
         return {"pairs": pairs}
     return {name: pairs.select(np.flatnonzero(sides == name)) for name in _SIDES if name in sides}
+
+
+def _note_shared_scenes(sides: Mapping[str, Pairs]) -> list[str]:
+    """How many photos of each side show a scene, or are like photos, of the side that trains."""
+    training, *others = sides.items()
+    seen = set(training[1].table["scene"])
+    shared = {name: int(pairs.table["scene"].isin(seen).sum()) for name, pairs in others}
+    return [
+        f"Sides: {count} of {len(sides[name])} photos of {name} show a scene of {training[0]}, or "
+        "look like its photos: figures on them are too good."
+        for name, count in shared.items()
+        if count
+    ]

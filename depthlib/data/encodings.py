@@ -15,7 +15,7 @@ from depthlib.data.images import read_stored
 from depthlib.data.specs import DatasetSpec
 
 # Counts a metre that sensors and datasets use, the more usual first; see `_name`.
-_INDOOR, _OUTDOOR = (1000, 5000, 4000, 10000, 256), (256, 100, 1000)
+_INDOOR, _OUTDOOR = (1000, 5000, 4000, 10000, 256, 100), (256, 100, 1000)
 _NAMES = {
     1000: "millimetres, as of most sensors",
     5000: "1/5000 m, as TUM's",
@@ -153,7 +153,12 @@ def refuse_other_encoding(maps: Sequence[Path], spec: DatasetSpec, most: int = 4
     outside = float(np.mean((depth < spec.min_depth) | (depth > spec.max_depth * (1 + 1e-6))))
     fields, sureness, why = _guess_scale(look)
     likely = (fields["metres_per_count"] or spec.scale) / (8 if "encoding" in fields else 1)
-    if 0.9 < spec.scale / likely < 1.1 or (outside <= spec.most_outside and sureness != "certain"):
+    if 0.9 < spec.scale / likely < 1.1:
+        return ""
+    shows = outside > spec.most_outside or sureness == "certain"
+    # Farther than a room is, and not as deep as a road.
+    doubtful = median * spec.scale > 5 and look.coverage > 0.25 and _measure_spread(look) < 8
+    if not shows and not (doubtful and spec.lower_is_nearer):
         return ""
     text = (
         f"`metres_per_count` of `{spec.name}` must fit its maps. Received: {spec.scale:g}, by "
@@ -161,7 +166,8 @@ def refuse_other_encoding(maps: Sequence[Path], spec: DatasetSpec, most: int = 4
         f"{outside:.0%} of it lies outside {spec.min_depth:g} to {spec.max_depth:g} m. "
         f"{' '.join(why)} By {likely:g} half is nearer than {median * likely:.2f} m. {first}"
     )
-    if outside > spec.most_outside or "encoding" in fields or median * spec.scale > 3.5:
+    far = "encoding" in fields or median * spec.scale > 3.5
+    if outside > spec.most_outside or (sureness == "certain" and far):
         raise ValueError(text)
     return text
 
@@ -315,8 +321,7 @@ def _guess_scale(look: _Look) -> tuple[dict[str, Any], str, list[str]]:
         if look.steps and 0.95 < look.steps / scale < 1.05:
             why = f"The steps between counts are those of a Kinect in {_NAMES[scale]}."
             return {"metres_per_count": 1 / scale}, "certain", [why]
-    # The farthest over the nearest is 3 to 7 in real rooms, and 11 to 60 on real roads.
-    spread = high / np.quantile(look.numbers, 0.05)
+    spread = _measure_spread(look)
     dense = look.coverage > 0.25
     fits = [s for s in _INDOOR if dense and spread < 15 and _is_indoor(median / s, high / s)]
     roads = [s for s in _OUTDOOR if spread > 8 and 4 <= median / s <= 60 and 20 <= high / s <= 300]
@@ -353,6 +358,12 @@ def _guess_scale_of_floats(
             return {"metres_per_count": scale}, "likely" if likely else "unsure", [why]
     why = f"No usual scale fits a median of {median:g}; metres are taken."
     return {"metres_per_count": 1.0}, "unsure", [why]
+
+
+def _measure_spread(look: _Look) -> float:
+    """The farthest over the nearest: 3 to 7 in real rooms, and 11 to 60 on real roads."""
+    low, high = np.quantile(look.numbers, [0.05, 0.99])
+    return float(high / low)
 
 
 def _is_indoor(median: float, high: float) -> bool:

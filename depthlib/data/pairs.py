@@ -125,7 +125,7 @@ def read_csv(
     path = Path(path)
     if path.is_dir():
         raise FileNotFoundError(
-            f"A CSV must be a file. Received: {path}, a folder. Name the CSV in it, or make one: "
+            f"There is no file {path}, but a folder. Name the CSV in it, or make one: "
             f"depthlib data {path}."
         )
     spec = choose_spec(spec, path)

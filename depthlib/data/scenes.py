@@ -138,7 +138,7 @@ def describe_scenes(source: str, scenes: int) -> str:
     if source == KNOWN:
         return f"{scenes} scene{'s' * (scenes != 1)}"
     if source == GROUPED:
-        return f"scenes unknown, {scenes} group{'s' * (scenes != 1)} of like frames"
+        return f"scenes unknown, {scenes} groups of like frames"
     return "scenes unknown"
 
 

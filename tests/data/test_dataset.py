@@ -55,6 +55,23 @@ def test_what_is_written_of_two_folders_is_read_back_without_a_word(rooms):
     assert pairs.digest() == dataset.first.digest()
 
 
+def test_scenes_on_both_sides_that_folders_say_are_counted(tmp_path, write_pairs):
+    names = [("train", "den"), ("train", "attic"), ("test", "den"), ("test", "bath")]
+    root = write_pairs(tmp_path, [(f"{s}/{r}/rgb/1.jpg", f"{s}/{r}/depth/1.png") for s, r in names])
+    (note,) = [n for n in find_dataset(root, spec=SPEC).notes if n.startswith("Sides")]
+    assert "1 of 2 photos of test show a scene of train" in note
+
+
+def test_what_is_said_the_second_time_is_written_too(rooms):
+    (rooms / "dataset.json").write_text('{"metres_per_count": 0.001, "focal": 0.8}')
+    words = {"photos": "{scene}/rgb/{frame}.jpg", "depth": "{scene}/depth/{frame}.png"}
+    for focal in (None, "48px"):
+        written = write_dataset(add_focal(find_dataset(rooms, **words), focal))
+        pairs = read_csv(written[0])
+        assert (pairs.scenes, pairs.spec.focal) == ("known", 0.75 if focal else 0.8)
+    assert read_csv(write_dataset(find_dataset(rooms, spec="nyu_test"))[0]).spec.border[0] > 0
+
+
 def test_a_table_of_ones_own_is_not_written_over(rooms, tmp_path):
     text = "image_id,label\n1,cat\n"
     (rooms / "pairs.csv").write_text(text)

@@ -210,6 +210,14 @@ def test_tums_scale_read_as_millimetres_is_refused_with_the_likely_one(tmp_path,
     assert not encodings.refuse_other_encoding(paths, make_spec("own", metres_per_count=1 / scale))
 
 
+def test_a_room_farther_than_rooms_are_is_doubted_where_its_range_takes_it(tmp_path):
+    maps = [depth + np.random.default_rng(0).uniform(0, 0.001, (48, 64)) for depth in rooms()]
+    spec = make_spec("own", metres_per_count=0.001, max_depth=100)  # as Ultralytics' default
+    said = encodings.refuse_other_encoding(write(tmp_path, counts(maps, 5000)), spec)
+    assert "Received: 0.001, by which half" in said and "1/5000 m" in said
+    assert not encodings.refuse_other_encoding(write(tmp_path, counts(maps, 1000)), spec)
+
+
 @pytest.mark.parametrize("spec", [INDOOR_MILLIMETRE, NYU_TEST, DENSE_M256])
 def test_disparity_as_depth_is_refused_of_many_maps(tmp_path, spec):
     paths = write(tmp_path, counts((6 / depth for depth in rooms()), 1000))
