@@ -214,7 +214,9 @@ def _refuse_other_table(path: Path) -> None:
         return
     try:
         table = read_pair_table(path)
-        if set(table) <= {"rgb", "depth", "scene", "focal"} and names_file(table["rgb"].iat[0]):
+        if set(table) <= {"rgb", "depth", "scene", "focal"} and names_file(
+            str(table["rgb"].iat[0])
+        ):
             return
     except ValueError:  # no list of pairs
         pass
