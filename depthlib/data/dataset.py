@@ -210,7 +210,7 @@ def _says(file: Path, spec: DatasetSpec) -> bool:
 
 def _refuse_other_table(path: Path) -> None:
     """Errors: FileExistsError for a file that is no list of pairs as `write_csv` writes them."""
-    if not path.exists():
+    if not path.is_file():  # a pipe would never answer
         return
     try:
         table = read_pair_table(path)
