@@ -24,8 +24,8 @@ MAY_IMPORT = {
     "video": {"files", "data", "plotting", "prediction"},
     "commands": {"files", "data", "plotting", "prediction", "video"},
     "__main__": {
-        "files", "metrics", "device", "data", "networks", "evaluation", "training", "prediction",
-        "commands",
+        "startup", "files", "metrics", "device", "data", "networks", "evaluation", "training",
+        "prediction", "commands",
     },
 }  # fmt: skip
 WITHOUT_KERAS = {

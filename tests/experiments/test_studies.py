@@ -31,7 +31,9 @@ def test_every_variant_runs_with_every_seed_and_finished_runs_are_read_back(
     ]
     assert runs["val_delta1"].between(0, 1).all()
     assert (runs["gmacs"] == runs["gmacs"][0]).all() and runs["gmacs"][0] > 0
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "runs.csv"), runs, rtol=1e-5)
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "runs.csv"), runs, rtol=1e-5, check_dtype=False
+    )
     assert (tmp_path / "small_batch/1/best.keras").exists()
     opened = studies.open_runs(runs, tmp_path, seed=1)
     assert list(opened) == ["base", "small batch"]
@@ -41,7 +43,7 @@ def test_every_variant_runs_with_every_seed_and_finished_runs_are_read_back(
     # A second call trains nothing.
     monkeypatch.setattr("depthlib.training.train.EpochFollower", None)
     again = run_study(RECIPE.change(epochs=1), variants, (0, 1), pairs, tmp_path, **settings)
-    pd.testing.assert_frame_equal(again, runs, check_exact=False, rtol=1e-5)
+    pd.testing.assert_frame_equal(again, runs, check_exact=False, rtol=1e-5, check_dtype=False)
 
 
 def test_a_variant_may_train_on_more_pairs_than_the_others(pairs, tmp_path):
