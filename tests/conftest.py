@@ -109,6 +109,23 @@ def write_pairs():
     return write
 
 
+@pytest.fixture
+def study(tiny_nyu, project, tmp_path, monkeypatch):
+    """A function that gives the run of a study, by its name and what it is to change."""
+    monkeypatch.chdir(project)
+    root, out = tiny_nyu(scenes=4, frames=2, height=64, width=96), tmp_path / "out"
+    common = {"DATA": f"{root}/nyu2_train.csv", "CACHE": f"{out}/cache", "SEEDS": (0,)}
+    common |= {"HEIGHT": 32, "WIDTH": 64, "EPOCHS": 1}
+
+    def give(name, own):
+        files = {"FOLDER": f"{out}/{name}", "FIGURE": f"{out}/{name}.png"}
+        if name not in ("learning_curve", "encoders"):  # their tables stand beside their figures
+            files["TABLE"] = f"{out}/{name}.csv"
+        return f"experiments/{name}", common | files | own
+
+    return give
+
+
 def _draw_pair(rng, height, width):
     """The picture and the depth, 1 to 9 m, of a tilted plane with a nearer bump."""
     rows, columns = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
