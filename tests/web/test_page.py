@@ -28,7 +28,7 @@ def room(sample):
 
 @pytest.fixture
 def road(project):
-    return project / "web" / "gallery" / "motorway_trucks.jpg"
+    return project / "web" / "gallery" / "motorway.jpg"
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +100,7 @@ def test_ten_photos_have_the_depth_of_the_command(shown, sample, project, networ
     gallery = project / "web" / "gallery"
     rooms = [sample / "nyu2_test" / f"{number:05d}_colors.png" for number in (3, 12, 26, 41, 59)]
     roads = [gallery / f"{name}.jpg" for name in (
-        "motorway_trucks", "motorway_hay", "tunnel", "country_road", "motorway_gantry",
+        "motorway", "low_sun", "tunnel", "country_road", "motorway_gantry",
     )]  # fmt: skip
     for network, photos in (("light", rooms), ("road", roads)):
         pick(shown, network)
