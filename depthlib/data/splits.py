@@ -55,8 +55,8 @@ def split_by_frame(pairs: "Pairs", *settings: Any, **named: Any) -> tuple["Pairs
     """`split_by_scene` with every frame a scene of its own: rooms that train validate too.
 
     The original project's split, whose validation is too good to be true;
-    experiments/seed_against_ours.ipynb shows by how much. A warning counts the validation photos
-    of which a near-copy trains. Takes and raises what `split_by_scene` does.
+    experiments/original_against_ours.ipynb shows by how much. A warning counts the validation
+    photos of which a near-copy trains. Takes and raises what `split_by_scene` does.
     """
     photos = pairs.table["rgb"]
     frames = replace(pairs, table=pairs.table.assign(scene=photos), scenes=KNOWN)
