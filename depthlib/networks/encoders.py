@@ -64,6 +64,11 @@ def encode_resnet50(images: keras.KerasTensor) -> list[keras.KerasTensor]:
     return _take_features(keras.applications.ResNet50, x, names)
 
 
+def encode_resnet50_c4(images: keras.KerasTensor) -> list[keras.KerasTensor]:
+    """The features of ResNet50 but for the last: a third of its parameters (arXiv 1506.01497)."""
+    return encode_resnet50(images)[:-1]
+
+
 def encode_mobilenet_v2(images: keras.KerasTensor) -> list[keras.KerasTensor]:
     """Features of 16, 24, 32, 96 and 320 channels: the narrow ends of the inverted residuals."""
     x = layers.Rescaling(1 / 127.5, offset=-1.0, name="to_symmetric_range")(images)
@@ -155,6 +160,13 @@ ENCODERS = {
         "4d473c1dd8becc155b73f8504c6f6626",
         keras.applications.ResNet50,
     ),
+    "resnet50_c4": Encoder(
+        encode_resnet50_c4,
+        "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        _KERAS + "resnet/",
+        "4d473c1dd8becc155b73f8504c6f6626",
+        keras.applications.ResNet50,
+    ),
     "mobilenet_v2": Encoder(
         encode_mobilenet_v2,
         "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5",
@@ -234,7 +246,7 @@ def _read_application(
             f"Use {ENCODERS[encoder].file}."
         ) from error
     arrays = {layer.name: layer.get_weights() for layer in network.layers}
-    if encoder == "resnet50":  # its first convolution was trained on BGR
+    if encoder.startswith("resnet50"):  # its first convolution was trained on BGR
         arrays["conv1_conv"][0] = arrays["conv1_conv"][0][:, :, ::-1]
     return arrays
 
