@@ -81,11 +81,11 @@ def label_files(
     teachers: networks by what they are called. Of each photo, and of some frames of each video:
     photos/NAME.jpg, cut about its middle to the shape that the first teacher knows (for a road's
     teacher: as it is) and shrunk; depth/NAME.png, 16 bits; confidence/NAME.png, 8 bits, of which
-    255 is certain. labels.csv lists them with the photo's focal length in pixels, given or assumed,
-    and its scene: a video's frames are one, the scene of photos is unknown. dataset.json says how
-    depth is stored, depth.csv of which file each photo is and by which teachers. A run that was
-    stopped goes on; one with other teachers or settings is refused. One photo at a time is in
-    memory.
+    255 is certain: in training a pixel's weight. labels.csv lists them with the photo's focal
+    length in pixels, given or assumed, and its scene: a video's frames are one, the scene of photos
+    is unknown. dataset.json says how depth is stored, depth.csv of which file each photo is and by
+    which teachers. A run that was stopped goes on; one with other teachers or settings is refused.
+    One photo at a time is in memory.
     Errors: those of `find_media` and `find_unit`; OSError for a folder that cannot be written to.
     """
     settings, members = settings or LabelSettings(), list(teachers.values())
@@ -190,6 +190,7 @@ class _Folder:
             {
                 "rgb": [f"photos/{name}.jpg" for name in names],
                 "depth": [f"depth/{name}.png" for name in names],
+                "confidence": [f"confidence/{name}.png" for name in names],
                 "focal": [
                     f"{float(named[name]['focal'] or 0) * int(named[name]['width']):.6g}"
                     for name in names

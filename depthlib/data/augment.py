@@ -1,6 +1,7 @@
 """Augmentation of a batch, photo and depth together, that its seed alone decides."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -111,24 +112,30 @@ class Augmentation:
         counts: np.ndarray,
         draws: np.ndarray,
         metres_per_count: float | np.ndarray = 0.0,
+        confidence: np.ndarray | None = None,
     ) -> None:
         """Changes RGB uint8 (batch, h, w, 3) and depth uint16 (batch, h, w) in place by `draws`.
 
-        For weather, `metres_per_count` are the metres of a count, one for all or (batch,); 0 where
-        depth is known only up to a scale, whose median then counts as 3 m.
+        Confidence, uint8 (batch, h, w), moves with them. For weather, `metres_per_count` are the
+        metres of a count, one for all or (batch,); 0 where depth is known only up to a scale, whose
+        median then counts as 3 m.
         """
         flips, jitters, crops, cuts = (
             np.flatnonzero(draws[name] < getattr(self, name))
             for name in ("flip", "jitter", "crop", "cut_depth")
         )
         shares = _scale(draws["share"], self.share)
+        smooth = [rgb] if confidence is None else [rgb, confidence]
         for index in crops:
             top = draws["top"][index] if self.horizon is None else self.horizon
             place = float(top), float(draws["left"][index])
-            _enlarge(rgb[index], counts[index], float(shares[index]), *place)
+            _enlarge(
+                [image[index] for image in smooth], counts[index], float(shares[index]), *place
+            )
         if self.rotation:
             for row, draw in enumerate(draws["angle"].tolist()):
-                _turn(rgb[row], counts[row], (2 * draw - 1) * self.rotation)
+                degrees = (2 * draw - 1) * self.rotation
+                _turn([image[row] for image in smooth], counts[row], degrees)
         # Before colours: weather belongs to the scene, they to the camera.
         self._change_weather(rgb, counts, draws, metres_per_count)
         tables = self._make_tables(draws[jitters])
@@ -138,8 +145,8 @@ class Augmentation:
             band = float(draws["band_left"][index]), float(draws["band_width"][index])
             _cut_depth(rgb[index], counts[index], *band)
         for index in flips:
-            for image in (rgb[index], counts[index]):
-                cv2.flip(image, 1, dst=image)
+            for image in (*smooth, counts):
+                cv2.flip(image[index], 1, dst=image[index])
 
     def mix_photos(self, rgb: np.ndarray, counts: np.ndarray, draws: np.ndarray) -> None:
         """Mixes photos in place, the last of all that happens to them; their depth becomes 0."""
@@ -191,27 +198,31 @@ def check_effects(effects: tuple[str, ...]) -> None:
         )
 
 
-def _enlarge(rgb: np.ndarray, counts: np.ndarray, share: float, top: float, left: float) -> None:
-    """Fills a pair with a part of itself, in place; `top` and `left`, 0 to 1, say which part."""
+def _enlarge(
+    smooth: Sequence[np.ndarray], counts: np.ndarray, share: float, top: float, left: float
+) -> None:
+    """Fills images and a map with a part of each, in place; `top`, `left`, 0 to 1, say which."""
     height, width = counts.shape
     rows, columns = round(height * share), round(width * share)
     row, column = round(top * (height - rows)), round(left * (width - columns))
     part = np.s_[row : row + rows, column : column + columns]
-    cv2.resize(rgb[part].copy(), (width, height), dst=rgb)
+    for image in smooth:
+        cv2.resize(image[part].copy(), (width, height), dst=image)
     # Nearest: a mean over an edge, or over an invalid pixel, would be a depth that nothing has.
     near = cv2.resize(counts[part], (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     np.multiply(near, np.float32(share), out=counts, casting="unsafe")
 
 
-def _turn(rgb: np.ndarray, counts: np.ndarray, degrees: float) -> None:
-    """Turns a pair about its centre, in place, enlarged so that it fills its corners."""
+def _turn(smooth: Sequence[np.ndarray], counts: np.ndarray, degrees: float) -> None:
+    """Turns images and a map about their centre, in place, enlarged to fill their corners."""
     height, width = counts.shape
     slope = abs(math.tan(math.radians(degrees)))
     growth = math.cos(math.radians(degrees)) * (1 + slope * max(height / width, width / height))
     centre = ((width - 1) / 2, (height - 1) / 2)
     turn = cv2.getRotationMatrix2D(centre, degrees, growth)
     size, edge = (width, height), cv2.BORDER_REPLICATE
-    cv2.warpAffine(rgb.copy(), turn, size, dst=rgb, borderMode=edge)
+    for image in smooth:
+        cv2.warpAffine(image.copy(), turn, size, dst=image, borderMode=edge)
     near = cv2.warpAffine(counts, turn, size, flags=cv2.INTER_NEAREST, borderMode=edge)
     np.divide(near, np.float32(growth), out=counts, casting="unsafe")
 

@@ -80,6 +80,25 @@ def decode_pair(
     return rgb, np.where(depth > 0, counts, 0).astype(np.uint16)
 
 
+def decode_confidence(
+    path: Path, spec: DatasetSpec, height: int, width: int, crop_border: bool = False
+) -> np.ndarray:
+    """A confidence map as `decode_pair` has its depth, uint8 (height, width), 255 for certain.
+
+    Errors: those of `images.read_stored`; ValueError for a map of other numbers.
+    """
+    confidence = images.read_stored(path)
+    if confidence.dtype != np.uint8 or confidence.ndim != 2:
+        raise ValueError(
+            "A confidence map must have one channel of uint8, 255 for certain. Received: "
+            f"{confidence.dtype} {confidence.shape} in {path}. Take the column out of the CSV, or "
+            "write such a map."
+        )
+    if crop_border:
+        confidence = images.crop_border(confidence, spec.border)
+    return images.resize_grey(confidence, height, width)
+
+
 @dataclass
 class FilePairs:
     """Pairs that are decoded each time they are asked for; gives what `DecodedPairs` gives."""
@@ -105,6 +124,19 @@ class FilePairs:
         ]
         rgb, counts = zip(*decoded, strict=True)
         return np.stack(rgb), np.stack(counts)
+
+    @property
+    def has_confidence(self) -> bool:
+        """Whether there are confidence maps."""
+        return self.pairs.has_confidence
+
+    def gather_confidence(self, rows: Iterable[int]) -> np.ndarray:
+        """Confidence, uint8 (rows, height, width), from its files; 255 where there are none."""
+        if not self.has_confidence:
+            return np.full((len(list(rows)), self.height, self.width), 255, np.uint8)
+        size = (self.pairs.spec, self.height, self.width, self.crop_border)
+        paths = map(self.pairs.confidence_path, rows)
+        return np.stack([decode_confidence(path, *size) for path in paths])
 
 
 class DecodedPairs:
@@ -156,6 +188,15 @@ class DecodedPairs:
                 str(self._shards[rows[~sound][0] // _SHARD].path),
             )
         return rgb, counts
+
+    @property
+    def has_confidence(self) -> bool:
+        """Whether there are confidence maps."""
+        return self.source.has_confidence
+
+    def gather_confidence(self, rows: Iterable[int]) -> np.ndarray:
+        """Confidence, as `FilePairs` gives it: 8-bit maps are quick to decode each time."""
+        return self.source.gather_confidence(rows)
 
     def complete(self, workers: int, progress: bool) -> None:
         """Decodes the shards that are missing or have another header or length. Errors: `gather`'s.

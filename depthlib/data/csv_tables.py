@@ -15,6 +15,7 @@ MAPS = {
     ".png", ".tif", ".tiff", ".exr", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".pfm", ".pgm", ".jp2",
     ".jpg", ".jpeg", ".bmp", ".webp", ".raw",
 }  # fmt: skip
+FILES = ("rgb", "depth", "confidence")  # columns that name files
 # What a heading calls its columns, without _path, _file and the like.
 COLUMNS = {
     "rgb": {"rgb", "photo", "image", "img", "color", "colour", "picture", "file", "filename",
@@ -26,6 +27,7 @@ COLUMNS = {
     },
     "scene": {"scene", "room", "sequence", "scene_id", "video"},
     "focal": {"focal", "focal_length", "fx"},
+    "confidence": {"confidence", "conf"},
 }  # fmt: skip
 _ENDS = re.compile(r"_?(path|paths|file|filename|name)s?$")
 _SPACES = r"\s+"
@@ -37,9 +39,10 @@ def read_pair_table(path: Path) -> pd.DataFrame:
     """A list of pairs as text columns: rgb, depth, and what else the heading names, in lower case.
 
     With a heading or without; fields parted by commas, semicolons, tabs or spaces; lines that begin
-    with # and an index column are left out; UTF-8, UTF-16 with its mark, or cp1252; backslashes
-    part folders, as Windows writes them. Without a heading the first two columns that name files
-    are the photo and its map, and a number at the end of a row is its focal length.
+    with # and an index column are left out, as is a confidence that names no files; UTF-8, UTF-16
+    with its mark, or cp1252; backslashes part folders, as Windows writes them. Without a heading
+    the first two columns that name files are the photo and its map, and a number at the end of a
+    row is its focal length.
     Errors: ValueError that names the file, for another list or a packed one.
     """
     rule = "A CSV must hold `rgb,depth` rows."
@@ -55,12 +58,15 @@ def read_pair_table(path: Path) -> pd.DataFrame:
         table = _name_by_content(table, path)
     if table.empty:
         raise ValueError(f"{rule} Received: none in {path}. Make it again.")
-    if table[["rgb", "depth"]].isin(["", "None"]).any(axis=None):  # None: in BTS's lists
+    if "confidence" in table and not table["confidence"].map(names_file).all():
+        table = table.drop(columns="confidence")  # a number for each photo, say, is no map
+    files = [name for name in FILES if name in table]
+    if table[files].isin(["", "None"]).any(axis=None):  # None: in BTS's lists
         raise ValueError(
             f"Each row of a CSV must be `rgb,depth`. Received: an empty field or None in {path}. "
             "Complete the row or remove it."
         )
-    for name in ("rgb", "depth"):
+    for name in files:
         table[name] = table[name].str.replace("\\", "/")
     return table
 

@@ -133,6 +133,11 @@ def resize_depth(depth: np.ndarray, height: int, width: int, sparse: bool = Fals
     return np.where(share > 0.5 - 1e-6, mean, 0).astype(np.float32)
 
 
+def resize_grey(grey: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A uint8 map at another size, such as a confidence: means of the pixels under each."""
+    return _resize(grey, height, width)
+
+
 def crop_border(image: np.ndarray, border: tuple[float, float, float, float]) -> np.ndarray:
     """The part of an image inside `border` (top, bottom, left, right as shares of its size)."""
     height, width = image.shape[:2]

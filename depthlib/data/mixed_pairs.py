@@ -1,6 +1,6 @@
 """Several datasets as one: metres in a common unit beside depth known only up to a scale."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,13 +43,9 @@ class MixedPairs:
 
     def gather(self, rows: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """RGB uint8 (rows, height, width, 3) and counts uint16 (rows, height, width)."""
-        rows = np.asarray(rows)
-        members = np.searchsorted(self._ends, rows, side="right")
         parts = []
-        for member in np.unique(members).tolist():
-            places = np.flatnonzero(members == member)
+        for member, places, own_rows in self._divide(rows):
             source = self.sources[member]
-            own_rows = rows[places] - self._ends[member] + len(source)
             own_rgb, own_counts = source.gather(own_rows)
             if not self.relative[member]:
                 factor = np.asarray(self.factors[member] if self.factors else 1)
@@ -62,6 +58,32 @@ class MixedPairs:
         for places, own_rgb, own_counts in parts:
             rgb[places], counts[places] = own_rgb, own_counts
         return rgb, counts
+
+    @property
+    def has_confidence(self) -> bool:
+        """Whether one of the sources has confidence maps."""
+        return any(source.has_confidence for source in self.sources)
+
+    def gather_confidence(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Confidence, uint8 (rows, height, width), as each source gives it."""
+        parts = [
+            (places, self.sources[member].gather_confidence(own_rows))
+            for member, places, own_rows in self._divide(rows)
+        ]
+        confidence = np.empty((len(rows), *parts[0][1].shape[1:]), np.uint8)
+        for places, own in parts:
+            confidence[places] = own
+        return confidence
+
+    def _divide(
+        self, rows: Sequence[int] | np.ndarray
+    ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """The number of each source that is meant, the places in `rows`, and its own rows there."""
+        rows = np.asarray(rows)
+        members = np.searchsorted(self._ends, rows, side="right")
+        for member in np.unique(members).tolist():
+            places = np.flatnonzero(members == member)
+            yield member, places, rows[places] - self._ends[member] + len(self.sources[member])
 
     def is_relative(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """Whether the depth of each row is known only up to a scale, bool (rows,)."""

@@ -12,7 +12,13 @@ import pandas as pd
 
 from depthlib.data.arrays import file_of, find_paths
 from depthlib.data.checks import check_pairs
-from depthlib.data.csv_tables import format_rows, name_columns, read_pair_table, why_unlistable
+from depthlib.data.csv_tables import (
+    FILES,
+    format_rows,
+    name_columns,
+    read_pair_table,
+    why_unlistable,
+)
 from depthlib.data.dataset_file import NAME, find_dataset_file, read_dataset_file
 from depthlib.data.images import read_pair
 from depthlib.data.inputs import is_junk
@@ -33,10 +39,11 @@ ROOT = "DEPTHLIB_DATA"  # the environment variable that names the folder of CSVs
 class Pairs:
     """Photo and depth pairs of one dataset.
 
-    `table` has the columns rgb and depth (POSIX paths relative to `root`) and scene; condition
-    (which light or weather a photo shows) where index.csv has it, and the column of focal lengths
-    that the spec names. `scenes` says whether scenes are "known"; or "grouped", frames that look
-    alike as one; or "unknown", where each photo is taken as a scene of its own.
+    `table` has the columns rgb and depth (POSIX paths relative to `root`) and scene; confidence
+    (paths too) where the CSV has it, condition (which light or weather a photo shows) where
+    index.csv has it, and the column of focal lengths that the spec names. `scenes` says whether
+    scenes are "known"; or "grouped", frames that look alike as one; or "unknown", where each photo
+    is taken as a scene of its own.
     """
 
     root: Path
@@ -55,6 +62,15 @@ class Pairs:
         """The depth map of pair `index`."""
         return self.root / str(self.table["depth"].iat[index])
 
+    @property
+    def has_confidence(self) -> bool:
+        """Whether maps say how far each pixel's depth is to be trusted."""
+        return "confidence" in self.table
+
+    def confidence_path(self, index: int) -> Path:
+        """The confidence map of pair `index`."""
+        return self.root / str(self.table["confidence"].iat[index])
+
     def select(self, indices: Sequence[int] | np.ndarray | range) -> "Pairs":
         """The pairs at `indices`, in that order."""
         return replace(self, table=self.table.iloc[list(indices)].reset_index(drop=True))
@@ -71,9 +87,14 @@ class Pairs:
         ]
         return [rgb for rgb, _ in loaded], [depth for _, depth in loaded]
 
+    @property
+    def files(self) -> list[str]:
+        """The columns that name files."""
+        return [name for name in FILES if name in self.table]
+
     def digest(self) -> str:
         """A SHA-256 of the rows: the same pairs in the same order have the same digest."""
-        return hashlib.sha256(format_rows(self.table[["rgb", "depth"]], heading=False)).hexdigest()
+        return hashlib.sha256(format_rows(self.table[self.files], heading=False)).hexdigest()
 
 
 def find_pairs(folder: Path | str, spec: DatasetSpec) -> tuple[Pairs, pd.DataFrame]:
@@ -145,19 +166,20 @@ def write_csv(pairs: Pairs, path: Path | str, elsewhere: bool = False) -> None:
     """Writes a row a pair atomically; the same pairs give the same bytes.
 
     `rgb,depth` without a heading where paths tell the scenes, as in NYU's archive; else with a
-    heading and the scenes. Errors: ValueError where `path` is not in the pairs' root, since paths
-    are relative to it, unless `elsewhere`: such a CSV is read with `root`; ValueError for a path
-    that a CSV cannot name.
+    heading, and the confidence and the scenes where they are known. Errors: ValueError where `path`
+    is not in the pairs' root, since paths are relative to it, unless `elsewhere`: such a CSV is
+    read with `root`; ValueError for a path that a CSV cannot name.
     """
     path = Path(path)
     if not elsewhere and path.parent.resolve() != pairs.root.resolve():
         raise ValueError(
             f"A CSV must be written into the folder of its images, {pairs.root}. Received: {path}."
         )
-    for name in pairs.table[["rgb", "depth"]].to_numpy().ravel():
+    for name in pairs.table[pairs.files].to_numpy().ravel():
         if reason := why_unlistable(name):
             raise ValueError(f"A CSV must be able to name its files. Received: {name!r}: {reason}.")
-    columns, heading = ["rgb", "depth"], pairs.spec.scenes != "template"
+    heading = pairs.spec.scenes != "template" or pairs.has_confidence
+    columns = pairs.files
     if heading:
         columns += ["scene"] * (pairs.scenes != UNKNOWN)
         columns += [pairs.spec.focal_column] if pairs.spec.focal_column else []
@@ -209,7 +231,7 @@ def _find_root(
     first = str(table["rgb"].iat[0])
     found = [place for place in places if _holds(place, _relative(first, place, place in asked))]
     place = found[0] if found else places[0]
-    for column in ("rgb", "depth"):
+    for column in (name for name in FILES if name in table):
         table[column] = [
             _relative(str(n), place, place in asked, bool(found)) for n in table[column]
         ]
@@ -264,7 +286,7 @@ _EXAMPLE = """{
 
 
 def _keep_columns(table: pd.DataFrame, spec: DatasetSpec) -> pd.DataFrame:
-    names = ["rgb", "depth", "scene", "condition"]
+    names = [*FILES, "scene", "condition"]
     kept = table[[name for name in names if name in table]].copy()
     if spec.focal_column:
         (column,) = name_columns([spec.focal_column])

@@ -89,9 +89,9 @@ class DepthMetric(keras.metrics.Mean):
     def update_state(
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> None:
-        y_true = ops.convert_to_tensor(y_true, "float32") * self.truth_unit
-        y_pred = ops.cast(y_pred, "float32")
+        y_true, y_pred = ops.convert_to_tensor(y_true, "float32"), ops.cast(y_pred, "float32")
         check_shapes(y_true, y_pred)
+        y_true = y_true[..., :1] * self.truth_unit
         inside = ops.logical_and(y_true > self.min_depth, y_true < self.max_depth)
         truth = ops.where(inside, y_true, 1.0)
         prediction = ops.clip(ops.where(inside, y_pred, 1.0), self.min_depth, self.max_depth)

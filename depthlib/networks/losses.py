@@ -3,7 +3,8 @@
 Each gives one number an image, so an image counts the same however many of its pixels were
 measured; an image without any measured pixel gives 0 and no gradient. They compute in float32
 under every precision policy. `truth_unit` is the depth of 1 in the truth: 1 for depth itself, a
-`DepthGenerator`'s `metres_per_count` for its counts.
+`DepthGenerator`'s `metres_per_count` for its counts. A truth `(batch, height, width, 2)` says in
+its second channel, 0 to 255, how far each pixel is to be trusted: its weight in every mean.
 """
 
 from typing import Any, Self
@@ -58,10 +59,9 @@ class DepthLoss(keras.losses.Loss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         check_shapes(y_true, y_pred, smallest=SSIM_WINDOW if self.ssim_weight else 1)
-        y_true = y_true * self.truth_unit
+        y_true, valid = split_truth(y_true)
         measured = y_true > 0
-        valid = ops.cast(measured, "float32")
-        truth = y_true / self.max_depth
+        truth = y_true * self.truth_unit / self.max_depth
         prediction = ops.where(measured, y_pred, 0.0) / self.max_depth
         error = prediction - truth
         loss = self.gradient_weight * mean_gradient(error, valid)
@@ -89,7 +89,7 @@ class NormalisedDepthLoss(DepthLoss):
     """
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        depth = y_true * self.truth_unit
+        depth = y_true[..., :1] * self.truth_unit
         measured = depth > 0
         farthest = ops.max(depth, axis=IMAGE_AXES, keepdims=True)
         nearest = ops.where(measured, depth, farthest)
@@ -97,7 +97,8 @@ class NormalisedDepthLoss(DepthLoss):
         share = (depth - nearest) / ops.maximum(farthest - nearest, 1e-6)
         share = ops.maximum(share, 1e-6)  # the nearest pixel is measured too: 0 would be a hole
         counts = share * (self.max_depth / self.truth_unit)
-        return super().call(ops.where(measured, counts, 0.0), y_pred)
+        stretched = ops.where(measured, counts, 0.0)
+        return super().call(ops.concatenate([stretched, y_true[..., 1:]], axis=-1), y_pred)
 
 
 @keras.saving.register_keras_serializable("depthlib")
@@ -149,10 +150,10 @@ class ScaleInvariantLoss(keras.losses.Loss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         check_shapes(y_true, y_pred)
+        y_true, valid = split_truth(y_true)
         relative = ops.any(y_true < 0, axis=IMAGE_AXES)
         y_true = ops.abs(y_true * self.truth_unit)
         measured = y_true > 0
-        valid = ops.cast(measured, "float32")
         prediction = ops.maximum(ops.where(measured, y_pred, 1.0), self.min_depth)
         error = ops.log(prediction) - ops.log(ops.where(measured, y_true, 1.0))
         focus = ops.where(relative, 1.0, self.variance_focus)
@@ -210,6 +211,7 @@ class ConsistentLoss(keras.losses.Loss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         loss = self.loss.call(y_true, y_pred)
+        y_true = y_true[..., :1]
         even = ops.shape(y_true)[0] // 2 * 2  # the last batch may be odd
         truth, other_truth = y_true[0:even:2], y_true[1:even:2]
         measured = ops.logical_and(truth == other_truth, truth != 0)
@@ -230,8 +232,18 @@ class ConsistentLoss(keras.losses.Loss):
         return cls(**{**config, "loss": loss})
 
 
+def split_truth(y_true: Tensor) -> tuple[Tensor, Tensor]:
+    """The depth of a truth, and each pixel's weight: 0 where nothing was measured; a channel each.
+
+    y_true: (batch, height, width, 1), or 2 with the confidence, from 0 to 255.
+    """
+    depth, confidence = y_true[..., :1], y_true[..., 1:]
+    measured = ops.cast(depth != 0, "float32")
+    return depth, measured * confidence / 255.0 if confidence.shape[-1] else measured
+
+
 def mean_over_valid(values: Tensor, valid: Tensor) -> Tensor:
-    """Mean of `values` over the pixels where `valid` is 1: `(batch,)`; 0 where there is none."""
+    """Mean of `values` weighted by `valid`, from 0 to 1: `(batch,)`; 0 where no pixel counts."""
     total = ops.sum(values * valid, axis=IMAGE_AXES)
     return total / ops.maximum(ops.sum(valid, axis=IMAGE_AXES), 1.0)
 
@@ -281,11 +293,16 @@ def _blur(maps: Tensor) -> Tensor:
 
 
 def check_shapes(y_true: Tensor, y_pred: Tensor, smallest: int = 1) -> None:
-    """Raise a `ValueError` unless both are `(batch, height, width, 1)`, alike and large enough."""
+    """Raise a `ValueError` unless both are `(batch, height, width, 1)`, alike and large enough.
+
+    The truth may have a second channel, its confidence.
+    """
     truth, prediction = tuple(y_true.shape), tuple(y_pred.shape)
     # A dimension is None while a graph is traced with a free size.
-    differ = any(a != b for a, b in zip(truth, prediction, strict=False) if None not in (a, b))
-    if len(truth) != 4 or len(prediction) != 4 or differ or truth[-1] not in (1, None):
+    sides = zip(truth[:-1], prediction[:-1], strict=False)
+    differ = any(a != b for a, b in sides if None not in (a, b))
+    channels = truth[-1] in (1, 2, None) and prediction[-1] in (1, None)
+    if len(truth) != 4 or len(prediction) != 4 or differ or not channels:
         raise ValueError(
             "Truth and prediction must both have the shape (batch, height, width, 1). "
             f"Received: y_true.shape={truth}, y_pred.shape={prediction}. "

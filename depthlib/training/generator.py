@@ -19,11 +19,16 @@ from depthlib.data.cache import DecodedPairs, FilePairs, open_cache
 from depthlib.data.mixed_pairs import MixedPairs, cut_to_view, focal_factors
 from depthlib.data.pairs import Pairs
 
+Batch = tuple[np.ndarray, ...]  # photos, truth, and each photo's weight where there are weights
+
 
 class DepthGenerator(keras.utils.PyDataset):
     """Batches of RGB uint8 (b, height, width, 3) and depth float32 (b, height, width, 1).
 
     Depth is in metres (relative datasets: 0..1), 0 where invalid; the last batch may be smaller.
+    Where one of the pairs has confidence maps, a second channel is each pixel's, from 0 to 255, its
+    weight for the losses. With `weights`, one for each of several `pairs`, each batch has a third
+    part: how much each photo counts in the loss.
     With `as_counts` it stays as the cache has it, uint16 counts of `metres_per_count` metres, half
     as much to move to the device; losses and metrics take that as `truth_unit`. Several `pairs` are
     one dataset, as the first one's camera would see it: depth of a dataset with another focal
@@ -55,6 +60,7 @@ class DepthGenerator(keras.utils.PyDataset):
         shuffle: bool = False,
         augmentation: Augmentation | None = None,
         paired_views: bool = False,
+        weights: Sequence[float] | None = None,
         seed: int = 0,
         cache_folder: Path | str | None = None,
         crop_border: bool = False,
@@ -70,6 +76,7 @@ class DepthGenerator(keras.utils.PyDataset):
         self.source = _open_sources(members, height, width, cache_folder, crop_border=crop_border)
         lengths = [len(member) for member in members]
         self._relative = np.repeat([member.spec.is_relative for member in members], lengths)
+        self._weights = None if weights is None else np.repeat(weights, lengths).astype("float32")
         self._empty_is_far = np.repeat([member.spec.empty_is_far for member in members], lengths)
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -82,13 +89,13 @@ class DepthGenerator(keras.utils.PyDataset):
         self._pool = ThreadPoolExecutor(workers)
         cv2.setNumThreads(1)  # OpenCV's own threads would only get in the way of these
         self._lock = threading.Lock()
-        self._pending: dict[tuple[int, int], Future[tuple[np.ndarray, np.ndarray]]] = {}
+        self._pending: dict[tuple[int, int], Future[Batch]] = {}
         self._next = 0
 
     def __len__(self) -> int:
         return -(-len(self.source) // self.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> Batch:
         if not 0 <= index < len(self):
             raise IndexError(f"A batch must be 0 to {len(self) - 1}. Received: {index}.")
         with self._lock:
@@ -137,15 +144,17 @@ class DepthGenerator(keras.utils.PyDataset):
         far = self._empty_is_far[rows]
         counts[far] = np.where(counts[far] > 0, counts[far], 65535)
 
-    def _make_batch(self, plan: "_Plan", index: int) -> tuple[np.ndarray, np.ndarray]:
+    def _make_batch(self, plan: "_Plan", index: int) -> Batch:
         rows = plan.order[index * self.batch_size : (index + 1) * self.batch_size]
         rgb, counts = self.source.gather(rows)
+        confidence = self.source.gather_confidence(rows) if self.source.has_confidence else None
         if self.augmentation is not None:
             draws = plan.draws[rows]
             if self.paired_views:
                 rgb, counts, rows = (np.repeat(values, 2, axis=0) for values in (rgb, counts, rows))
+                confidence = None if confidence is None else np.repeat(confidence, 2, axis=0)
                 draws = self.augmentation.double(draws)
-            self.augmentation.apply(rgb, counts, draws, self._metres_of(rows))
+            self.augmentation.apply(rgb, counts, draws, self._metres_of(rows), confidence)
         # After it: a part that is enlarged comes nearer, the sky does not.
         self._fill_far(rows, counts)
         if self.augmentation is not None:
@@ -155,7 +164,10 @@ class DepthGenerator(keras.utils.PyDataset):
             counts = counts * signs.astype(np.int32)[:, None, None]
         if not self.as_counts:
             counts = np.multiply(counts, np.float32(self.metres_per_count), dtype=np.float32)
-        return rgb, counts[..., None]
+        truth = counts[..., None]
+        if confidence is not None:
+            truth = np.concatenate([truth, confidence[..., None]], axis=-1, dtype=truth.dtype)
+        return (rgb, truth) if self._weights is None else (rgb, truth, self._weights[rows])
 
 
 class EpochFollower(keras.callbacks.Callback):

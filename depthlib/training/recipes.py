@@ -99,6 +99,8 @@ class Recipe:
     # A .keras file, or the name of one that ships, to learn from beside the truth: `distillation`.
     teacher: str | None = None
 
+    extra_weight: Weight = 1.0  # of a photo of the extra data, beside one of the main data
+
     # The augmentation: see `Augmentation`, whose chances and degrees these are.
     augment: bool = True  # False: photos as they are, not even mirrored
     jitter: Share = 0.5

@@ -244,6 +244,7 @@ def open_batches(
         "crop_border": recipe.crop_border,
         "as_counts": True,
     }
+    weights = [1.0, *(len(training) - 1) * [recipe.extra_weight]]
     augmentation = None
     if recipe.augment:
         augmentation = Augmentation(
@@ -263,6 +264,7 @@ def open_batches(
             shuffle=True,
             augmentation=augmentation,
             paired_views=recipe.consistency > 0,
+            weights=weights if recipe.extra_weight != 1 else None,
             seed=recipe.seed,
             **settings,
         ),

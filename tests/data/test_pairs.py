@@ -383,3 +383,21 @@ def test_a_photo_without_a_scene_in_its_file_is_refused(labelled):
         file.move("scenes", "places")
     with pytest.raises(ValueError, match="labeled.mat, `scenes`"):
         find_pairs(labelled, NYU_LABELLED)
+
+
+def test_confidence_maps_are_listed_read_and_written_and_numbers_are_none(tiny_nyu, tmp_path):
+    root = tiny_nyu(scenes=2, frames=1)
+    rows = [f"nyu2_train/room_{n:04d}_out/1" for n in (1, 2)]
+    text = "rgb,depth,{}\n" + "".join(f"{row}.jpg,{row}.png,{{}}\n" for row in rows)
+    csv = root / "mine.csv"
+    csv.write_text(text.format("Confidence", "conf\\1.png", "conf/2.png"))
+    pairs = read_csv(csv, NYU_TRAIN)
+    assert pairs.has_confidence and pairs.confidence_path(0) == root / "conf/1.png"
+    assert pairs.digest() != read_csv(root / "nyu2_train.csv", NYU_TRAIN).digest()
+    write_csv(pairs, root / "again.csv")
+    assert read_csv(root / "again.csv", NYU_TRAIN).table.equals(pairs.table)
+    csv.write_text(text.format("confidence", "0.5", "0.9"))
+    assert not read_csv(csv, NYU_TRAIN).has_confidence
+    csv.write_text(text.format("confidence", "../1.png", "conf/2.png"))
+    with pytest.raises(ValueError, match=r"\.\./1\.png"):
+        read_csv(csv, NYU_TRAIN)

@@ -289,3 +289,27 @@ def test_the_normalised_loss_stretches_each_truth_to_its_own_range():
     assert value(DepthLoss(0, 0, 1), truth, prediction) > 0.5
     flat = np.full((1, 2, 2, 1), 3.0)  # nothing to stretch: all 0, and no division by it
     assert value(NormalisedDepthLoss(0, 0, 1), flat, flat) == pytest.approx(0.3, abs=1e-5)
+
+
+def test_confidence_weighs_each_pixel_in_every_mean():
+    truth = np.array([[2.0, 4.0], [6.0, 0.0]]).reshape(1, 2, 2, 1)
+    prediction = np.array([[3.0, 4.0], [4.0, 9.0]]).reshape(1, 2, 2, 1)
+    confidence = np.array([[255, 102], [51, 255]]).reshape(1, 2, 2, 1)  # 1, .4, .2
+    trusted = np.concatenate([truth, confidence], axis=-1)
+    # Errors of .1, 0 and -.2 of 10 m, steps of .1 between weights 1 and .4, of .3 between 1 and .2.
+    assert value(DepthLoss(0, 0, 1), trusted, prediction) == pytest.approx(0.14 / 1.6)
+    assert value(DepthLoss(0, 1, 0), trusted, prediction) == pytest.approx(0.1 / 1.6)
+    errors, weights = np.log([3 / 2, 1, 4 / 6]), np.array([1, 0.4, 0.2])
+    mean = np.average(errors, weights=weights)
+    squared = np.average(errors**2, weights=weights) - 0.85 * mean**2
+    loss = ScaleInvariantLoss(gradient_weight=0)
+    assert value(loss, trusted, prediction) == pytest.approx(10 * squared**0.5, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "loss", [DepthLoss(), NormalisedDepthLoss(), ScaleInvariantLoss(), ConsistentLoss(DepthLoss())]
+)
+def test_all_of_a_truth_that_is_certain_counts_as_one_without_confidence(loss):
+    truth, prediction = random_batch()
+    certain = np.concatenate([truth, np.full_like(truth, 255)], axis=-1)
+    assert value(loss, certain, prediction) == pytest.approx(value(loss, truth, prediction))

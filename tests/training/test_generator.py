@@ -10,7 +10,7 @@ import pytest
 
 from depthlib.data.augment import Augmentation
 from depthlib.data.pairs import Pairs, read_csv
-from depthlib.data.specs import NYU_TRAIN
+from depthlib.data.specs import NYU_RELATIVE, NYU_TRAIN
 from depthlib.training.generator import DepthGenerator, EpochFollower
 
 SIZE = (32, 48)
@@ -293,3 +293,60 @@ def test_fit_without_a_follower_still_changes_epoch(pairs):
     first = read_all(training)
     training.on_epoch_end()
     assert training.epoch == 1 and not same(first, read_all(training))
+
+
+@pytest.fixture
+def trusted(pairs):
+    """The pairs with confidence maps: the left half of each is certain, the right a guess."""
+    confidence = np.full((32, 48), 255, np.uint8)
+    confidence[:, 24:] = 51
+    names = [f"confidence/{number}.png" for number in range(len(pairs))]
+    (pairs.root / "confidence").mkdir()
+    for name in names:
+        cv2.imwrite(str(pairs.root / name), confidence)
+    return replace(pairs, table=pairs.table.assign(confidence=names))
+
+
+def test_confidence_is_a_second_channel_that_moves_with_the_photo(trusted):
+    flipped = Augmentation(flip=1, jitter=0, crop=0)
+    (_, truth), (_, mirrored) = (
+        DepthGenerator(trusted, *SIZE, 12, augmentation=augmentation)[0]
+        for augmentation in (None, flipped)
+    )
+    assert truth.shape == (12, *SIZE, 2) and truth.dtype == np.float32
+    assert (truth[..., :24, 1] == 255).all() and (truth[..., 24:, 1] == 51).all()
+    np.testing.assert_array_equal(mirrored, truth[:, :, ::-1])
+    # The left .75 of each photo alone: the guess begins at two thirds of the width.
+    cut = Augmentation(flip=0, jitter=0, crop=1, share=(0.75, 0.75))
+    draws = cut.draw(0, 0, 12)
+    draws["left"] = 0
+    confidence = np.repeat(truth[:, :, :, 1].astype(np.uint8)[:1], 12, axis=0)
+    rgb, counts = DepthGenerator(trusted, *SIZE, 12).source.gather(range(12))
+    cut.apply(rgb, counts, draws, confidence=confidence)
+    assert (confidence[:, :, :31] == 255).all() and (confidence[:, :, 33:] == 51).all()
+
+
+def test_without_confidence_a_source_beside_one_that_has_it_is_certain(trusted, pairs):
+    both = DepthGenerator([pairs, trusted], *SIZE, 24, as_counts=True)
+    (_, truth), (_, plain) = both[0], DepthGenerator(pairs, *SIZE, 12, as_counts=True)[0]
+    assert truth.dtype == np.uint16 and plain.shape == (12, *SIZE, 1)
+    np.testing.assert_array_equal(truth[:12, ..., 0], plain[..., 0])
+    assert (truth[:12, ..., 1] == 255).all() and truth[12:, ..., 1].min() == 51
+    cached = DepthGenerator([pairs, trusted], *SIZE, 24, as_counts=True, cache_folder=pairs.root)
+    np.testing.assert_array_equal(cached[0][1], truth)
+
+
+def test_each_photo_counts_as_much_as_its_source_in_a_shuffled_batch(pairs):
+    relative = replace(pairs, spec=NYU_RELATIVE)
+    weighed = DepthGenerator([pairs, relative], *SIZE, 7, weights=(1, 0.25), shuffle=True)
+    for index in range(len(weighed)):
+        _, truth, weights = weighed[index]
+        expected = np.where(truth.max(axis=(1, 2, 3)) > 0, 1, 0.25)  # relative depth is negative
+        np.testing.assert_array_equal(weights, expected)
+
+
+def test_a_confidence_map_of_another_kind_is_refused_by_name(trusted):
+    bad = trusted.root / "confidence/0.png"
+    cv2.imwrite(str(bad), np.ones((32, 48), np.uint16))
+    with pytest.raises(ValueError, match=r"uint8, 255 for certain. Received: uint16.*0\.png"):
+        DepthGenerator(trusted, *SIZE, 12)[0]
