@@ -35,13 +35,25 @@ def take_weights(network: keras.Model, source: keras.Model) -> list[str]:
     old, new = source.layers[-1], network.layers[-1]
     then, now = _describe(source), _describe(network)
     if then["depth"] != now["depth"]:
-        slope, shift = fit_head(old, new)
-        last = network.get_layer("final_conv")
-        kernel, bias = last.get_weights()
-        last.set_weights([slope * kernel, slope * bias + shift])
+        _change_logits(network, *fit_head(old, new))
     return [
         f"{what} {then[what]} there, {now[what]} here" for what in then if then[what] != now[what]
     ]
+
+
+def scale_depth(network: keras.Model, factor: float) -> None:
+    """Changes the last convolution so that depth is `factor` times what it was: see `fit_head`.
+
+    Errors: those of `fit_head`.
+    """
+    head = network.layers[-1]
+    _change_logits(network, *fit_head(head, head, factor))
+
+
+def _change_logits(network: keras.Model, slope: float, shift: float) -> None:
+    last = network.get_layer("final_conv")
+    kernel, bias = last.get_weights()
+    last.set_weights([slope * kernel, slope * bias + shift])
 
 
 def _describe(network: keras.Model) -> dict[str, str]:
@@ -56,8 +68,8 @@ def _describe(network: keras.Model) -> dict[str, str]:
     }
 
 
-def fit_head(old: DepthHead, new: DepthHead) -> tuple[float, float]:
-    """`a` and `b` so that the logit a * z + b is on `new` the depth that z is on `old`.
+def fit_head(old: DepthHead, new: DepthHead, factor: float = 1.0) -> tuple[float, float]:
+    """`a` and `b` so that the logit a * z + b is on `new` `factor` times the depth of z on `old`.
 
     No line is right everywhere. This one is fitted from 0.1 to 0.6 of the nearer of the two ranges'
     ends, where rooms and roads have most of their depth: there it is right within a fifth, with
@@ -66,8 +78,8 @@ def fit_head(old: DepthHead, new: DepthHead) -> tuple[float, float]:
     Errors: ValueError for bins, whose logits are no line, or ranges without depth in common.
     """
     unit = new.max_depth / old.max_depth if old.unit != new.unit else 1.0
-    end = min(unit * old.max_depth, new.max_depth)
-    start = max(2 * unit * old.min_depth, 2 * new.min_depth, 0.1 * end)
+    end = min(unit * old.max_depth, new.max_depth / factor)
+    start = max(2 * unit * old.min_depth, 2 * new.min_depth / factor, 0.1 * end)
     if start >= 0.6 * end or "bins" in (old.scale, new.scale):
         raise ValueError(
             "A depth head can be fitted to another where both have one logit a pixel and depth in "
@@ -76,7 +88,7 @@ def fit_head(old: DepthHead, new: DepthHead) -> tuple[float, float]:
         )
     depths = np.geomspace(start, 0.6 * end)
     before = [old.logit(depth / unit) for depth in depths]
-    after = [new.logit(depth) for depth in depths]
+    after = [new.logit(factor * depth) for depth in depths]
     # Least squares of log depth: a step of the new logit counts as much as it changes that.
     weights = 1 / np.gradient(after, np.log(depths))
     slope, shift = np.polyfit(before, after, 1, w=weights)
