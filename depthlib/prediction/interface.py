@@ -3,11 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
+import cv2
 import numpy as np
 
-from depthlib.data.images import check_rgb
+from depthlib.data.images import check_rgb, resize_rgb
 from depthlib.prediction.geometry import Layout, View, check_focal, join, lay_out, split
 
+FARTHEST = 1e3  # of the nearest depth of a map: where a disparity of 0, which is infinity, is put
 SPREAD = 0.1  # of ln depth: where looks differ by so much, confidence is exp(-1)
 
 
@@ -17,6 +19,34 @@ def find_confidence(log_depths: Sequence[np.ndarray] | np.ndarray) -> np.ndarray
     log_depths: ln depth (height, width) of each look, such as the mirrored photo's turned back.
     """
     return np.exp(-np.std(log_depths, axis=0) / SPREAD)
+
+
+def predict_squeezed(
+    run: Callable[[np.ndarray], np.ndarray],
+    photo: np.ndarray,
+    size: tuple[int, int],
+    view: tuple[slice, slice],
+    is_disparity: bool = False,
+    flip_average: bool = False,
+) -> np.ndarray:
+    """Depth float32 (height, width) of a photo by a network that says nothing of what it sees.
+
+    run: its map of uint8 RGB of the `size` (height, width) into which the photo's `view`, rows and
+    columns, is squeezed. What lies beside that has the depth of the view's nearest pixel. Flips are
+    averaged in disparity where the network gives that.
+    """
+    rows, columns = view
+    seen = photo[rows, columns]
+    shown = resize_rgb(seen, *size)
+    depth = run(shown)
+    if flip_average:
+        depth = (depth + run(np.ascontiguousarray(shown[:, ::-1]))[:, ::-1]) / 2
+    depth = cv2.resize(depth, seen.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    if is_disparity:
+        depth = 1 / np.maximum(depth, max(depth.max() / FARTHEST, np.finfo(np.float32).tiny))
+    height, width = photo.shape[:2]
+    outside = (rows.start, height - rows.stop), (columns.start, width - columns.stop)
+    return np.pad(depth, outside, mode="edge")
 
 
 class DepthPredictor(ABC):

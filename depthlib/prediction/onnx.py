@@ -9,13 +9,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from depthlib.data.images import check_rgb, resize_rgb
+from depthlib.data.images import check_rgb
 from depthlib.metrics import PROTOCOLS
 from depthlib.prediction.geometry import View
-from depthlib.prediction.interface import DepthPredictor
+from depthlib.prediction.interface import DepthPredictor, predict_squeezed
 
 # What makes each output comparable with the truth (`metrics.align`); the usual one comes first.
 USUAL_ALIGNMENTS = {
@@ -35,9 +34,6 @@ DTYPES = {
 
 METADATA = "depthlib"  # the key under which a file of ours says what its network sees
 INSTALL = "pip install -e .[peers]"
-
-
-FARTHEST = 1e3  # of the nearest depth of a map: where a disparity of 0, which is infinity, is put
 
 
 @dataclass(frozen=True)
@@ -167,7 +163,17 @@ class OnnxPredictor(DepthPredictor):
             return super().__call__(photos, flip_average, focals)
         for photo in photos:
             check_rgb(photo)
-        return [self._predict_squeezed(photo, flip_average) for photo in photos]
+        return [
+            predict_squeezed(
+                self.run,
+                photo,
+                (self.height, self.width),
+                self.find_view(*photo.shape[:2]),
+                self.unit == "disparity",
+                flip_average,
+            )
+            for photo in photos
+        ]
 
     def find_view(self, height: int, width: int) -> tuple[slice, slice]:
         """The rows and columns that are seen of a photo of this size: its spec's view."""
@@ -205,20 +211,6 @@ class OnnxPredictor(DepthPredictor):
         weights = onnx.load(self.path, load_external_data=False).graph.initializer
         floating = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE}
         return sum(math.prod(weight.dims) for weight in weights if weight.data_type in floating)
-
-    def _predict_squeezed(self, photo: np.ndarray, flip_average: bool) -> np.ndarray:
-        height, width = photo.shape[:2]
-        rows, columns = self.find_view(height, width)
-        seen = photo[rows, columns]
-        shown = resize_rgb(seen, self.height, self.width)
-        depth = self.run(shown)
-        if flip_average:
-            depth = (depth + self.run(shown[:, ::-1])[:, ::-1]) / 2
-        depth = cv2.resize(depth, seen.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        if self.unit == "disparity":
-            depth = 1 / np.maximum(depth, depth.max() / FARTHEST)
-        outside = (rows.start, height - rows.stop), (columns.start, width - columns.stop)
-        return np.pad(depth, outside, mode="edge")
 
 
 def is_installed() -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 
 from depthlib.data.images import check_rgb
 from depthlib.metrics import align
+from depthlib.prediction.hub import PREFIX, open_hub
 from depthlib.prediction.interface import SPREAD, DepthPredictor, find_confidence
 from depthlib.prediction.onnx import OnnxPredictor, PeerSpec
 from depthlib.prediction.zoo import find_network, open_network
@@ -35,13 +36,16 @@ class Label:
 
 
 def open_teacher(word: str) -> DepthPredictor:
-    """A network as a user names it: one that ships, a .keras or .onnx file of ours, or any ONNX.
+    """A network as a user names it: one that ships, a file of ours, any ONNX, or of KerasHub.
 
     A foreign ONNX file says nothing of itself, so the word does, by the fields of `PeerSpec`:
-    "fastdepth.onnx,view=nyu_fastdepth" or "other.onnx,output=disparity,size=384x384".
+    "fastdepth.onnx,view=nyu_fastdepth" or "other.onnx,output=disparity,size=384x384". One of
+    KerasHub is "keras_hub:" and its preset.
     Errors: ValueError for settings of a network of ours, and for a foreign one without; those of
-    `find_network`, `open_network`, `OnnxPredictor` and `PeerSpec.parse`.
+    `find_network`, `open_network`, `OnnxPredictor`, `PeerSpec.parse` and `open_hub`.
     """
+    if word.startswith(PREFIX):
+        return open_hub(word)
     name, comma, settings = word.partition(",")
     if not comma:
         return open_network(name)
