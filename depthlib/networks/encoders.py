@@ -15,8 +15,10 @@ import keras
 import numpy as np
 from keras import layers
 
+from depthlib.downloads import fetch
 from depthlib.networks.layers import BATCH_NORM_MOMENTUM, BatchNormalization
 
+MOST_BYTES, SECONDS = 500_000_000, 3600  # of the download of an encoder's weights
 FRESH = ("decoder_", "final_")  # how the names of layers begin that no encoder's weights are for
 STRIDE = 32  # of the deepest features; a photo's sides are multiples of it
 # keras.applications.resnet.preprocess_input: the means of ImageNet's colours, here in RGB order.
@@ -240,20 +242,21 @@ def _read_application(
 
 
 def _download(encoder: Encoder) -> Path:
-    cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
-    folder = cache / "models"
+    folder = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
+    url = encoder.url + encoder.file
+    if not (folder / encoder.file).exists():
+        print(f"Downloading {url} into {folder}.", flush=True)
+    kind = {32: "md5", 64: "sha256"}[len(encoder.digest)]
     try:
-        path = keras.utils.get_file(
-            encoder.file,
-            encoder.url + encoder.file,
-            cache_dir=str(cache),
-            cache_subdir=folder.name,
-            file_hash=encoder.digest,
+        return fetch(
+            url,
+            folder / encoder.file,
+            f"{kind}:{encoder.digest}",
+            most_bytes=MOST_BYTES,
+            seconds=SECONDS,
         )
-    except Exception as error:  # get_file raises a plain Exception where the network fails
+    except (OSError, ValueError) as error:
         raise FileNotFoundError(
-            f"{encoder.file} could not be downloaded ({error}). Put {encoder.url}{encoder.file} "
-            f"({encoder.digest}) into {folder}, give its path or its folder as `weights`, or use "
-            "weights=None."
+            f"{encoder.file} could not be downloaded ({error}). Put {url} ({encoder.digest}) into "
+            f"{folder}, give its path or its folder as `weights`, or use weights=None."
         ) from error
-    return Path(path)
