@@ -54,6 +54,22 @@ def test_a_weights_file_without_a_layer_of_the_encoder_is_refused(resnet34, weig
         load_encoder_weights(resnet34, "resnet34", weights_file)
 
 
+def test_a_weights_file_with_flipped_bytes_is_refused_by_name_or_read(resnet34, weights_file):
+    whole = weights_file.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for place in rng.integers(8, 200_000, 20).tolist():
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        weights_file.write_bytes(damaged)
+        try:
+            load_encoder_weights(resnet34, "resnet34", weights_file)
+        except ValueError as error:
+            assert str(weights_file) in str(error)
+            refused += 1
+    assert refused
+
+
 def test_weights_are_found_by_path_or_in_a_folder_else_refused(resnet34, tmp_path):
     held = tmp_path / MOBILENET
     held.write_text("no weights")
