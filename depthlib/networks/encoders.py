@@ -201,7 +201,9 @@ def load_encoder_weights(model: keras.Model, encoder: str, path: Path | str) -> 
     try:
         with h5py.File(path) as file:
             check_hdf5(file, MOST_BYTES)
-        arrays = _read_application(application, encoder, path) if application else _read_layers(path)
+        arrays = (
+            _read_application(application, encoder, path) if application else _read_layers(path)
+        )
         missing = sorted(layer.name for layer in wanted if layer.name not in arrays)
         for layer in () if missing else wanted:
             layer.set_weights(arrays[layer.name])
