@@ -131,7 +131,7 @@ def _read_matrix(path: Path, name: str, rows: int, columns: int) -> np.ndarray:
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
     )
     try:
-        numbers = [float(word) for key, _, text in lines if key == name for word in text.split()]
+        numbers = [float(word) for key, _, said in lines if key == name for word in said.split()]
     except ValueError:
         numbers = []
     if len(numbers) != rows * columns or not np.isfinite(numbers).all():
