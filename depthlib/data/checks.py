@@ -91,8 +91,7 @@ def _look(photo: Path, depth_map: Path, spec: DatasetSpec) -> tuple[int, int] | 
 
 
 def _read_header(path: Path) -> tuple[tuple[int, int], str, str] | None:
-    """((height, width), Pillow's mode, format) of an upright image that ends as a whole one does.
-    """
+    """((height, width), mode, format) by Pillow of an upright image that ends as a whole one."""
     try:
         if not path.is_file():
             return None

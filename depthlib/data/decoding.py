@@ -320,7 +320,7 @@ def _is_lost(image: jpeg.Jpeg) -> bool:
     end = found.start() if found else len(image.data)
     start, rest = image.data[:end], image.data[end:] + jpeg.END
     whole, other, longer = (
-        _decode_with_opencv(data + rest, cv2.IMREAD_COLOR_RGB)
+        np.asarray(_decode_with_opencv(data + rest, cv2.IMREAD_COLOR_RGB))
         for data in (start, start[: -len(_ONES) // 2] + _ONES, start + b"U" * 64)
     )
     return np.array_equal(whole, other) or not np.array_equal(whole, longer)

@@ -22,7 +22,8 @@ class Jpeg(NamedTuple):
 
     `ended`: whether the end mark follows. What else follows, a video say, is not the image's.
     `exif`: its first EXIF segment's bytes, b"" without one. `hole`: where the longest run of
-    zeros in its scans ends, 0 without; `zeros_are_data`: whether its codes let zeros be a flat area.
+    zeros in its scans ends, 0 without; `zeros_are_data`: whether by its codes they may be a flat
+    area.
     """
 
     height: int

@@ -151,9 +151,7 @@ def test_layers_that_are_each_small_but_need_much_room_together_are_refused(mode
     wide = config.replace(b'"filters": 64,', b'"filters": 60000,').replace(b", 64]", b", 60000]")
     assert wide.count(b"60000") > 4
     rewrite(model, path, **{"config.json": wide})
-    with pytest.raises(
-        ValueError, match="wide.keras: Its config asks for [0-9,]* weights"
-    ):
+    with pytest.raises(ValueError, match="wide.keras: Its config asks for [0-9,]* weights"):
         load_model(path)
     # A part of a network that is within another one counts too.
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(9)]).save(tmp_path / "dense.keras")
