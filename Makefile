@@ -233,7 +233,8 @@ endif
 .venv-torch/setup.done: PACKAGES = $(call each,TORCH) $(LIGHT)
 # PyTorch on a CPU refuses the backward pass of a convolution as tiny as this test's.
 TRAINS_jax := tests/training/test_train.py tests/networks/test_distillation.py
-LIGHT := keras pandas scikit-learn h5py opencv-python-headless matplotlib pillow tqdm filelock pytest \
+LIGHT := keras pandas scikit-learn h5py opencv-python-headless matplotlib pillow tqdm filelock pooch requests \
+    pytest \
     -c requirements.txt
 .venv/setup.done .venv-predict/setup.done .venv-jax/setup.done .venv-torch/setup.done: \
     requirements.txt pyproject.toml

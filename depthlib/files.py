@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -90,6 +90,34 @@ def check_zip(path: Path | str) -> None:
             raise ValueError(f"A zip file must be whole. Received: {path}: {error}.") from error
     if damaged:
         raise ValueError(f"A zip file must be whole. Received: {path}, whose {damaged} is damaged.")
+
+
+def check_hdf5(opened: Any, most_bytes: int | None = None) -> None:
+    """Looks through an open h5py.File before any of its arrays is read.
+
+    Errors: ValueError for a link or an array that lies in another file, which could be any file of
+    the user's, and for arrays that claim more than `most_bytes` together.
+    """
+    import h5py  # an extra, of those who have such files
+
+    seen, claimed, groups = set(), 0, [opened]
+    while groups:
+        group = groups.pop()
+        for name in group:
+            link = group.get(name, getlink=True)
+            if isinstance(link, h5py.SoftLink) or name.startswith("#"):  # MATLAB's cells: thousands
+                continue
+            item = None if isinstance(link, h5py.ExternalLink) else group[name]
+            if item is None or (isinstance(item, h5py.Dataset) and item.external):
+                raise ValueError(f"`{name}` lies in another file. Copy it into this one.")
+            place = h5py.h5o.get_info(item.id).addr
+            if place not in seen and isinstance(item, h5py.Group):
+                groups.append(item)
+            elif place not in seen and isinstance(item, h5py.Dataset):
+                claimed += item.nbytes
+            seen.add(place)
+    if most_bytes is not None and claimed > most_bytes:
+        raise ValueError(f"Its arrays claim {claimed:,} bytes, of at most {most_bytes:,}.")
 
 
 @contextmanager

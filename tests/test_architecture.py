@@ -11,12 +11,13 @@ PACKAGE = PROJECT / "depthlib"
 # What each part of the package may import of the package, beside itself.
 MAY_IMPORT = {
     "files": set(),
+    "downloads": set(),
     "metrics": set(),
     "weather": set(),
     "device": set(),
     "startup": set(),
-    "data": {"files", "weather"},
-    "networks": {"files"},
+    "data": {"files", "downloads", "weather"},
+    "networks": {"files", "downloads"},
     "plotting": {"files"},
     "evaluation": {"data", "metrics"},
     "training": {"files", "weather", "device", "data", "networks", "plotting"},
@@ -29,11 +30,11 @@ MAY_IMPORT = {
     },
 }  # fmt: skip
 WITHOUT_KERAS = {
-    "__init__.py", "__main__.py", "startup.py", "files.py", "metrics.py", "evaluation.py",
-    "plotting.py", "data", "weather", "video", "networks/shipped.py", "prediction/onnx.py",
-    "prediction/geometry.py", "prediction/interface.py", "prediction/writers.py",
-    "prediction/cloud.py",
-    "prediction/pipeline.py", "prediction/photo.py", "prediction/zoo.py",
+    "__init__.py", "__main__.py", "startup.py", "files.py", "downloads.py", "metrics.py",
+    "evaluation.py", "plotting.py", "data", "weather", "video", "networks/shipped.py",
+    "prediction/onnx.py", "prediction/geometry.py", "prediction/interface.py",
+    "prediction/writers.py", "prediction/cloud.py", "prediction/pipeline.py",
+    "prediction/photo.py", "prediction/zoo.py",
     "prediction/known_distance.py", "commands", "training/recipes.py",
 }  # fmt: skip
 BESIDE = {"experiments", "rendering", "benchmarks", "tools", "tests", "web"}

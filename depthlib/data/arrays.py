@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from depthlib.data.specs import DTYPES
+from depthlib.files import check_hdf5
 
 SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5", ".exr")
 
@@ -250,6 +251,7 @@ def _open_hdf5(file: Path, turned: bool) -> tuple[_Stored, Callable[[], None]]:
     import h5py
 
     opened = h5py.File(file, "r", locking=False)  # a read-only disk takes no lock
+    check_hdf5(opened)
     held: dict[str, tuple[tuple[int, ...], str]] = {}
 
     def note(group: Any, prefix: str) -> None:

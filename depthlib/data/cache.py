@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import sys
 import threading
 import zlib
@@ -101,12 +102,17 @@ def decode_confidence(
 
 @dataclass
 class FilePairs:
-    """Pairs that are decoded each time they are asked for; gives what `DecodedPairs` gives."""
+    """Pairs that are decoded each time they are asked for; gives what `DecodedPairs` gives.
+
+    `by_content`: a cache of them tells that a file has changed by its content, not by its size and
+    time alone.
+    """
 
     pairs: Pairs
     height: int
     width: int
     crop_border: bool = False
+    by_content: bool = False
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -429,17 +435,22 @@ def open_cache(
     folder: Path | str,
     *,
     crop_border: bool = False,
+    by_content: bool = False,
     workers: int | None = None,
     progress: bool = True,
 ) -> DecodedPairs:
     """The decoded pairs, in their order, from a cache in `folder` that the first use builds.
+
+    A file of another size or time is decoded anew. `by_content`: one of another content too, which
+    takes reading every file at each opening; what keeps size and time (a copy that restores both,
+    a disk of coarse times) is else not seen.
 
     The build uses `workers` threads (None: one a core), goes on after the last whole shard of an
     interrupted one, and lets one process work while others wait. A whole cache may be read-only.
     Errors: FileNotFoundError or ValueError that names a missing or bad file; OSError with errno
     ENOSPC where the disk has no room; those of `DecodedPairs.gather` where a shard is damaged.
     """
-    source = FilePairs(pairs, height, width, crop_border)
+    source = FilePairs(pairs, height, width, crop_border, by_content)
     cache = DecodedPairs(source, Path(folder) / _name_cache(source))
     cache.complete(workers or os.cpu_count() or 1, progress)
     return cache
@@ -451,7 +462,7 @@ def _name_cache(source: FilePairs) -> str:
 
 
 def _fingerprint(source: FilePairs) -> str:
-    """A SHA-256 of the rows, each file's size and time, and all that changes the pixels."""
+    """A SHA-256 of the rows, what tells each file's state, and all that changes the pixels."""
     pairs = source.pairs
     # Fields that came later count where they are not the default, so that older caches stay.
     usual = {field.name: field.default for field in fields(pairs.spec) if field.name in _LATER}
@@ -467,14 +478,25 @@ def _fingerprint(source: FilePairs) -> str:
     digest = hashlib.sha256(json.dumps(settings).encode())
     for name in pairs.table[["rgb", "depth"]].to_numpy().ravel():
         try:
-            state = file_of(pairs.root / name).stat()
+            state = _describe_state(file_of(pairs.root / name), source.by_content)
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f"There is no {pairs.root / name}. Put it back, or make the CSV again with "
                 f"{pairs.spec.made_by}."
             ) from error
-        digest.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
+        digest.update(f"{name}\0{state}\n".encode())
     return digest.hexdigest()
+
+
+def _describe_state(file: Path, by_content: bool) -> str:
+    """What changes with a file: its size and time, or its content."""
+    state = file.stat()
+    if not by_content:
+        return f"{state.st_size}\0{state.st_mtime_ns}"
+    if not stat.S_ISREG(state.st_mode):  # a pipe would never answer; decoding says what is wrong
+        return "no file"
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _split(rows: range, size: int) -> list[range]:

@@ -85,13 +85,13 @@ def _measure(photo: Path, depth_map: Path, spec: DatasetSpec) -> tuple | str:
 def _look(photo: Path, depth_map: Path, spec: DatasetSpec) -> tuple[int, int] | None:
     """The map's size where both headers are as they should be; None: decoding says what is not."""
     rgb, depth = _read_header(photo), _read_header(depth_map)
-    if rgb is None or depth is None or not fits_map(rgb[0], depth[0]):
+    if rgb is None or depth is None or not fits_map(rgb[0], depth[0]) or depth[2] == "JPEG":
         return None
     return depth[0] if depth[1] in _MODES.get(spec.depth_dtype, ()) else None
 
 
-def _read_header(path: Path) -> tuple[tuple[int, int], str] | None:
-    """((height, width), Pillow's mode) of an upright image that ends as a whole one does."""
+def _read_header(path: Path) -> tuple[tuple[int, int], str, str] | None:
+    """((height, width), mode, format) by Pillow of an upright image that ends as a whole one."""
     try:
         if not path.is_file():
             return None
@@ -102,7 +102,8 @@ def _read_header(path: Path) -> tuple[tuple[int, int], str] | None:
                 return None
             file.seek(-len(end), os.SEEK_END)
             whole = file.read() == end
-            return ((image.height, image.width), image.mode) if whole else None
+            size = image.height, image.width
+            return (size, image.mode, str(image.format)) if whole else None
     except Exception:  # what Pillow's plugins raise; decoding says it in our words
         return None
 

@@ -4,6 +4,7 @@ import io
 import re
 import stat
 import struct
+import warnings
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
@@ -19,6 +20,8 @@ from depthlib.data import jpeg
 MAX_PIXELS = 100_000_000  # a small file may claim more than the memory holds
 HALF = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_2  # a photo at half its size
 
+_ONES = b"\xff\x00" * 8  # bits of 1 in a JPEG's scan, which are no code
+_NEXT_MARKER = re.compile(rb"\xff[^\x00\xff]", re.DOTALL)
 _DAMAGED = (
     "An image must be whole. Received: {path}, cut off after {bytes} bytes or damaged. Copy or "
     "download it again."
@@ -26,6 +29,8 @@ _DAMAGED = (
 _FILE_BYTES = 16  # a pixel takes at most so many in a file
 _PNG = b"\x89PNG\r\n\x1a\n"
 _HEIC = re.compile(rb"....ftyp(he|mif1|msf1)", re.DOTALL)
+_JPEG_2000 = re.compile(rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  ")
+_SAY_LOSS = {".jpg", ".jpeg"}
 _OTHERS = ("WEBP", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM")  # as Pillow calls them
 
 _ORIENTATION = 0x0112  # EXIF's tag
@@ -77,6 +82,8 @@ def decode(path: Path, mode: int, max_pixels: int | None = None) -> Decoded:
         raise ValueError(damaged)
     if mode == cv2.IMREAD_UNCHANGED and not data.startswith(_TIFF_STARTS):  # OpenCV turns these
         image = turn(image, orientation)
+    if mode == cv2.IMREAD_UNCHANGED and path.suffix.lower() not in _SAY_LOSS:
+        _refuse_loss(data, path)
     return Decoded(image, (width, height) if orientation > 4 else (height, width), orientation)
 
 
@@ -126,7 +133,7 @@ def _inspect(data: bytes, path: Path, mode: int) -> tuple[tuple[int, int], _Deco
             image = jpeg.read_jpeg(data)
         except ValueError as error:
             raise ValueError(f"{error} Received: {path}. Save it again.") from error
-        decoder: _Decoder = partial(_decode_jpeg, image)
+        decoder: _Decoder = partial(_decode_jpeg, image, path)
         return (image.height, image.width), decoder, _read_orientation(image.exif)
     if data.startswith(_PNG):  # Pillow would unpack all its texts first
         width, height = struct.unpack(">II", data[16:24])
@@ -186,6 +193,33 @@ def _inspect_tiff(data: bytes, path: Path) -> tuple[tuple[int, int], _Decoder, i
     if page.dtype == np.float64:
         return (height, width), partial(_decode_with_opencv, data), 1
     return (height, width), lambda mode: tifffile.imread(io.BytesIO(data)), 1
+
+
+def _refuse_loss(data: bytes, path: Path) -> None:
+    """Errors: ValueError for a map whose name does not say that its numbers are only like it."""
+    # ISO/IEC 15444-1, A.6.1: the last byte of COD is 0 for the transform that rounds.
+    coding = data.find(b"\xff\x52", max(data.find(b"\xff\x4f\xff\x51"), 0))
+    found = {
+        "a JPEG": data.startswith(jpeg.START),
+        "lossy WebP": data[8:12] == b"WEBP" and b"VP8 " in data[12:4096],
+        "lossy JPEG 2000": _JPEG_2000.match(data) and data[coding + 13 : coding + 14] == b"\0",
+        "a HEIC or AVIF": _HEIC.match(data) or data[4:12] == b"ftypavif",
+        "a TIFF of JPEGs": data.startswith(_TIFF_STARTS) and _is_tiff_of_jpegs(data),
+    }
+    for kind, is_so in found.items():
+        if is_so:
+            raise ValueError(
+                "A depth map must be stored without loss, whatever its name says. Received: "
+                f"{kind} in {path}, whose numbers are changed at every edge. Save it as PNG from "
+                "what it was made of, or call it .jpg if there is nothing better."
+            )
+
+
+def _is_tiff_of_jpegs(data: bytes) -> bool:
+    try:
+        return "jpeg" in str(_open(data, ("TIFF",)).info.get("compression"))
+    except Exception:  # what Pillow's plugin raises; whoever decodes it says what is wrong
+        return False
 
 
 def _read_orientation(exif: bytes | Image.Exif) -> int:
@@ -249,8 +283,8 @@ def _decode_then_halve(decoder: _Decoder, mode: int) -> np.ndarray | None:
     return image
 
 
-def _decode_jpeg(image: jpeg.Jpeg, mode: int) -> np.ndarray | None:
-    """The pixels of a JPEG, or None where its last scan breaks off.
+def _decode_jpeg(image: jpeg.Jpeg, path: Path, mode: int) -> np.ndarray | None:
+    """The pixels of a JPEG, or None where its last scan breaks off; a warning where a part is lost.
 
     libjpeg fills what an end mark cuts off with grey, and OpenCV does not say so. Without the mark
     libjpeg gives up. So a single scan is decoded without it, and with as many bytes more as libjpeg
@@ -263,5 +297,30 @@ def _decode_jpeg(image: jpeg.Jpeg, mode: int) -> np.ndarray | None:
         )
         if not np.array_equal(first, second):
             return None
-    tail = b"\xff\x00" * 8 if image.scans == 1 else jpeg.END
-    return _decode_with_opencv(image.data + tail, mode)
+    tail = _ONES if image.scans == 1 else jpeg.END
+    decoded = _decode_with_opencv(image.data + tail, mode)
+    if decoded is not None and image.hole and _is_lost(image):
+        warnings.warn(
+            f"A part of {path} seems lost: it holds zeros where the picture should go on. It is "
+            "read as it is. Copy or download it again, or leave it out.",
+            stacklevel=2,
+        )
+    return decoded
+
+
+def _is_lost(image: jpeg.Jpeg) -> bool:
+    """Whether the zeros in a JPEG's scan are none of its data.
+
+    Several scans, each of codes of its own, tell by the end of the one that has the zeros: it is
+    out of step where its last bytes do not matter, or further ones do.
+    """
+    if image.scans == 1:
+        return not image.zeros_are_data
+    found = _NEXT_MARKER.search(image.data, image.hole)
+    end = found.start() if found else len(image.data)
+    start, rest = image.data[:end], image.data[end:] + jpeg.END
+    whole, other, longer = (
+        np.asarray(_decode_with_opencv(data + rest, cv2.IMREAD_COLOR_RGB))
+        for data in (start, start[: -len(_ONES) // 2] + _ONES, start + b"U" * 64)
+    )
+    return np.array_equal(whole, other) or not np.array_equal(whole, longer)

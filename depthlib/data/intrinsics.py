@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from depthlib.data.decoding import MAX_PIXELS
 from depthlib.data.images import check_rgb
 
 SHARES = (0.2, 10.0)  # of a photo's width: what focal lengths of lenses lie between
@@ -189,7 +190,7 @@ def make_camera(entries: dict[str, str], path: Path, side: str = "left") -> Came
             f"Received: {', '.join(entries) or 'no names'} in {path}. Write the 3x3 matrix in "
             "pixels as camera_matrix, with cv2.FileStorage."
         )
-    _check_matrix(matrix, path)
+    check_matrix(matrix, path)
     camera = CameraCalibration(path, matrix, distortion, fisheye, _read_size(entries, path))
     if camera.size:
         camera.fit(*camera.size)
@@ -202,7 +203,7 @@ def same_aspect(height: int, width: int, other_height: int, other_width: int) ->
     return off < 1 or off <= 0.02 * height
 
 
-def _check_matrix(matrix: np.ndarray, path: Path) -> None:
+def check_matrix(matrix: np.ndarray, path: Path) -> None:
     """Errors: ValueError for a matrix that is none of a camera; a little skew is left out."""
     fx, fy = matrix[0, 0], matrix[1, 1]
     upright = matrix[1, 0] == 0 and abs(matrix[0, 1]) <= 0.01 * fx
@@ -241,12 +242,29 @@ def _read_size(entries: dict[str, str], path: Path) -> tuple[int, int] | None:
         )
     else:
         return None
-    if not (width >= 1 and height >= 1 and width % 1 == height % 1 == 0):
-        raise ValueError(
-            "A calibration's image_width and image_height must be whole numbers above 0. Received: "
-            f"{width:g} and {height:g} in {path}. Write those of the photos it was made with."
-        )
+    check_size(height, width, path)
     return int(height), int(width)
+
+
+def check_size(height: float, width: float, path: Path) -> None:
+    """Errors: ValueError for a size that no photo has."""
+    whole = height >= 1 and width >= 1 and height % 1 == width % 1 == 0
+    if not whole or height * width > MAX_PIXELS:
+        raise ValueError(
+            "A calibration's image_width and image_height must be whole numbers above 0, of at "
+            f"most {MAX_PIXELS:,} pixels. Received: {width:g} and {height:g} in {path}. Write "
+            "those of the photos it was made with."
+        )
+
+
+def check_rotation(rotation: np.ndarray, path: Path) -> np.ndarray:
+    """The rotation (3, 3) as it is. Errors: ValueError for a matrix that is none."""
+    if np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-3 or np.linalg.det(rotation) < 0:
+        raise ValueError(
+            f"A calibration's R must be a rotation. Received: {rotation.tolist()} in {path}. "
+            "Calibrate again, or copy the file again."
+        )
+    return rotation
 
 
 def read_numbers(

@@ -10,9 +10,10 @@ START, END = b"\xff\xd8", b"\xff\xd9"
 _MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7]", re.DOTALL)  # FF00 is data, D0 to D7 restart it
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_SCAN, _APP1 = 0xDA, 0xE1
+_SCAN, _APP1, _CODES = 0xDA, 0xE1, 0xC4
 _SEGMENTS = {*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE}
 _ZEROS = 8
+_HOLE = re.compile(rb"\0{24,}")  # a lost sector is zeros; of 3,000 photos none had as many in a row
 _MAX_SCANS = 100  # a decoder goes over all pixels in each; cameras and programs write one to twenty
 
 
@@ -20,7 +21,9 @@ class Jpeg(NamedTuple):
     """An image in a JPEG: its sides as stored, its bytes to the end of the last scan.
 
     `ended`: whether the end mark follows. What else follows, a video say, is not the image's.
-    `exif`: its first EXIF segment's bytes, b"" without one.
+    `exif`: its first EXIF segment's bytes, b"" without one. `hole`: where the longest run of
+    zeros in its scans ends, 0 without; `zeros_are_data`: whether by its codes they may be a flat
+    area.
     """
 
     height: int
@@ -29,6 +32,8 @@ class Jpeg(NamedTuple):
     scans: int
     ended: bool
     exif: bytes
+    hole: int
+    zeros_are_data: bool
 
 
 def read_jpeg(data: bytes) -> Jpeg:
@@ -37,8 +42,8 @@ def read_jpeg(data: bytes) -> Jpeg:
     Errors: EOFError where the segments break off before all that they announce has come;
     ValueError for more scans than any program writes.
     """
-    height = width = components = scans = marker = 0
-    exif = b""
+    height = width = components = scans = marker = first = 0
+    exif, zeros_are_data = b"", True
     come: Counter[int] = Counter()  # of each component, the coefficients whose last bit has come
     position = end = len(START)
     while found := _MARKER.search(data, position):
@@ -51,6 +56,8 @@ def read_jpeg(data: bytes) -> Jpeg:
                 height, width, components = struct.unpack_from(">HHB", data, position + 3)
             if marker == _APP1 and not exif and data.startswith(b"Exif\0\0", position + 2):
                 exif = data[position + 2 : position + length]
+            if marker == _CODES:
+                zeros_are_data &= _may_be_zeros(data[position + 2 : position + length])
             if marker == _SCAN:
                 come.update(_read_scan(data[position + 2 : position + length]))
         except (IndexError, struct.error) as error:
@@ -62,12 +69,31 @@ def read_jpeg(data: bytes) -> Jpeg:
                 raise ValueError(f"A JPEG must have at most {_MAX_SCANS} scans.")
             found = _AFTER_SCAN.search(data, position)
             # A copy that was broken off may go on with zeros, of which few are ever data.
-            end = position = found.start() if found else len(data.rstrip(b"\0")) + _ZEROS
+            end = found.start() if found else len(data.rstrip(b"\0")) + _ZEROS
+            first, position = first or position, end
     ended = found is not None and marker == END[1]
     # Where something else follows, the last scan may have taken its first bytes for its own.
     if not scans or sum(come.values()) < 64 * components or (found and not ended):
         raise EOFError
-    return Jpeg(height, width, data[:end].rstrip(b"\xff"), scans, ended, exif)
+    data = data[:end].rstrip(b"\xff")
+    holes = [match.span() for match in _HOLE.finditer(data, first)]
+    hole = max(holes, key=lambda span: span[1] - span[0], default=(0, 0))[1]
+    return Jpeg(height, width, data, scans, ended, exif, hole, zeros_are_data)
+
+
+def _may_be_zeros(tables: bytes) -> bool:
+    """Whether, by each of these codes for coefficients, the code of zeros alone ends a block.
+
+    Codes count up from 0: the first symbol of a table has it. Else zeros would be a block whose
+    every coefficient is there and as small, which no picture has.
+    """
+    position = 0
+    while position + 17 < len(tables):
+        count = sum(tables[position + 1 : position + 17])
+        if tables[position] >> 4 and count and tables[position + 17] & 15:
+            return False
+        position += 17 + count
+    return True
 
 
 def _read_scan(header: bytes) -> dict[int, int]:

@@ -4,17 +4,16 @@ import csv
 import hashlib
 import os
 from collections.abc import Sequence
-from http.client import HTTPException
 from pathlib import Path, PurePosixPath
-from urllib.request import urlopen
 
 from depthlib.data.inputs import LISTS, find_inputs
 from depthlib.data.lenses import find_focals, read_focal
-from depthlib.files import refuse_escape, write_bytes
+from depthlib.downloads import fetch
+from depthlib.files import refuse_escape
 
 __all__ = ["find_focals", "find_photos", "read_focal"]
 
-TIMEOUT = 10  # seconds; a machine that cannot reach the network must not wait for long
+MOST_BYTES, SECONDS = 50_000_000, 60  # of the download of a photo
 DATASETS = Path(__file__).parents[2] / "datasets"  # in a clone alone
 STAND_INS = (  # a room and a road, rendered: what this project may ship
     DATASETS / "sample" / "nyu2_test" / "00005_colors.png",
@@ -34,7 +33,8 @@ def find_photos(
     that were rendered for this project stand in, and the sentence says so.
 
     Errors: those of `find_inputs`; FileNotFoundError for a photo that is nowhere; ValueError for
-    words that mean videos alone, or bytes of another SHA-256 than sources.csv has.
+    words that mean videos alone, bytes of another SHA-256 than sources.csv has, and a URL there
+    that is not over https or gives too much.
     """
     words = [path] if isinstance(path, str | Path) else list(path)
     sources = _read_sources(Path(words[0])) if len(words) == 1 else {}
@@ -103,21 +103,14 @@ def _fetch(name: str, path: Path, folder: Path, source: dict[str, str]) -> Path:
             f"There is no {' nor '.join(map(str, places))}. Put the photo there, or take its line "
             f"out of {path}."
         )
-    return _download(source, folder / name)
-
-
-def _download(source: dict[str, str], photo: Path) -> Path:
     try:
-        with urlopen(source["url"], timeout=TIMEOUT) as response:
-            data = response.read()
-    except (OSError, HTTPException, ValueError) as error:  # ValueError: what is no URL
-        raise ConnectionError(str(error)) from error
-    _check(data, source["url"], source)
-    write_bytes(photo, data)
-    return photo
+        digest = f"sha256:{source['sha256']}"
+        return fetch(source["url"], folder / name, digest, most_bytes=MOST_BYTES, seconds=SECONDS)
+    except ValueError as error:
+        raise ValueError(f"{error} It is of {path.with_name('sources.csv')}.") from error
 
 
-def _check(data: bytes, place: Path | str, source: dict[str, str]) -> None:
+def _check(data: bytes, place: Path, source: dict[str, str]) -> None:
     digest = hashlib.sha256(data).hexdigest()
     if digest != source["sha256"]:
         raise ValueError(

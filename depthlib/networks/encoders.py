@@ -15,8 +15,11 @@ import keras
 import numpy as np
 from keras import layers
 
+from depthlib.downloads import fetch
+from depthlib.files import check_hdf5
 from depthlib.networks.layers import BATCH_NORM_MOMENTUM, BatchNormalization
 
+MOST_BYTES, SECONDS = 500_000_000, 3600  # of an encoder's weights, and of their download
 FRESH = ("decoder_", "final_")  # how the names of layers begin that no encoder's weights are for
 STRIDE = 32  # of the deepest features; a photo's sides are multiples of it
 # keras.applications.resnet.preprocess_input: the means of ImageNet's colours, here in RGB order.
@@ -206,16 +209,28 @@ def load_encoder_weights(model: keras.Model, encoder: str, path: Path | str) -> 
     if not h5py.is_hdf5(path):
         raise ValueError(f"`weights` must be a Keras .h5 file. Received: {path}, which is none.")
     application = ENCODERS[encoder].application
-    arrays = _read_application(application, encoder, path) if application else _read_layers(path)
     wanted = [x for x in model.layers if x.weights and not x.name.startswith(FRESH)]
-    if missing := sorted(layer.name for layer in wanted if layer.name not in arrays):
+    try:
+        with h5py.File(path) as file:
+            check_hdf5(file, MOST_BYTES)
+        arrays = (
+            _read_application(application, encoder, path) if application else _read_layers(path)
+        )
+        missing = sorted(layer.name for layer in wanted if layer.name not in arrays)
+        for layer in () if missing else wanted:
+            layer.set_weights(arrays[layer.name])
+    except Exception as error:  # whatever h5py and Keras make of damaged bytes and other networks
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"`weights` must be those of {encoder}. Received: {path}: {reason} "
+            f"Use {ENCODERS[encoder].file}."
+        ) from error
+    if missing:
         raise ValueError(
             f"`weights` must hold every layer of the encoder. Received: {path}, which lacks "
             f"{', '.join(missing[:3])} ({len(missing)} of {len(wanted)}). "
             f"Use {ENCODERS[encoder].file}."
         )
-    for layer in wanted:
-        layer.set_weights(arrays[layer.name])
 
 
 def _read_layers(path: Path) -> dict[str, list[np.ndarray]]:
@@ -237,14 +252,7 @@ def _read_application(
     """
     whole = "notop" not in path.name.replace("_", "")
     network = application(weights=None, include_top=whole)
-    try:
-        network.load_weights(path)
-    except (ValueError, KeyError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ValueError(
-            f"`weights` must be those of {encoder}. Received: {path}: {reason} "
-            f"Use {ENCODERS[encoder].file}."
-        ) from error
+    network.load_weights(path)
     arrays = {layer.name: layer.get_weights() for layer in network.layers}
     if encoder.startswith("resnet50"):  # its first convolution was trained on BGR
         arrays["conv1_conv"][0] = arrays["conv1_conv"][0][:, :, ::-1]
@@ -252,20 +260,21 @@ def _read_application(
 
 
 def _download(encoder: Encoder) -> Path:
-    cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
-    folder = cache / "models"
+    folder = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
+    url = encoder.url + encoder.file
+    if not (folder / encoder.file).exists():
+        print(f"Downloading {url} into {folder}.", flush=True)
+    kind = {32: "md5", 64: "sha256"}[len(encoder.digest)]
     try:
-        path = keras.utils.get_file(
-            encoder.file,
-            encoder.url + encoder.file,
-            cache_dir=str(cache),
-            cache_subdir=folder.name,
-            file_hash=encoder.digest,
+        return fetch(
+            url,
+            folder / encoder.file,
+            f"{kind}:{encoder.digest}",
+            most_bytes=MOST_BYTES,
+            seconds=SECONDS,
         )
-    except Exception as error:  # get_file raises a plain Exception where the network fails
+    except (OSError, ValueError) as error:
         raise FileNotFoundError(
-            f"{encoder.file} could not be downloaded ({error}). Put {encoder.url}{encoder.file} "
-            f"({encoder.digest}) into {folder}, give its path or its folder as `weights`, or use "
-            "weights=None."
+            f"{encoder.file} could not be downloaded ({error}). Put {url} ({encoder.digest}) into "
+            f"{folder}, give its path or its folder as `weights`, or use weights=None."
         ) from error
-    return Path(path)

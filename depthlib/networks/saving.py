@@ -2,8 +2,9 @@
 
 import io
 import json
+import math
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ import h5py
 import keras
 import numpy as np
 
-from depthlib.files import check_suffix, check_zip, replace_file
+from depthlib.files import check_hdf5, check_suffix, check_zip, replace_file
 
 # Registers what saved networks are made of.
 from depthlib.networks import fine_tuning, keras_metrics, layers, losses  # noqa: F401
 from depthlib.networks.distillation import take_student
 from depthlib.networks.layers import DepthHead, as_float32
 from depthlib.networks.shipped import SHIPPED, describe_missing, find_shipped
+
+WEIGHTS = "model.weights.h5"  # what Keras calls them inside a .keras file
 
 # The photos behind networks whose files do not say it themselves, as those that ship, by dataset,
 # as in `data.specs`: a test holds the two against each other.
@@ -33,8 +36,16 @@ VIEWS = {
 
 # What a depth network's file may ask for: a small one can claim more than the memory holds.
 MAX_UNPACKED = 4 << 30  # bytes of all its parts
-MAX_WIDTH = 1 << 16  # filters, units, pixels: any size in its config
-_SIZES = {"filters", "units", "batch_shape", "batch_input_shape", "kernel_size", "target_shape"}
+MAX_CONFIG = 1 << 26  # bytes of config.json
+MAX_WIDTH = 1 << 20  # filters, units, pixels: any size in its config
+MAX_VALUES = 1 << 29  # weights, of all layers together
+_SHAPES = {"batch_shape", "batch_input_shape", "input_shape", "shape", "target_shape"}
+_SIZES = {
+    "filters", "units", "kernel_size", "depth_multiplier", "input_dim", "output_dim", "num_heads",
+    "key_dim",
+}  # fmt: skip
+# A separable convolution has fewer weights than its sizes' product, its kernel's pixels at most.
+_SPARE = 64
 
 
 def load_model(path: Path | str) -> keras.Model:
@@ -47,8 +58,7 @@ def load_model(path: Path | str) -> keras.Model:
     if not path.is_file():
         raise FileNotFoundError(describe_missing(path))
     try:
-        _check_size(path)
-        check_zip(path)
+        check_claims(path)
         model = take_student(keras.models.load_model(path, compile=False, safe_mode=True))
     except Exception as error:  # whatever Keras makes of a config that it did not write
         reason = str(error).strip().partition("\n")[0]
@@ -70,27 +80,64 @@ def load_model(path: Path | str) -> keras.Model:
     return model
 
 
-def _check_size(path: Path) -> None:
-    """Errors: ValueError where the file at `path` asks for more than a depth network has."""
+def check_claims(path: Path) -> None:
+    """Looks into a .keras file before Keras does, which makes whatever room a file asks for.
+
+    Errors: ValueError where it is damaged, or asks for more than a depth network has; KeyError and
+    zipfile's own for what is no .keras file.
+    """
     with zipfile.ZipFile(path) as archive:
-        size = sum(part.file_size for part in archive.infolist())
-        if size > MAX_UNPACKED:
-            raise ValueError(f"It unpacks to {size:,} bytes, of at most {MAX_UNPACKED:,}.")
+        parts = {part.filename: part.file_size for part in archive.infolist()}
+        if sum(parts.values()) > MAX_UNPACKED:
+            raise ValueError(
+                f"It unpacks to {sum(parts.values()):,} bytes, of at most {MAX_UNPACKED:,}."
+            )
+        if parts["config.json"] > MAX_CONFIG:
+            raise ValueError(f"Its config has more than {MAX_CONFIG:,} bytes.")
+    check_zip(path)
+    with zipfile.ZipFile(path) as archive:
         config = json.loads(archive.read("config.json"))
-    largest = max(_list_sizes(config), default=0)
+        with h5py.File(io.BytesIO(archive.read(WEIGHTS))) as weights:
+            check_hdf5(weights, MAX_UNPACKED)
+    largest = max(_list_numbers(config, _SHAPES | _SIZES), default=0)
     if largest > MAX_WIDTH:
         raise ValueError(f"A size in its config is {largest:,}, of at most {MAX_WIDTH:,}.")
+    claimed = sum(map(_count_values, _list_layers(config)))
+    most = min(MAX_VALUES, _SPARE * parts[WEIGHTS])
+    if claimed > most:
+        raise ValueError(f"Its config asks for {claimed:,} weights, of at most {most:,}.")
 
 
-def _list_sizes(config: Any, is_size: bool = False) -> Iterator[float]:
-    """All numbers in a network's config that say how large something is."""
+def _list_layers(config: Any) -> Iterator[dict]:
+    """What a network's config says of each layer, of networks within it too."""
+    if isinstance(config, dict):
+        if isinstance(config.get("config"), dict):
+            yield config
+        config = list(config.values())
+    if isinstance(config, list):
+        for value in config:
+            yield from _list_layers(value)
+
+
+def _count_values(layer: dict) -> int:
+    """About how many weights a layer has, at most, by its own sizes and its input's channels."""
+    sizes = [*_list_numbers({k: v for k, v in layer["config"].items() if k in _SIZES}, _SIZES)]
+    if not sizes:
+        return 0
+    build = layer.get("build_config")
+    shape = [*_list_numbers(build, _SHAPES)] if isinstance(build, dict) else []
+    return math.prod(max(int(size), 1) for size in [*sizes, *shape[-1:]])
+
+
+def _list_numbers(config: Any, names: Collection[str], named: bool = False) -> Iterator[float]:
+    """All numbers in a config under keys of these names."""
     if isinstance(config, dict):
         for key, value in config.items():
-            yield from _list_sizes(value, key in _SIZES)
+            yield from _list_numbers(value, names, key in names)
     elif isinstance(config, list):
         for value in config:
-            yield from _list_sizes(value, is_size)
-    elif is_size and isinstance(config, int | float):
+            yield from _list_numbers(value, names, named)
+    elif named and isinstance(config, int | float):
         yield config
 
 
@@ -113,9 +160,6 @@ def save_model(model: keras.Model, path: Path) -> None:
             f"A model must be written whole. Received for {path}: {error}. The file that was "
             "there before is untouched; make room on the disk and start the run again."
         ) from error
-
-
-WEIGHTS = "model.weights.h5"  # what Keras calls them inside a .keras file
 
 
 # Values of a tensor below which it stays float32: norms and depthwise kernels. They take a tenth of

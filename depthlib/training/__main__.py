@@ -41,6 +41,11 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--run", required=True, type=Path, help="the run's folder")
     parser.add_argument("--cache", default="runs/cache", help="folder of decoded images")
+    parser.add_argument(
+        "--by-content",
+        action="store_true",
+        help="see in the cache that a file has changed by its content, not by size and time alone",
+    )
     parser.add_argument("--minutes", type=float, default=math.inf, help="ends before they are over")
     parser.add_argument("--keep-epochs", action="store_true", help="keep each epoch's network")
     parser.add_argument("--tensorboard", action="store_true", help="write logs for TensorBoard")
@@ -59,6 +64,7 @@ def main(words: Sequence[str] | None = None) -> int:
                 read_csv(path, None if spec == "auto" else spec) for path, spec in arguments.extra
             ],
             cache_folder=arguments.cache,
+            by_content=arguments.by_content,
             minutes=arguments.minutes,
             keep_epochs=arguments.keep_epochs,
             tensorboard=arguments.tensorboard,

@@ -40,8 +40,8 @@ class DepthGenerator(keras.utils.PyDataset):
     two views of one depth, for `ConsistentLoss`. Order (`shuffle`) and `augmentation` depend on
     `seed`, `epoch` and the pair alone, so they are the same for any number of `workers` (threads
     that each prepare a batch ahead; None: one a core, at most 4) and after a resume. Decoded images
-    are kept under `cache_folder`; without one, or when the disk is full, each batch is decoded
-    anew, to the same pixels. Train with
+    are kept under `cache_folder` (`by_content`: see `open_cache`); without one, or when the disk is
+    full, each batch is decoded anew, to the same pixels. Train with
 
         model.fit(batches, shuffle=False, callbacks=[EpochFollower(batches)])
 
@@ -64,6 +64,7 @@ class DepthGenerator(keras.utils.PyDataset):
         seed: int = 0,
         cache_folder: Path | str | None = None,
         crop_border: bool = False,
+        by_content: bool = False,
         as_counts: bool = False,
         workers: int | None = None,
     ) -> None:
@@ -73,7 +74,9 @@ class DepthGenerator(keras.utils.PyDataset):
         workers = min(4, os.cpu_count() or 1) if workers is None else workers
         members = [pairs] if isinstance(pairs, Pairs) else pairs
         _check_arguments(members, paired_views, augmentation, height, width, batch_size, workers)
-        self.source = _open_sources(members, height, width, cache_folder, crop_border=crop_border)
+        self.source = _open_sources(
+            members, height, width, cache_folder, crop_border=crop_border, by_content=by_content
+        )
         lengths = [len(member) for member in members]
         self._relative = np.repeat([member.spec.is_relative for member in members], lengths)
         self._weights = None if weights is None else np.repeat(weights, lengths).astype("float32")
@@ -213,6 +216,7 @@ def _open_sources(
     cache_folder: Path | str | None,
     *,
     crop_border: bool,
+    by_content: bool,
 ) -> DecodedPairs | FilePairs | MixedPairs:
     """The decoded pairs of each member, all in the view of the first one's camera."""
     sources = []
@@ -220,7 +224,9 @@ def _open_sources(
         cut = cut_to_view(member.spec, members[0].spec)
         seen = replace(member, spec=cut) if cut else member
         sources.append(
-            _open_source(seen, height, width, cache_folder, crop_border or cut is not None)
+            _open_source(
+                seen, height, width, cache_folder, crop_border or cut is not None, by_content
+            )
         )
     factors = [focal_factors(member, members[0].spec.focal) for member in members]
     if len(sources) == 1 and np.all(factors[0] == 1):
@@ -229,12 +235,18 @@ def _open_sources(
 
 
 def _open_source(
-    pairs: Pairs, height: int, width: int, cache_folder: Path | str | None, crop_border: bool
+    pairs: Pairs,
+    height: int,
+    width: int,
+    cache_folder: Path | str | None,
+    crop_border: bool,
+    by_content: bool,
 ) -> DecodedPairs | FilePairs:
     """The decoded pairs: from the cache, or from files where there is none or the disk is full."""
     if cache_folder is not None:
         try:
-            return open_cache(pairs, height, width, cache_folder, crop_border=crop_border)
+            settings = {"crop_border": crop_border, "by_content": by_content}
+            return open_cache(pairs, height, width, cache_folder, **settings)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise

@@ -21,10 +21,10 @@ import pandas as pd
 
 from depthlib import __version__
 from depthlib.data.pairs import Pairs
-from depthlib.files import check_zip, hold_lock, remove_temporaries, write_bytes, write_table
+from depthlib.files import hold_lock, remove_temporaries, write_bytes, write_table
 from depthlib.networks.distillation import take_student
 from depthlib.networks.layers import as_float32
-from depthlib.networks.saving import export_half, save_model
+from depthlib.networks.saving import check_claims, export_half, save_model
 from depthlib.training.recipes import Recipe
 
 # What a run writes, in this order.
@@ -124,7 +124,7 @@ def read_last(folder: Path) -> keras.Model | None:
     if not path.exists():
         return None
     try:
-        check_zip(path)
+        check_claims(path)
         with warnings.catch_warnings():
             # Keras would go on with a new optimizer where the file has none of these variables.
             warnings.filterwarnings("error", "Skipping variable loading for optimizer")

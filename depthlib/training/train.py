@@ -55,6 +55,7 @@ def train(
     *,
     extra: Sequence[Pairs] = (),
     cache_folder: Path | str | None = None,
+    by_content: bool = False,
     minutes: float = math.inf,
     keep_epochs: bool = False,
     figure: bool = True,
@@ -65,8 +66,9 @@ def train(
 
     A run that was stopped, even killed, goes on after its last whole epoch; one that is finished
     gives its log at once. `extra` pairs train too, but for scenes that validate; they may begin
-    nearer than `pairs`, but reach no further. `cache_folder` keeps decoded images, `keep_epochs`
-    each epoch's network (epochs/001.keras). `figure` shows how the run goes on: `HistoryFigure`;
+    nearer than `pairs`, but reach no further. `cache_folder` keeps decoded images (`by_content`:
+    see `open_cache`), `keep_epochs` each epoch's network (epochs/001.keras). `figure` shows how the
+    run goes on: `HistoryFigure`;
     `tensorboard` writes logs for TensorBoard. It ends early where another epoch would go past
     `minutes`. `verbose` as in Keras; 0 shows no figure either. Whatever is wrong with recipe, data,
     teacher or weights is said before the folder is written to. Errors: ValueError where the folder
@@ -87,7 +89,9 @@ def train(
         held = read_last(run_folder)
         # Before the photos, which may take hours to decode.
         model = held or _begin(recipe, spec, verbose=bool(verbose))
-        batches, validation_batches = open_batches(recipe, training, validation, cache_folder)
+        batches, validation_batches = open_batches(
+            recipe, training, validation, cache_folder, by_content
+        )
         if held is None:
             compile_network(model, recipe, spec, recipe.epochs * len(batches))
             claim_folder(run_folder, run, model)
@@ -232,15 +236,21 @@ def compile_network(
 
 
 def open_batches(
-    recipe: Recipe, training: list[Pairs], validation: Pairs, cache_folder: Path | str | None
+    recipe: Recipe,
+    training: list[Pairs],
+    validation: Pairs,
+    cache_folder: Path | str | None,
+    by_content: bool = False,
 ) -> tuple[DepthGenerator, DepthGenerator | None]:
     """Training's batches, shuffled and augmented as `recipe` says, and validation's, if any.
 
-    Depth is in counts; `cache_folder` as in `train`. Errors: what `DepthGenerator` raises.
+    Depth is in counts; `cache_folder` and `by_content` as in `train`. Errors: what `DepthGenerator`
+    raises.
     """
     size = (recipe.height, recipe.width, recipe.batch_size)
     settings: dict[str, Any] = {
         "cache_folder": cache_folder,
+        "by_content": by_content,
         "crop_border": recipe.crop_border,
         "as_counts": True,
     }

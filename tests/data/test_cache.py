@@ -201,6 +201,27 @@ def test_whatever_changes_the_pixels_makes_another_cache(pairs, tmp_path, decode
     assert not is_new()
 
 
+def test_an_edit_that_keeps_size_and_time_is_seen_by_content(pairs, tmp_path, decoded):
+    path = pairs.depth_path(0)
+    before, times = path.read_bytes(), path.stat()
+    others = {
+        by_content: open_cache(
+            pairs, *SIZE, tmp_path / "cache", by_content=by_content, progress=False
+        )
+        for by_content in (False, True)
+    }
+    depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    cv2.imwrite(str(path), depth // 2)
+    path.write_bytes(path.read_bytes()[: len(before)].ljust(len(before), b"\0"))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert path.stat().st_size == len(before) and path.read_bytes() != before
+    for by_content, old in others.items():
+        new = open_cache(pairs, *SIZE, tmp_path / "cache", by_content=by_content, progress=False)
+        assert (new.folder == old.folder) != by_content
+    fresh = FilePairs(pairs, *SIZE).gather([0])
+    np.testing.assert_array_equal(new.gather([0])[1], fresh[1])
+
+
 def test_a_missing_file_is_named_before_anything_is_decoded(pairs, tmp_path, decoded):
     pairs.depth_path(5).unlink()
     with pytest.raises(FileNotFoundError, match=r"room_0002_out/2\.png.*make_dataset"):

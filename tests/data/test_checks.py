@@ -78,7 +78,7 @@ def test_all_headers_are_read_and_what_looks_odd_is_decoded(tmp_path, write_pair
     assert sound.table["rgb"].tolist() == ["rgb/0.jpg", "rgb/8.jpg"]
     found = dict(problems.to_numpy().tolist())
     for number, words in enumerate(
-        ("0 bytes", "cut off", "cut off", "of uint8", "40x64", "of uint8", "7.png"), start=1
+        ("0 bytes", "cut off", "cut off", "a JPEG in", "40x64", "of uint8", "7.png"), start=1
     ):
         assert re.search(words, found[f"rgb/{number}.jpg"]), (number, found)
     assert summary.loc["own", ["pairs", "scenes", "checked"]].tolist() == [2, "unknown", 0]
@@ -104,3 +104,13 @@ def test_a_photo_larger_than_its_map_in_one_shape_is_sound_by_its_header(tmp_pat
     sound, problems, summary = check_pairs(pairs, most=0)
     assert len(sound) == 1 and problems.empty
     assert summary["checked"].tolist() == [0] and summary["sizes"].tolist() == ["48x64"]
+
+
+def test_a_jpeg_that_is_called_a_png_is_found_by_its_header_alone(tiny_nyu):
+    root = tiny_nyu(scenes=2, frames=2)
+    depth = root / "nyu2_train/room_0002_out/2.png"
+    _, data = cv2.imencode(".jpg", cv2.imread(str(depth), cv2.IMREAD_UNCHANGED))
+    depth.write_bytes(data.tobytes())
+    sound, problems, _ = check_pairs(read_csv(root / "nyu2_train.csv", NYU_TRAIN), most=0)
+    assert len(sound) == 3
+    assert "a JPEG in" in problems["problem"].iat[0]

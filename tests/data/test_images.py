@@ -389,6 +389,46 @@ def test_a_map_saved_as_grey_colours_is_read_and_other_colours_are_refused(tmp_p
         images.read_depth(path, spec)
 
 
+LOSSY = {
+    "a JPEG": ("JPEG", {}),
+    "lossy WebP": ("WEBP", {}),
+    "lossy JPEG 2000": ("JPEG2000", {"irreversible": True}),
+    "a HEIC or AVIF": ("AVIF", {}),
+    "a TIFF of JPEGs": ("TIFF", {"compression": "jpeg"}),
+}
+LOSSLESS = {
+    "PNG": {}, "WEBP": {"lossless": True}, "JPEG2000": {}, "BMP": {}, "PPM": {},
+    "TIFF": {"compression": "tiff_lzw"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", LOSSY)
+@pytest.mark.parametrize("name", ["map.png", "map.webp", "map"])
+def test_a_map_with_loss_is_refused_whatever_its_name_says(tmp_path, kind, name):
+    form, options = LOSSY[kind]
+    grey = Image.fromarray((RAMP * 25).astype(np.uint8)).convert("RGB")
+    grey.save(tmp_path / name, form, **options)
+    with pytest.raises(ValueError, match=f"stored without loss.* Received: {kind} in .*{name}"):
+        images.read_stored(tmp_path / name)
+    assert images.read_rgb(tmp_path / name).shape == (32, 48, 3)  # which a photo may be
+
+
+@pytest.mark.parametrize("form", LOSSLESS)
+def test_a_map_without_loss_is_read_whatever_its_name_says(tmp_path, form):
+    counts = (RAMP * 25).astype(np.uint8)
+    grey = Image.fromarray(counts)
+    grey = grey.convert("RGB") if form == "WEBP" else grey
+    grey.save(tmp_path / "map.png", form, **LOSSLESS[form])
+    np.testing.assert_array_equal(images.read_stored(tmp_path / "map.png"), counts)
+
+
+def test_a_map_whose_name_says_that_it_is_a_jpeg_is_read(tmp_path):
+    counts = (RAMP * 25).astype(np.uint8)
+    Image.fromarray(counts).save(tmp_path / "map.jpg", quality=95)
+    stored = images.read_stored(tmp_path / "map.jpg")
+    assert np.abs(stored.astype(int) - counts).max() < 9
+
+
 def test_a_tiff_of_several_maps_is_refused(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.stack([RAMP, RAMP]))
     with pytest.raises(ValueError, match="alone in its file. Received: 2 pages in .*a.tif"):

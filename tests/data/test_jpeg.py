@@ -1,5 +1,6 @@
 import io
 import struct
+import warnings
 
 import cv2
 import numpy as np
@@ -79,6 +80,68 @@ def test_a_photo_that_lacks_its_last_pixels_is_refused(read, kind):
     for lost in (8, 20, 40, 60):  # the end mark's two bytes included
         with pytest.raises(ValueError, match="photo.jpg, cut off after"):
             read(whole[:-lost])
+
+
+HOLED = {
+    "baseline": {},
+    "fine": {"quality": 95, "subsampling": 0},
+    "optimised": {"optimize": True},
+    "restarts": {"restart_marker_rows": 1},
+    "progressive": {"progressive": True},
+    "grey": {"mode": "L"},
+}
+
+
+@pytest.fixture(scope="module")
+def picture(project):
+    return Image.open(project / "datasets/sample/nyu2_test/00003_colors.png").convert("RGB")
+
+
+@pytest.mark.parametrize("kind", HOLED)
+@pytest.mark.parametrize("share", [0.25, 0.03])
+def test_a_part_of_zeros_is_refused_or_warned_of_by_the_files_name(read, picture, kind, share):
+    options = dict(HOLED[kind])
+    file = io.BytesIO()
+    picture.convert(options.pop("mode", "RGB")).save(file, "JPEG", **options)
+    whole = file.getvalue()
+    start = whole.index(b"\xff\xda") + 20
+    length = round(share * (len(whole) - start))
+    warned = 0
+    for place in np.linspace(start, len(whole) - 2 - length, 6).astype(int).tolist():
+        damaged = whole[:place] + bytes(length) + whole[place + length :]
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            try:
+                read(damaged)
+            except ValueError as error:
+                assert "photo.jpg" in str(error)
+                continue
+        assert ["A part of" in str(one.message) for one in heard] == [True]
+        assert "photo.jpg seems lost" in str(heard[0].message)
+        warned += 1
+    assert warned or share > 0.1 or kind in ("baseline", "optimised", "grey")
+
+
+@pytest.mark.parametrize("kind", HOLED)
+@pytest.mark.parametrize("value", [0, 90, 255])
+def test_zeros_that_are_a_flat_area_are_no_reason_to_warn(read, kind, value):
+    pixels = np.full((240, 320, 3), value, np.uint8)
+    pixels[60:90, 100:150] = RNG.integers(0, 255, (30, 50, 3))
+    options = dict(HOLED[kind])
+    file = io.BytesIO()
+    Image.fromarray(pixels).convert(options.pop("mode", "RGB")).save(file, "JPEG", **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read(file.getvalue()).shape == pixels.shape
+
+
+def test_real_photos_are_read_without_a_warning(shared):
+    photos = sorted(shared.glob("data/**/*.jpg"))[::200]
+    assert photos
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for photo in photos:
+            images.read_rgb(photo)
 
 
 def test_a_thumbnail_is_not_taken_for_the_photo(read):

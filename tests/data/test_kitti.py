@@ -125,6 +125,34 @@ def test_a_calibration_that_lacks_a_matrix_is_named(day, old, new, message):
         kitti.read_camera(day((old, new)))
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("S_rect_02: 48 32", "S_rect_02: 1e5 1e5", "at most 100,000,000 pixels. Received: .*_cam_"),
+        ("S_rect_02: 48 32", "S_rect_02: -48 32", "above 0.* Received: -48 and 32 in .*cam_to_cam"),
+        ("S_rect_02: 48 32", "S_rect_02: 48.5 32", "must be whole numbers"),
+        ("S_rect_02: 48 32", "S_rect_02: inf 32", "say `S_rect_02:`"),
+        ("P_rect_02: 100", "P_rect_02: 0", "A camera matrix must be .*cam_to_cam"),
+        ("P_rect_02: 100", "P_rect_02: -100", "A camera matrix must be .*cam_to_cam"),
+        ("P_rect_02: 100", "P_rect_02: 1e300", "a focal length of 0.2 to 10 times .*cam_to_cam"),
+        ("100 0 24 0", "100 0 2e9 0", "a principal point .*cam_to_cam"),
+        ("R_rect_00: 1", "R_rect_00: 1e9", "R must be a rotation. .*cam_to_cam"),
+        ("R: 0 -1", "R: 0 -2", "R must be a rotation. .*velo_to_cam"),
+        ("T: 0 0 0", "T: 0 0 270", "within 100 m .*T of .*velo_to_cam"),  # of millimetres
+    ],
+)
+def test_numbers_that_no_camera_has_are_refused_before_a_map_is_made(day, old, new, message):
+    with pytest.raises(ValueError, match=message):
+        kitti.read_camera(day((old, new)))
+
+
+def test_a_calibration_that_is_no_text_is_named(day):
+    folder = day()
+    (folder / "calib_cam_to_cam.txt").write_bytes(b"\xff\xfe" + bytes(range(256)))
+    with pytest.raises(ValueError, match="Received: 0 numbers in .*calib_cam_to_cam.txt"):
+        kitti.read_camera(folder)
+
+
 def test_a_scan_is_read_as_four_floats_a_point(tmp_path):
     points = np.arange(12, dtype="<f4").reshape(3, 4)
     (tmp_path / "a.bin").write_bytes(points.tobytes())

@@ -2,13 +2,17 @@ import hashlib
 import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
 from depthlib.data.images import read_rgb
 from depthlib.data.photos import DATASETS, find_photos
+from depthlib.downloads import fetch
+from tests.web_server import WHOLE, serve
 
 PHOTO = b"a photo"
+NOWHERE = "https://127.0.0.1:9/1.jpg"  # where nothing answers
 
 
 @pytest.fixture(autouse=True)
@@ -18,18 +22,28 @@ def without_photos_by_hand(monkeypatch):
 
 @pytest.fixture
 def listed(tmp_path):
-    """A CSV of one photo, whose source is a file beside it: served/1.jpg."""
-    served = tmp_path / "served" / "1.jpg"
-    served.parent.mkdir()
-    served.write_bytes(PHOTO)
+    """A CSV of one photo, whose source cannot be reached."""
     path = tmp_path / "list" / "photos.csv"
     path.parent.mkdir()
     path.write_text("photos/1.jpg,\n")  # with a comma, as the original project writes it
-    digest = hashlib.sha256(PHOTO).hexdigest()
-    path.with_name("sources.csv").write_text(
-        f"file,url,licence,sha256\nphotos/1.jpg,{served.as_uri()},GPL-3.0,{digest}\n"
-    )
+    write_source(path, NOWHERE)
     return path
+
+
+def write_source(path, url, data=PHOTO):
+    digest = hashlib.sha256(data).hexdigest()
+    path.with_name("sources.csv").write_text(
+        f"file,url,licence,sha256\nphotos/1.jpg,{url},GPL-3.0,{digest}\n"
+    )
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A server of the machine's own, with which photos may be fetched over http."""
+    allowed = partial(fetch, schemes=("http", "https"))
+    monkeypatch.setattr("depthlib.data.photos.fetch", allowed)
+    with serve() as url:
+        yield url
 
 
 @pytest.fixture
@@ -46,18 +60,35 @@ def names_of(photos):
     return [photo.name for photo in photos]
 
 
-def test_a_photo_is_downloaded_once_into_the_folder_given(listed, tmp_path):
+def test_a_photo_is_downloaded_once_into_the_folder_given(listed, tmp_path, server):
+    write_source(listed, f"{server}/whole", WHOLE)
     photos, note = find_photos(listed, tmp_path / "cache")
     assert photos == [tmp_path / "cache" / "photos" / "1.jpg"]
-    assert photos[0].read_bytes() == PHOTO
+    assert photos[0].read_bytes() == WHOLE
     assert str(photos[0].parent) in note
-    (tmp_path / "served" / "1.jpg").unlink()
+    write_source(listed, f"{server}/nothing", WHOLE)
     assert find_photos(str(listed), tmp_path / "cache")[0] == photos
 
 
-def test_a_photo_of_another_hash_is_refused_and_not_kept(listed, tmp_path):
-    (tmp_path / "served" / "1.jpg").write_bytes(b"a sign-in page")
-    with pytest.raises(ValueError, match="photos/1.jpg must have the SHA-256 .* Received: "):
+def test_a_photo_of_another_hash_is_refused_and_not_kept(listed, tmp_path, server):
+    write_source(listed, f"{server}/whole", b"a sign-in page")
+    with pytest.raises(ValueError, match="digest sha256:.* Received: .*It is of .*sources.csv"):
+        find_photos(listed, tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("url", ["no URL", "ftp://127.0.0.1:9/1.jpg", "file:///etc/hostname"])
+def test_a_source_that_is_not_over_https_is_refused(listed, tmp_path, url):
+    write_source(listed, url)
+    with pytest.raises(ValueError, match="begins with https://. Received: .*sources.csv"):
+        find_photos(listed, tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_photo_of_more_bytes_than_photos_have_is_refused(listed, tmp_path, server, monkeypatch):
+    monkeypatch.setattr("depthlib.data.photos.MOST_BYTES", 100_000)
+    write_source(listed, f"{server}/endless")
+    with pytest.raises(ValueError, match="at most 100,000 bytes. Received: .*sources.csv"):
         find_photos(listed, tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
 
@@ -74,15 +105,9 @@ def test_photos_by_hand_are_found_and_checked(listed, tmp_path, monkeypatch):
         find_photos(listed, tmp_path / "cache")
 
 
-@pytest.mark.parametrize("url", ["", "no URL", "ftp://127.0.0.1:9/1.jpg"])
 def test_without_network_a_rendered_room_and_road_stand_in_and_it_is_said(
-    listed, tmp_path, url, project, monkeypatch
+    listed, tmp_path, project, monkeypatch
 ):
-    if url:
-        sources = listed.with_name("sources.csv")
-        served = (tmp_path / "served" / "1.jpg").as_uri()
-        sources.write_text(sources.read_text().replace(served, url))
-    (tmp_path / "served" / "1.jpg").unlink()
     monkeypatch.chdir(tmp_path)
     (room, road), note = find_photos(listed, tmp_path / "cache")
     assert room.is_relative_to(DATASETS / "sample") and "nyu2_test" in room.parts
@@ -97,14 +122,12 @@ def test_without_network_a_rendered_room_and_road_stand_in_and_it_is_said(
 def test_without_network_and_outside_of_a_clone_it_says_what_is_missing(
     listed, tmp_path, monkeypatch
 ):
-    (tmp_path / "served" / "1.jpg").unlink()
     monkeypatch.setattr("depthlib.data.photos.STAND_INS", (tmp_path / "room.png",))
     with pytest.raises(FileNotFoundError, match="room.png. Give photos of your own"):
         find_photos(listed, tmp_path / "cache")
 
 
 def test_looking_for_photos_imports_no_scikit_learn(listed, tmp_path):
-    (tmp_path / "served" / "1.jpg").unlink()
     code = (
         "import sys; from depthlib.data.photos import find_photos; "
         f"find_photos({str(listed)!r}, {str(tmp_path / 'cache')!r}); "

@@ -1,4 +1,5 @@
 import json
+from functools import partial
 from types import SimpleNamespace
 
 import h5py
@@ -6,11 +7,13 @@ import keras
 import numpy as np
 import pytest
 
+from depthlib.downloads import fetch
 from depthlib.networks import encoders
 from depthlib.networks.encoder_decoder import build_encoder_decoder
 from depthlib.networks.encoders import ENCODERS, find_encoder_weights, load_encoder_weights
 from tests.parity.segmentation_models_parity import fill_weights, pseudo_weight
 from tests.tiny_networks import HEAD, logits_of
+from tests.web_server import serve
 
 MOBILENET = ENCODERS["mobilenet_v2"].file
 
@@ -51,6 +54,22 @@ def test_a_weights_file_without_a_layer_of_the_encoder_is_refused(resnet34, weig
         load_encoder_weights(resnet34, "resnet34", weights_file)
 
 
+def test_a_weights_file_with_flipped_bytes_is_refused_by_name_or_read(resnet34, weights_file):
+    whole = weights_file.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for place in rng.integers(8, 200_000, 20).tolist():
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        weights_file.write_bytes(damaged)
+        try:
+            load_encoder_weights(resnet34, "resnet34", weights_file)
+        except ValueError as error:
+            assert str(weights_file) in str(error)
+            refused += 1
+    assert refused
+
+
 def test_weights_are_found_by_path_or_in_a_folder_else_refused(resnet34, tmp_path):
     held = tmp_path / MOBILENET
     held.write_text("no weights")
@@ -63,23 +82,30 @@ def test_weights_are_found_by_path_or_in_a_folder_else_refused(resnet34, tmp_pat
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
-def test_a_failed_download_says_where_to_put_the_file(encoder, monkeypatch):
-    def fail(name, url, **options):
-        assert url.endswith(name) and options["file_hash"] == ENCODERS[encoder].digest
-        raise Exception("URL fetch failure")
+def test_a_failed_download_says_where_to_put_the_file(encoder, monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
 
-    monkeypatch.setattr(keras.utils, "get_file", fail)
-    with pytest.raises(FileNotFoundError, match=r"fetch failure.*Put https://.* into .*models"):
+    def fail(url, target, digest, **limits):
+        assert url.endswith(ENCODERS[encoder].file) and target.parent == tmp_path / "models"
+        assert digest.partition(":")[2] == ENCODERS[encoder].digest
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr(encoders, "fetch", fail)
+    with pytest.raises(FileNotFoundError, match=r"no network.*Put https://.* into .*models"):
         find_encoder_weights(encoder, "imagenet")
 
 
-def test_a_downloaded_file_of_another_digest_is_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize("path", ["whole", "endless", "cut", "file"])
+def test_a_download_that_is_not_the_file_is_refused_and_not_kept(tmp_path, monkeypatch, path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    (tmp_path / "weights.h5").write_bytes(b"other")
-    wrong = SimpleNamespace(file="weights.h5", url=f"{tmp_path.as_uri()}/", digest="0" * 32)
-    monkeypatch.setitem(encoders.ENCODERS, "resnet34", wrong)
-    with pytest.raises(FileNotFoundError, match="hash"):
-        find_encoder_weights("resnet34", "imagenet")
+    monkeypatch.setattr(encoders, "MOST_BYTES", 1_000_000)
+    monkeypatch.setattr(encoders, "fetch", partial(fetch, schemes=("http",)))
+    with serve() as url:
+        wrong = SimpleNamespace(file=path, url=f"{url}/", digest="0" * 32)
+        monkeypatch.setitem(encoders.ENCODERS, "resnet34", wrong)
+        with pytest.raises(FileNotFoundError, match=f"{path} could not be downloaded"):
+            find_encoder_weights("resnet34", "imagenet")
+    assert not (tmp_path / "keras").exists()
 
 
 def test_imagenet_weights_of_keras_applications_load_by_name(shared):

@@ -2,6 +2,7 @@ import subprocess
 import sys
 import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -130,6 +131,74 @@ def test_a_file_that_asks_for_more_than_a_network_has_is_refused_unopened(model,
     write(**{"config.json": b'{"a":' * 100_000 + b"1" + b"}" * 100_000})
     with pytest.raises(ValueError, match="file that depthlib saved. Received: .*large.keras"):
         load_model(path)
+
+
+def rewrite(model, path, **changed):
+    """Saves the model with some of its parts changed; None: left out."""
+    model.save(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()} | changed
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in parts.items():
+            if data is not None:
+                archive.writestr(name, data)
+    return parts
+
+
+def test_layers_that_are_each_small_but_need_much_room_together_are_refused(model, tmp_path):
+    path = tmp_path / "wide.keras"
+    config = rewrite(model, path)["config.json"]
+    wide = config.replace(b'"filters": 64,', b'"filters": 60000,').replace(b", 64]", b", 60000]")
+    assert wide.count(b"60000") > 4
+    rewrite(model, path, **{"config.json": wide})
+    with pytest.raises(ValueError, match="wide.keras: Its config asks for [0-9,]* weights"):
+        load_model(path)
+    # A part of a network that is within another one counts too.
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(9)]).save(tmp_path / "dense.keras")
+    with zipfile.ZipFile(tmp_path / "dense.keras") as archive:
+        small = archive.read("config.json")
+    rewrite(model, path, **{"config.json": small.replace(b'"units": 9', b'"units": 999999')})
+    with pytest.raises(ValueError, match="wide.keras: "):
+        load_model(path)
+
+
+@pytest.mark.parametrize("part", ["config.json", WEIGHTS])
+def test_a_file_without_one_of_its_parts_is_refused_by_name(model, tmp_path, part):
+    rewrite(model, tmp_path / "part.keras", **{part: None})
+    with pytest.raises(ValueError, match="file that depthlib saved. Received: .*part.keras"):
+        load_model(tmp_path / "part.keras")
+
+
+def test_a_config_that_is_longer_than_any_is_not_read(model, tmp_path, monkeypatch):
+    rewrite(model, tmp_path / "long.keras")
+    monkeypatch.setattr("depthlib.networks.saving.MAX_CONFIG", 1000)
+    with pytest.raises(ValueError, match="long.keras: Its config has more than 1,000 bytes"):
+        load_model(tmp_path / "long.keras")
+
+
+def test_weights_that_lie_in_another_file_are_not_read(model, tmp_path):
+    secret = tmp_path / "secret.bin"
+    secret.write_bytes(bytes(4000))
+    for number in range(2):
+        changed = tmp_path / "changed.h5"
+        with h5py.File(changed, "w") as file:
+            if number:
+                file["layers"] = h5py.ExternalLink("other.h5", "/")
+            else:
+                outside = [(str(secret), 0, 4000)]
+                file.create_dataset("layers/vars/0", (1000,), "f4", external=outside)
+        rewrite(model, tmp_path / "link.keras", **{WEIGHTS: changed.read_bytes()})
+        with pytest.raises(ValueError, match="link.keras: `.*` lies in another file"):
+            load_model(tmp_path / "link.keras")
+
+
+def test_weights_that_claim_more_than_the_memory_holds_are_not_read(model, tmp_path):
+    with h5py.File(tmp_path / "huge.h5", "w") as file:
+        file.create_dataset("layers/vars/0", (10**12,), "f4", chunks=(10**6,), compression="gzip")
+    data = (tmp_path / "huge.h5").read_bytes()
+    rewrite(model, tmp_path / "huge.keras", **{WEIGHTS: data})
+    with pytest.raises(ValueError, match="huge.keras: Its arrays claim 4,000,000,000,000 bytes"):
+        load_model(tmp_path / "huge.keras")
 
 
 def test_a_file_that_unpacks_to_more_than_the_memory_holds_is_refused(model, tmp_path, monkeypatch):

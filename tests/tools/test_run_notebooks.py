@@ -1,3 +1,8 @@
+import os
+import signal
+import subprocess
+import sys
+
 import nbformat
 import pytest
 
@@ -97,6 +102,30 @@ def test_a_kernel_that_dies_leaves_its_last_words(notebook, tmp_path):
     with pytest.raises(SystemExit, match="small.ipynb died.*\n.*runs/small.log"):
         main(["small.ipynb", "--output", "runs"])
     assert "no memory left" in (tmp_path / "runs" / "small.log").read_text()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has another way to interrupt")
+@pytest.mark.parametrize("sign", ["nbclient", "[1/1] small.ipynb", "begun"])
+def test_an_interrupt_ends_in_one_line_whether_it_imports_begins_or_runs(notebook, project, sign):
+    notebook("import time\nprint('begun')\ntime.sleep(60)")
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "tools.run_notebooks", "small.ipynb"],
+        env={**os.environ, "PYTHONPATH": str(project)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    while sign not in process.stdout.readline():
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    said, _ = process.communicate(timeout=60)
+    lines = [line for line in said.splitlines() if line and not line.startswith("import time:")]
+    assert [line for line in lines if line not in (sign, "begun", "[1/1] small.ipynb")] == [
+        "Stopped."
+    ]
+    assert process.returncode == 1
 
 
 def test_notebooks_that_share_a_kernel_share_its_imports_but_no_names_and_no_folder(

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
+from depthlib.data.intrinsics import (
+    CameraCalibration,
+    check_matrix,
+    check_rotation,
+    check_size,
+)
+
 WHERE = "https://www.cvlibs.net/datasets/kitti/raw_data.php"
+_FARTHEST = 100  # metres between scanner and camera: both are on one car
 _POINT = 4 * 4  # bytes: x, y, z and reflectance as float32
 
 
@@ -40,15 +48,27 @@ def read_camera(folder: Path | str, camera: str = "02") -> Camera:
 
     Reads calib_cam_to_cam.txt and calib_velo_to_cam.txt; the products are those of the readme of
     KITTI's raw data: P_rect · R_rect_00 · (R | T). Errors: FileNotFoundError for a missing file,
-    ValueError for one that lacks a matrix.
+    ValueError for one that lacks a matrix, or holds numbers that no camera or no rig has.
     """
     folder = Path(folder)
     cameras, scanner = (folder / f"calib_{name}_to_cam.txt" for name in ("cam", "velo"))
     projection = _read_matrix(cameras, f"P_rect_{camera}", 3, 4)
     width, height = _read_matrix(cameras, f"S_rect_{camera}", 1, 2)[0]
+    check_size(height, width, cameras)
+    check_matrix(projection[:, :3], cameras)
+    view = CameraCalibration(cameras, projection[:, :3], np.zeros(0), False, None)
+    view.fit(int(height), int(width))
     turn, shift = _read_matrix(scanner, "R", 3, 3), _read_matrix(scanner, "T", 3, 1)
+    rectifying = _read_matrix(cameras, "R_rect_00", 3, 3)
+    for rotation, path in ((turn, scanner), (rectifying, cameras)):
+        check_rotation(rotation, path)
+    if np.abs(shift).max() > _FARTHEST:
+        raise ValueError(
+            f"The scanner must be within {_FARTHEST} m of the cameras. Received: T of "
+            f"{shift.ravel().tolist()} in {scanner}. Write metres."
+        )
     rectify = np.eye(4)
-    rectify[:3] = _read_matrix(cameras, "R_rect_00", 3, 3) @ np.hstack([turn, shift])
+    rectify[:3] = rectifying @ np.hstack([turn, shift])
     return Camera(int(height), int(width), projection[:, :3], projection @ rectify)
 
 
@@ -106,9 +126,12 @@ def _read_matrix(path: Path, name: str, rows: int, columns: int) -> np.ndarray:
             f"There is no {path}. Unpack the day's calibration (such as 2011_09_26_calib.zip, "
             f"{WHERE}) so that it lies beside the day's drives."
         )
-    lines = (line.partition(":") for line in path.read_text().splitlines())
+    lines = (
+        line.partition(":")
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
+    )
     try:
-        numbers = [float(word) for key, _, text in lines if key == name for word in text.split()]
+        numbers = [float(word) for key, _, said in lines if key == name for word in said.split()]
     except ValueError:
         numbers = []
     if len(numbers) != rows * columns or not np.isfinite(numbers).all():

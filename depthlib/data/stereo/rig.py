@@ -12,6 +12,7 @@ from depthlib.data.intrinsics import (
     PROJECTIONS,
     CameraCalibration,
     Intrinsics,
+    check_rotation,
     find_entry,
     make_camera,
     read_entries,
@@ -183,7 +184,7 @@ def read_rig(path: Path | str, right: Path | str | None = None) -> Rig:
             f"metres. Received: {', '.join(entries)} in {path}. Give OpenCV's extrinsics.yml too, "
             "or calibrate with `depthlib stereo calibrate`."
         )
-    rig = Rig(left, second, _check_rotation(rotation, path), translation)
+    rig = Rig(left, second, check_rotation(rotation, path), translation)
     rig.check()
     return rig
 
@@ -216,21 +217,12 @@ def _read_ros(left: dict[str, str], path: Path, right: dict[str, str], other: Pa
         ]
         for name, count in (("rectification_matrix", 9), ("projection_matrix", 12))
     )
-    first, second = (_check_rotation(turn.reshape(3, 3), path) for turn in turns)
+    first, second = (check_rotation(turn.reshape(3, 3), path) for turn in turns)
     view = views[1].reshape(3, 4)
     shift = second.T @ (view[0, 3] / view[0, 0], 0.0, 0.0)
     rig = Rig(make_camera(left, path), make_camera(right, other), second.T @ first, shift)
     rig.check()
     return rig
-
-
-def _check_rotation(rotation: np.ndarray, path: Path) -> np.ndarray:
-    if np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-3 or np.linalg.det(rotation) < 0:
-        raise ValueError(
-            f"R of a rig must be a rotation. Received: {rotation.tolist()} in {path}. Calibrate "
-            "again, or copy the file again."
-        )
-    return rotation
 
 
 def _is_level(rotation: np.ndarray, translation: np.ndarray) -> bool:

@@ -144,7 +144,7 @@ def test_files_that_hold_no_rig_are_refused(tmp_path, rig):
         read_rig(tmp_path / "nothing.yml")
     bent = tmp_path / "bent.yml"
     write_rig(replace(rig, rotation=2 * TURN), bent)
-    with pytest.raises(ValueError, match="R of a rig must be a rotation"):
+    with pytest.raises(ValueError, match="R must be a rotation"):
         read_rig(bent)
     fisheye = replace(rig, left=replace(rig.left, fisheye=True))
     with pytest.raises(ValueError, match="pinhole model"):
