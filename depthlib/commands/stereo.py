@@ -5,22 +5,22 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
 from depthlib import plotting
 from depthlib.data import stereo
+from depthlib.data.csv_tables import format_rows
 from depthlib.data.dataset_file import NAME, make_spec, read_dataset_file, write_dataset_file
-from depthlib.data.images import read_rgb, write_depth, write_rgb
+from depthlib.data.images import read_rgb, write_depth, write_grey, write_rgb
 from depthlib.data.inputs import find_inputs
-from depthlib.data.pairs import Pairs, check_pairs, find_pairs, write_csv
+from depthlib.data.pairs import Pairs, check_pairs, find_pairs
 from depthlib.data.specs import DatasetSpec
 from depthlib.files import write_bytes
 from depthlib.video.frames import open_frames
@@ -88,7 +88,7 @@ def match_sources(
     also for `sure`. every: only each so manieth pair. What is there already stays, unless
     `overwrite`. Files: SCENE/rgb/NAME.jpg (the rectified left photo), SCENE/depth/NAME.png (16
     bits, metres x 256, 0 where unsure), SCENE/confidence/NAME.png (8 bits, 255: 1),
-    stereo.csv and dataset.json of all scenes, stereo.png.
+    stereo.csv (rgb, depth, confidence, scene) and dataset.json of all scenes, stereo.png.
     Errors: ValueError for settings that cannot be, for photos that are no pairs of this rig, for a
     folder that holds a dataset of another rig or was matched by other settings.
     """
@@ -128,8 +128,8 @@ def match_sources(
         disparity, confidence = stereo.match(*views, disparities)
         depth_m = stereo.to_depth(disparity, confidence, rectifier.focal_baseline, far, sure)
         write_rgb(folder / "rgb" / f"{name}.jpg", views[0], _QUALITY)
-        _, png = cv2.imencode(".png", np.rint(255 * confidence).astype(np.uint8))
-        write_bytes(folder / "confidence" / f"{name}.png", png.tobytes())
+        sure_png = folder / "confidence" / f"{name}.png"
+        write_grey(sure_png, np.rint(255 * confidence).astype(np.uint8))
         write_depth(target, depth_m, spec)  # last: it says that the pair is done
         return None
 
@@ -140,7 +140,9 @@ def match_sources(
         failed = [one for one in tqdm(done, f"match {folder.name}", count, unit="pair") if one]
     good, problems, _ = check_pairs(find_pairs(out, spec)[0])
     problems = pd.concat([pd.DataFrame(failed, columns=problems.columns), problems])
-    write_csv(good, out / CSV)
+    good = replace(good, table=good.table.assign(confidence=good.table["depth"].map(_find_sure)))
+    rows = good.table[["rgb", "depth", "confidence", "scene"]]
+    write_bytes(out / CSV, format_rows(rows, heading=True))
     if len(good):
         _draw_sheet(good.spread(_SHOWN), out / SHEET)
     return MatchReport(good, problems, out / CSV)
@@ -278,10 +280,15 @@ def _keep_settings(path: Path, settings: dict, overwrite: bool) -> None:
     write_bytes(path, text.encode())
 
 
+def _find_sure(depth: str) -> str:
+    """The confidence of the depth map SCENE/depth/NAME.png."""
+    scene, _, name = depth.rsplit("/", 2)
+    return f"{scene}/confidence/{name}"
+
+
 def _draw_sheet(pairs: Pairs, path: Path) -> None:
     photos, depths = pairs.load()
-    places = [pairs.depth_path(index) for index in range(len(pairs))]
-    sure = [read_rgb(place.parents[1] / "confidence" / place.name) for place in places]
+    sure = [read_rgb(pairs.root / name) for name in pairs.table["confidence"]]
     figure = plotting.show_photos(photos, {"depth": depths}, far={}, changed={"confidence": sure})
     plotting.save_figure(figure, path)
 

@@ -56,7 +56,11 @@ def test_pairs_become_a_dataset_that_is_read_in_metres(rig, drive, tmp_path, cap
         assert sure.mean() > 0.6
         ratio = depth_m[sure] * disparity[sure] / (FOCAL * BASELINE)
         assert (np.abs(ratio - 1) < 0.02).mean() > 0.99
-    confidence = read_rgb(out / "drive_0007" / "confidence" / "0.png")[..., 0]
+    rows = (out / "stereo.csv").read_text().splitlines()
+    assert rows[0] == "rgb,depth,confidence,scene"
+    _, depth, sure, _ = rows[1].split(",")
+    assert (depth, sure) == ("drive_0007/depth/0.png", "drive_0007/confidence/0.png")
+    confidence = read_rgb(out / sure)[..., 0]
     assert (confidence[depths[0] > 0] >= 0.8 * 255 - 1).all()
     assert (out / "stereo.png").stat().st_size > 5000
 
