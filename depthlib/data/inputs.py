@@ -104,6 +104,12 @@ def locate_all(paths: Iterable[Path | str]) -> Iterator[str]:
         yield os.path.join(place, name)  # noqa: PTH118  # millions of them
 
 
+def find_files_in(folder: Path, paths: Iterable[Path | str]) -> set[str]:
+    """Where those of the files lie that are in the folder itself, as `locate_all` tells it."""
+    start = os.path.realpath(folder)
+    return {place for place in locate_all(paths) if os.path.dirname(place) == start}  # noqa: PTH120
+
+
 def is_junk(path: Path | str) -> bool:
     """Whether a relative path is hidden, or what a system leaves (._1.jpg, Thumbs.db): no photo."""
     parts = Path(path).parts
@@ -162,7 +168,7 @@ def _is_first(paths: Sequence[str]) -> np.ndarray:
     first = np.ones(len(paths), bool)
     if several.any():
         seen: set[str] = set()
-        rows = np.flatnonzero(several)
+        rows = np.flatnonzero(several).tolist()
         for row, place in zip(rows, locate_all(paths[row] for row in rows), strict=True):
             first[row] = place not in seen
             seen.add(place)
