@@ -9,6 +9,7 @@ from depthlib.commands.shard_notes import Note, read_notes, remove_notes
 from depthlib.commands.stereo import list_matched
 from depthlib.commands.summary import FILE, SHARDS, merge_tables, read_rows
 from depthlib.data.dataset_file import NAME
+from depthlib.files import remove_left
 
 
 def merge_shards(folder: Path) -> int:
@@ -30,6 +31,7 @@ def merge_shards(folder: Path) -> int:
             failed += len(note.problems)
             for file, problem in note.problems.items():
                 print(f"  {file}: {problem}")
+        remove_left(place)
         remove_notes(place)
     return 1 if failed else 0
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from depthlib.commands.summary import SHARDS, list_tables
 from depthlib.data.shards import Shard
-from depthlib.files import write_bytes
+from depthlib.files import natural_key, write_bytes
 
 SHOWN = 20  # missing shards that an error names
 
@@ -65,14 +65,15 @@ def note_shard(out: Path, shard: Shard | None, run: Run) -> Iterator[Note]:
 
 
 def read_notes(out: Path) -> list[Note]:
-    """The notes of all shards of a run.
+    """The notes of all shards of a run, in their order.
 
     What was begun with another number of shards may lie beside them.
     Errors: FileNotFoundError where no shard is, or some are missing, which it names; ValueError for
     shards of several runs, and for a file that is no note.
     """
     by_run, by_count = defaultdict(list), defaultdict(list)
-    for path in sorted((out / SHARDS).glob("[0-9]*of[0-9]*.json")):
+    paths = (out / SHARDS).glob("[0-9]*of[0-9]*.json")
+    for path in sorted(paths, key=lambda path: natural_key(path.name)):
         note = _read(path)
         by_run[str(note.run)].append(str(note.shard))
         by_count[note.shard.count].append(note)
