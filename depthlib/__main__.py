@@ -7,14 +7,19 @@ import warnings
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from depthlib import __version__
 from depthlib.startup import prepare_backends
+
+if TYPE_CHECKING:
+    from depthlib.data.shards import Shard
 
 SPEC_HELP = (
     "how DATA's depth is stored: a known name or a dataset.json; by default the dataset.json "
     "beside DATA, else what its paths say"
 )
+SHARD_HELP = "only part I of N, for N machines or jobs; afterwards `depthlib merge FOLDER`"
 ROOT_HELP = "where DATA's photos are, where they are not beside it; absolute paths may lie in it"
 INTERRUPTED = 130  # the exit status of shells for a process that Ctrl-C ended
 _OWN = {"command", "run"}  # of the parser's values, what is no subcommand's
@@ -73,6 +78,7 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_predict(commands.add_parser("predict", help="depth of photos and videos, as files"))
     _add_data(commands.add_parser("data", help="a folder of photos and depth as a dataset"))
     _add_label(commands.add_parser("label", help="a dataset from photos without depth"))
+    _add_merge(commands.add_parser("merge", help="tables of what runs with --shard wrote"))
     commands.add_parser("train", help="train a network; `depthlib train --help`", add_help=False)
     _add_evaluate(commands.add_parser("evaluate", help="how good networks, or files of depth, are"))
     _add_export(commands.add_parser("export", help="a network for another runtime"))
@@ -112,6 +118,7 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     add("--flip", action="store_true", help="average with the mirrored photo: better, half as fast")
     add("--runtime", choices=("onnx", "keras"), help="by default ONNX where there is such a file")
     add("--overwrite", action="store_true", help="write files anew that are there already")
+    add("--shard", metavar="I/N", help=SHARD_HELP)
     parser.set_defaults(run=_predict)
 
 
@@ -132,6 +139,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     add("--check", default="200", metavar="COUNT", help="pairs to decode, or headers, or all")
     add("--tolerance", type=float, default=0.02, metavar="SECONDS", help="between photo and map")
     add("--out", type=Path, metavar="FOLDER", help="of what is written; by default FOLDER")
+    add("--shard", metavar="I/N", help=SHARD_HELP)
     parser.set_defaults(run=_data)
 
 
@@ -164,7 +172,18 @@ def _add_label(parser: argparse.ArgumentParser) -> None:
     add("--focal", default="exif", help="the photos' focal length, as in predict")
     add("--long-side", type=int, default=640, metavar="PIXELS", help="larger photos are shrunk")
     add("--every", type=int, default=10, metavar="N", help="of a video, each Nth frame")
+    add("--shard", metavar="I/N", help=SHARD_HELP)
     parser.set_defaults(run=_label)
+
+
+def _add_merge(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Merges what the shards of a run wrote into a folder (predict, label, data or stereo match "
+        "with --shard): its tables and lists. Says which shards are missing. Ends with status 1 "
+        "where a file failed."
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the --out of the shards")
+    parser.set_defaults(run=_merge)
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -238,6 +257,7 @@ def _add_stereo(parser: argparse.ArgumentParser) -> None:
     add("--sure", type=float, default=0.8, metavar="SHARE", help="least confidence, default 0.8")
     add("--every", type=int, default=1, metavar="N", help="only each N-th pair")
     add("--overwrite", action="store_true", help="write files anew that are there already")
+    add("--shard", metavar="I/N", help=SHARD_HELP)
     match.set_defaults(run=_stereo_match)
 
 
@@ -278,6 +298,7 @@ def _stereo_match(arguments: argparse.Namespace) -> int:
         arguments.right,
         arguments.out,
         **{name: getattr(arguments, name) for name in names},
+        shard=_find_shard(arguments),
     )
     print(report)
     return 1 if len(report.problems) else 0
@@ -306,6 +327,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         known=known,
         overwrite=arguments.overwrite,
         network=arguments.model,
+        shard=_find_shard(arguments),
     )
     print(f"{arguments.out}: {report}")
     return 1 if report.failed else 0
@@ -315,7 +337,7 @@ def _data(arguments: argparse.Namespace) -> int:
     from depthlib.commands.data import make_dataset
 
     settings = {name: value for name, value in vars(arguments).items() if name not in _OWN}
-    return make_dataset(**settings)
+    return make_dataset(**settings | {"shard": _find_shard(arguments)})
 
 
 def _label(arguments: argparse.Namespace) -> int:
@@ -331,9 +353,23 @@ def _label(arguments: argparse.Namespace) -> int:
         arguments.every,
     )
     teachers = {word: open_teacher(word) for word in arguments.teacher}
-    report = label_files(teachers, arguments.paths, arguments.out, settings)
+    report = label_files(
+        teachers, arguments.paths, arguments.out, settings, shard=_find_shard(arguments)
+    )
     print(f"{arguments.out}: {report}")
     return 1 if report.failed else 0
+
+
+def _find_shard(arguments: argparse.Namespace) -> "Shard | None":
+    from depthlib.data.shards import Shard
+
+    return None if arguments.shard is None else Shard.parse(arguments.shard)
+
+
+def _merge(arguments: argparse.Namespace) -> int:
+    from depthlib.commands.merge import merge_shards
+
+    return merge_shards(arguments.folder)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:

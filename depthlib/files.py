@@ -14,6 +14,8 @@ from filelock import FileLock, Timeout
 if TYPE_CHECKING:
     import pandas as pd  # importing it takes half a second, which the command saves
 
+_TEMPORARY = re.compile(r"\.(.+)-[0-9a-f]{8}(\.[^.]+)?")  # of `replace_file`
+
 
 @contextmanager
 def replace_file(path: Path | str) -> Iterator[Path]:
@@ -62,6 +64,19 @@ def remove_temporaries(folder: Path, names: Iterable[str]) -> None:
     for name in map(Path, names):
         for temporary in folder.glob(f".{name.stem}-????????{name.suffix}"):
             temporary.unlink(missing_ok=True)
+
+
+def remove_left(folder: Path) -> None:
+    """Removes what killed processes left of `replace_file` in a folder and in those below it.
+
+    Of files that have been written since. Call it where no other process writes there.
+    """
+    for place, _, names in os.walk(folder):
+        there = set(names)
+        for name in names:
+            temporary = _TEMPORARY.fullmatch(name)
+            if temporary and "".join(temporary.groups("")) in there:
+                Path(place, name).unlink(missing_ok=True)
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:
@@ -152,9 +167,17 @@ def check_suffix(path: Path | str, *suffixes: str) -> None:
         )
 
 
-def natural_key(name: str) -> list[str | int]:
-    """A key that sorts frame2 before frame10: text and numbers by turns."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+def natural_key(name: str) -> str:
+    """A key that sorts frame2 before frame10, and is equal for frame2 and frame002.
+
+    Each number is written behind its length, so that a longer one comes later; before any letter.
+    """
+
+    def write(match: re.Match) -> str:
+        digits = str(int(match[0]))
+        return f"\0{chr(len(digits))}{digits}"
+
+    return re.sub(r"\d+", write, name)
 
 
 def refuse_escape(name: str, listing: Path | str) -> None:

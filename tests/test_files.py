@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 import stat
 import threading
 import zipfile
@@ -10,6 +11,8 @@ import pytest
 from depthlib.files import (
     check_zip,
     hold_lock,
+    natural_key,
+    remove_left,
     remove_temporaries,
     replace_file,
     write_bytes,
@@ -150,3 +153,25 @@ def test_a_second_process_waits_and_says_so_or_is_turned_away(tmp_path, capsys):
     thread.join(timeout=10)
     assert entered.is_set()
     assert "Another one is in; waiting." in capsys.readouterr().out
+
+
+def test_numbers_in_names_sort_by_their_value():
+    words = ["", "1", "2", "10", "007", "a", "b", "a ", "é", "٣", "99999999999999999999"]
+    names = [one + other + last for one in words for other in words for last in words]
+
+    def split(name):
+        return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+
+    assert sorted(names, key=natural_key) == sorted(names, key=split)
+    assert natural_key("a007") == natural_key("a7") != natural_key("a70")
+
+
+def test_what_a_killed_process_left_is_removed_once_the_file_is_written(tmp_path):
+    kept = ["a.png", "b/c.tar.gz", "b/d", ".a-0123456.png", ".e-01234567.png", "a-01234567.png"]
+    left = [".a-01234567.png", "b/.c.tar-89abcdef.gz", "b/.d-89abcdef"]
+    for name in kept + left:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    remove_left(tmp_path)
+    found = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")]
+    assert sorted([*found, "b/d"]) == sorted(kept)

@@ -1,19 +1,29 @@
 """What `depthlib data` does: a folder as a dataset, with words and a picture to judge it by."""
 
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from depthlib.commands.shard_notes import Note, Run, note_shard
 from depthlib.data.dataset import (
+    Dataset,
     add_focal,
     check_dataset,
     describe_sides,
     find_dataset,
+    refuse_empty,
     set_test_aside,
     write_dataset,
 )
 from depthlib.data.layouts import PICTURE, summarise_left
-from depthlib.data.pairs import ROOT
+from depthlib.data.pairs import ROOT, Pairs
+from depthlib.data.shards import Shard
 from depthlib.plotting import save_figure, show_overlays
 
 LEFT_OUT = 12  # lines of what is left out that are printed
@@ -29,19 +39,76 @@ def make_dataset(
     check: str,
     tolerance: float,
     out: Path | None,
+    shard: Shard | None = None,
 ) -> int:
     """Finds, checks and writes the dataset of a folder; the exit status.
 
-    The arguments are those of the subcommand. Errors: those of `data.dataset`.
+    The arguments are those of the subcommand. A shard checks its part of the pairs and notes the
+    sound ones; `merge_dataset` writes. Errors: those of `data.dataset`.
     """
     dataset = find_dataset(folder, photos, depth, spec, tolerance)
-    for note in dataset.notes:
-        print(note)
+    print(*dataset.notes, sep="\n")
     _print_table(summarise_left(dataset.left), "Left out")
-    dataset, problems, summary = check_dataset(dataset, int(check) if check.isdigit() else check)
+    most = int(check) if check.isdigit() else check
+    place = out or dataset.first.root
+    words = {"photos": photos, "depth": depth, "spec": spec, "tolerance": tolerance}
+    settings = {"folder": os.path.relpath(folder, place), "elsewhere": out is not None, **words}
+    settings |= {"focal": focal, "test": test}
+    made = f"{settings} --check {check}"
+    run = Run("data", made, _digest(dataset), sum(map(len, dataset.sides.values())), settings)
+    with note_shard(place, shard, run) as note:
+        sound, problems, summary = check_dataset(dataset, most, shard)
+        note.problems = dict(zip(problems["file"], problems["problem"], strict=True))
+        note.results = {side: _rows(pairs) for side, pairs in sound.sides.items()}
     _print_table(problems, "Not sound")
-    dataset = set_test_aside(add_focal(dataset, focal), test)
     print(summary.round(3).to_string())
+    if shard is None:
+        _write(sound, focal, test, out)
+    else:
+        print(f"{place}: {note.shard} has ended. After all: depthlib merge {place}")
+    return 0
+
+
+def merge_dataset(place: Path, notes: Sequence[Note]) -> None:
+    """Writes the dataset of which shards have checked a part each, into the folder of their notes.
+
+    Errors: those of `data.dataset`; ValueError where other files are there than the shards saw.
+    """
+    run, words = notes[0].run, dict(notes[0].run.settings)
+    folder, elsewhere = place / words.pop("folder"), words.pop("elsewhere")
+    focal, test = words.pop("focal"), words.pop("test")
+    dataset = find_dataset(folder, **words)
+    if _digest(dataset) != run.listing:
+        raise ValueError(
+            "A folder must stay as it is until its shards are merged. Received: other pairs in "
+            f"{folder} than the shards checked. Run all shards again."
+        )
+    sides = {}
+    for side, pairs in dataset.sides.items():
+        sound = {tuple(row) for note in notes for row in note.results.get(side, ())}
+        kept = [tuple(row) in sound for row in _rows(pairs)]
+        again = pairs.table.duplicated(["rgb", "depth"]).to_numpy()
+        if any(kept):
+            sides[side] = pairs.select(np.flatnonzero(kept & ~again))
+    problems = [problem for note in notes for problem in note.problems.values()]
+    refuse_empty(sides, dataset.first.root, problems)
+    _write(replace(dataset, sides=sides), focal, test, place if elsewhere else None)
+
+
+def _digest(dataset: Dataset) -> str:
+    """The same pairs on the same sides have the same digest."""
+    sides = {side: pairs.digest() for side, pairs in dataset.sides.items()}
+    return hashlib.sha256(json.dumps(sides).encode()).hexdigest()
+
+
+def _rows(pairs: Pairs) -> list[list[str]]:
+    rows: list[list[str]] = pairs.table[["rgb", "depth"]].astype(str).to_numpy().tolist()
+    return rows
+
+
+def _write(dataset: Dataset, focal: str | None, test: float, out: Path | None) -> None:
+    """Writes a dataset of sound pairs, and a picture of it."""
+    dataset = set_test_aside(add_focal(dataset, focal), test)
     print(describe_sides(dataset).to_string())
     if test:
         print(dataset.notes[-1])
@@ -52,7 +119,6 @@ def make_dataset(
     print("Written:", ", ".join(map(str, written)))
     if out is not None:
         print(f"Photos are elsewhere: give --root {dataset.first.root}, or set {ROOT} to it.")
-    return 0
 
 
 def _print_table(table: pd.DataFrame, title: str) -> None:

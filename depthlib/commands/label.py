@@ -1,7 +1,7 @@
 """A dataset from photos that nobody measured, labelled by networks: what `depthlib label` does."""
 
 import math
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +19,12 @@ from depthlib.commands.predict import (
     find_media,
     make_folder,
 )
+from depthlib.commands.shard_notes import Run, note_shard
 from depthlib.commands.summary import Summary
 from depthlib.data.dataset_file import NAME, make_spec, write_dataset_file
 from depthlib.data.images import read_rgb, resize_rgb, write_depth, write_grey, write_rgb
 from depthlib.data.lenses import FocalRequest, find_lens
+from depthlib.data.shards import Shard
 from depthlib.data.specs import DatasetSpec
 from depthlib.files import natural_key, write_table
 from depthlib.prediction.geometry import View
@@ -75,6 +77,7 @@ def label_files(
     out: Path | str,
     settings: LabelSettings | None = None,
     progress: bool = True,
+    shard: Shard | None = None,
 ) -> PredictReport:
     """Labels what `words` mean (`data.inputs`) and writes a dataset to the folder `out`.
 
@@ -85,20 +88,29 @@ def label_files(
     length in pixels, given or assumed, and its scene: a video's frames are one, the scene of photos
     is unknown. dataset.json says how depth is stored, depth.csv of which file each photo is and by
     which teachers. A run that was stopped goes on; one with other teachers or settings is refused.
-    One photo at a time is in memory.
+    One photo at a time is in memory. shard: the part that is labelled; `merge.merge_shards` writes
+    labels.csv of all.
     Errors: those of `find_media` and `find_unit`; OSError for a folder that cannot be written to.
     """
     settings, members = settings or LabelSettings(), list(teachers.values())
     spec = _describe_labels(members, Path(out).absolute().name)
-    photos, videos = find_media(words)
-    make_folder(Path(out))
-    folder = _Folder(Path(out), spec, settings, f"{' + '.join(teachers)} {settings}")
+    listing = find_media(words)
+    made = f"{' + '.join(teachers)} {settings}"
+    run = Run("label", made, listing.digest(), len(listing))
     report = PredictReport(advice="")
-    total = None if videos else len(photos)
-    try:
+    with (
+        make_folder(Path(out)),
+        note_shard(Path(out), shard, run) as note,
+        closing(_Folder(Path(out), spec, settings, made, shard)) as folder,
+    ):
+        names = folder.summary.name_outputs(listing.paths, listing.choose(shard))
+        photos, videos = listing.split(shard)
+        total = None if videos else len(photos)
         with (
             tqdm(total=total, unit="photo", disable=not progress) as bar,
-            closing(work_ahead(_read(photos, videos, folder, members[0].view), AHEAD)) as items,
+            closing(
+                work_ahead(_read(photos, videos, names, folder, members[0].view), AHEAD)
+            ) as items,
         ):
             for item in items:
                 bar.update()
@@ -111,9 +123,29 @@ def label_files(
                     report.written.append(item.path)
                 except (OSError, ValueError) as error:
                     report.failed[item.path] = describe_error(error)
-    finally:
-        folder.close()
+        note.problems = report.describe_failed()
     return report
+
+
+def write_labels(out: Path, table: Iterable[Mapping[str, str]]) -> int:
+    """Writes labels.csv of the rows of depth.csv in `out`, if any is of a photo; their number."""
+    rows = {row["name"]: row for row in table if row.get("width")}
+    names = sorted(rows, key=natural_key)
+    labels = pd.DataFrame(
+        {
+            "rgb": [f"photos/{name}.jpg" for name in names],
+            "depth": [f"depth/{name}.png" for name in names],
+            "confidence": [f"confidence/{name}.png" for name in names],
+            "focal": [
+                f"{float(rows[name]['focal'] or 0) * int(rows[name]['width']):.6g}"
+                for name in names
+            ],
+            "scene": [name.rpartition("/")[0] for name in names],
+        }
+    )
+    if len(labels):
+        write_table(out / CSV, labels)
+    return len(labels)
 
 
 class _Photo(NamedTuple):
@@ -141,9 +173,16 @@ class _Refused(NamedTuple):
 class _Folder:
     """The dataset that is written."""
 
-    def __init__(self, out: Path, spec: DatasetSpec, settings: LabelSettings, made: str) -> None:
+    def __init__(
+        self,
+        out: Path,
+        spec: DatasetSpec,
+        settings: LabelSettings,
+        made: str,
+        shard: Shard | None,
+    ) -> None:
         self.out, self.spec, self.settings, self.made = out, spec, settings, made
-        self.summary = Summary(out)
+        self.summary, self.is_whole = Summary(out, shard), shard is None
 
     def list_files(self, name: str) -> list[Path]:
         """The photo, its depth and its confidence."""
@@ -181,26 +220,12 @@ class _Folder:
         self.summary.add(photo.path, row)
 
     def close(self) -> None:
-        """Writes the table of pairs, of this run and of earlier ones, and the dataset's file."""
+        """Writes the dataset's file and, but for a shard, the table of pairs, earlier ones too."""
         self.summary.close()
-        rows = [row for row in self.summary.rows.values() if row.get("width")]
-        names = sorted((row["name"] for row in rows), key=natural_key)
-        named = {row["name"]: row for row in rows}
-        table = pd.DataFrame(
-            {
-                "rgb": [f"photos/{name}.jpg" for name in names],
-                "depth": [f"depth/{name}.png" for name in names],
-                "confidence": [f"confidence/{name}.png" for name in names],
-                "focal": [
-                    f"{float(named[name]['focal'] or 0) * int(named[name]['width']):.6g}"
-                    for name in names
-                ],
-                "scene": [name.rpartition("/")[0] for name in names],
-            }
-        )
-        if len(table):
-            write_table(self.out / CSV, table)
+        if any(row.get("width") for row in self.summary.rows.values()):
             write_dataset_file(self.spec, self.out / NAME)
+            if self.is_whole:
+                write_labels(self.out, self.summary.rows.values())
 
 
 def _describe_labels(teachers: Sequence[DepthPredictor], name: str) -> DatasetSpec:
@@ -217,9 +242,12 @@ def _describe_labels(teachers: Sequence[DepthPredictor], name: str) -> DatasetSp
 
 
 def _read(
-    photos: Sequence[Path], videos: Sequence[Path], folder: _Folder, view: View
+    photos: Sequence[Path],
+    videos: Sequence[Path],
+    names: Mapping[Path, str],
+    folder: _Folder,
+    view: View,
 ) -> Generator[_Photo | _Refused, None, None]:
-    names = folder.summary.name_outputs([*photos, *videos])
     for path in photos:
         try:
             check_file(path)

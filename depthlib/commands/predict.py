@@ -4,9 +4,9 @@ import errno
 import os
 import sys
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from depthlib.commands.summary import Summary, leave_out_outputs
+from depthlib.commands.shard_notes import Run, note_shard
+from depthlib.commands.summary import Summary, are_outputs
 from depthlib.data.images import read_rgb
-from depthlib.data.inputs import find_inputs, locate
+from depthlib.data.inputs import Listing, find_files_in, list_inputs, locate
 from depthlib.data.intrinsics import CameraCalibration, Intrinsics
 from depthlib.data.lenses import FocalRequest, Lens, find_lens
+from depthlib.data.shards import Shard
 from depthlib.prediction.geometry import Layout, check_focal, join, split
 from depthlib.prediction.interface import DepthPredictor, find_confidence
 from depthlib.prediction.known_distance import KnownDistance
@@ -42,6 +44,10 @@ class PredictReport:
     skipped: list[Path] = field(default_factory=list)
     failed: dict[Path, str] = field(default_factory=dict)
     advice: str = " (--overwrite writes them anew)"
+
+    def describe_failed(self) -> dict[str, str]:
+        """The reason of each that failed, by its path."""
+        return {str(path): reason for path, reason in self.failed.items()}
 
     def __str__(self) -> str:
         lines = [f"{len(self.written)} written"]
@@ -83,6 +89,7 @@ def predict_files(
     overwrite: bool = False,
     network: str = "",
     progress: bool = True,
+    shard: Shard | None = None,
 ) -> PredictReport:
     """Predicts what `words` mean (`data.inputs`) and writes it to the folder `out`.
 
@@ -94,9 +101,10 @@ def predict_files(
     what network and settings; the files of a photo are all made alike. What earlier runs wrote is
     not taken for photos.
     A video becomes a video, and a folder of files a frame for what else is saved.
+    shard: the part of the photos and videos that is predicted; `merge.merge_shards` does the rest.
     One photo at a time is in the network, a few before and behind it: memory does not grow with
     their number. A file that fails is noted, and the rest is done.
-    Errors: those of `find_inputs`; ValueError for an unknown format, `known` of several photos, a
+    Errors: those of `list_inputs`; ValueError for an unknown format, `known` of several photos, a
     focal length for a network that knows none, or where there are only files of earlier runs;
     OSError for a folder that cannot be written to, or where the disk is full.
     """
@@ -107,22 +115,28 @@ def predict_files(
         )
     if isinstance(lens, FocalRequest) and lens.value:
         check_focal(lens.value if lens.unit == "share" else 1.0, predictor.view)
-    photos, videos = find_media(words)
-    if known is not None and (len(photos) != 1 or videos):
+    listing = find_media(words)
+    if known is not None and (len(listing) != 1 or listing.split()[1]):
+        photos, videos = listing.split()
         raise ValueError(
             f"A known distance must be of one photo. Received: {len(photos)} photos and "
             f"{len(videos)} videos. Give the one that it was measured in."
         )
-    make_folder(out)
-    summary = Summary(out)
-    names = summary.name_outputs([*photos, *videos])
     made = _describe_way(network, lens, flip, known)
-    folder = _Folder(out, names, set(map(locate, names)), summary, save, overwrite, made)
+    run = Run("predict", f"{made} --save {','.join(save)}", listing.digest(), len(listing))
     report = PredictReport()
-    sample = _make_sample(predictor, known)
-    waiting = [path for path in photos if folder.is_wanted(path, sample, report)]
-    jobs = _Jobs(report, tqdm(None, network, len(waiting), unit="photo", disable=not progress))
-    try:
+    with (
+        make_folder(out),
+        note_shard(out, shard, run) as note,
+        closing(Summary(out, shard)) as summary,
+    ):
+        names = summary.name_outputs(listing.paths, listing.choose(shard))
+        sources = find_files_in(out, listing.paths)
+        folder = _Folder(out, names, sources, summary, save, overwrite, made)
+        sample = _make_sample(predictor, known)
+        photos, videos = listing.split(shard)
+        waiting = [path for path in photos if folder.is_wanted(path, sample, report)]
+        jobs = _Jobs(report, tqdm(None, network, len(waiting), unit="photo", disable=not progress))
         with (
             jobs.bar,
             ThreadPoolExecutor(WRITING) as pool,
@@ -140,31 +154,35 @@ def predict_files(
             jobs.wait_for(0)
         for path in videos:
             _predict_video(predictor, path, folder, lens, report)
-    finally:
-        summary.close()
+        note.problems = report.describe_failed()
     return report
 
 
-def find_media(words: Sequence[Path | str]) -> tuple[list[Path], list[Path]]:
+def find_media(words: Sequence[Path | str]) -> Listing:
     """The photos and videos of the words, without what earlier runs wrote beside them.
 
-    Errors: those of `find_inputs`; ValueError where there are only files of earlier runs.
+    Errors: those of `list_inputs`; ValueError where there are only files of earlier runs.
     """
-    found = find_inputs(words)
-    photos, videos = map(leave_out_outputs, found)
-    count = sum(map(len, found)) - len(photos) - len(videos)
-    if count and not photos and not videos:
+    found = list_inputs(words)
+    listing = found.keep(~are_outputs(found.paths))
+    count = len(found) - len(listing)
+    if count and not len(listing):
         raise ValueError(
             f"There must be photos or videos. Received: {count} files that an earlier run wrote. "
             "Give the photos that they were made of."
         )
     if count:
         tqdm.write(f"Left out: {count} files that an earlier run wrote.", file=sys.stderr)
-    return photos, videos
+    return listing
 
 
-def make_folder(out: Path) -> None:
-    """Makes the folder `out`. Errors: NotADirectoryError where it is a file; PermissionError."""
+@contextmanager
+def make_folder(out: Path) -> Iterator[None]:
+    """Makes the folder `out`, and takes away again what it made where nothing is written into it.
+
+    Errors: NotADirectoryError where it is a file; PermissionError.
+    """
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
         out.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -172,22 +190,28 @@ def make_folder(out: Path) -> None:
             f"`out` must be a folder. Received: {out}, which is or lies in a file. Use another "
             "name."
         ) from error
-    if not os.access(out, os.W_OK | os.X_OK):
-        raise PermissionError(
-            f"`out` must be a folder that you may write to. Received: {out}. Use another one."
-        )
+    try:
+        if not os.access(out, os.W_OK | os.X_OK):
+            raise PermissionError(
+                f"`out` must be a folder that you may write to. Received: {out}. Use another one."
+            )
+        yield
+    finally:
+        with suppress(OSError):
+            for folder in made:
+                folder.rmdir()  # which keeps one that holds something
 
 
 @dataclass(frozen=True, eq=False)
 class _Folder:
     """Where files go, how those of each photo begin, and which are to be written.
 
-    sources: where all photos and videos of the run lie. made: the network and its settings.
+    sources: where photos and videos of the run lie in `out`. made: the network and its settings.
     """
 
     out: Path
     names: dict[Path, str]
-    sources: set[Path]
+    sources: set[str]
     summary: Summary
     save: Sequence[str]
     overwrite: bool
@@ -217,7 +241,7 @@ class _Folder:
                 "folder, or --overwrite"
             )
         for file in files:
-            if locate(file) in self.sources:
+            if str(locate(file)) in self.sources:
                 return f"{file} is to be predicted itself, so it is not written. Use another folder"
             if file.exists() and path not in self.summary and not self.overwrite:
                 return (

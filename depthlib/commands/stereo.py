@@ -3,11 +3,11 @@
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +15,13 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from depthlib import plotting
+from depthlib.commands.shard_notes import Note, Run, note_shard
 from depthlib.data import stereo
-from depthlib.data.csv_tables import format_rows
 from depthlib.data.dataset_file import NAME, make_spec, read_dataset_file, write_dataset_file
 from depthlib.data.images import read_rgb, write_depth, write_grey, write_rgb
 from depthlib.data.inputs import find_inputs
-from depthlib.data.pairs import Pairs, check_pairs, find_pairs
+from depthlib.data.pairs import Pairs, check_pairs, find_pairs, write_csv
+from depthlib.data.shards import Shard
 from depthlib.data.specs import DatasetSpec
 from depthlib.files import write_bytes
 from depthlib.video.frames import open_frames
@@ -79,7 +80,8 @@ def match_sources(
     every: int = 1,
     overwrite: bool = False,
     workers: int | None = None,
-) -> MatchReport:
+    shard: Shard | None = None,
+) -> MatchReport | Note:
     """Matches a rig's photos and writes a dataset of them into `out`, or adds a scene to it.
 
     left, right: two folders, patterns or videos; without `right`, `left` is a video or a folder
@@ -88,7 +90,9 @@ def match_sources(
     also for `sure`. every: only each so manieth pair. What is there already stays, unless
     `overwrite`. Files: SCENE/rgb/NAME.jpg (the rectified left photo), SCENE/depth/NAME.png (16
     bits, metres x 256, 0 where unsure), SCENE/confidence/NAME.png (8 bits, 255: 1),
-    stereo.csv (rgb, depth, confidence, scene) and dataset.json of all scenes, stereo.png.
+    stereo.csv (rgb, depth, confidence, scene) and dataset.json of all scenes, stereo.png. shard:
+    the part of the pairs, also of a video's frames, that is matched; `merge.merge_shards` writes
+    stereo.csv and stereo.png.
     Errors: ValueError for settings that cannot be, for photos that are no pairs of this rig, for a
     folder that holds a dataset of another rig or was matched by other settings.
     """
@@ -133,16 +137,29 @@ def match_sources(
         write_depth(target, depth_m, spec)  # last: it says that the pair is done
         return None
 
-    todo = iter([(name, lambda: first)])
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        ahead = 2 * (workers or os.cpu_count() or 1)
-        done = _map_ahead(pool, work, (job for part in (todo, jobs) for job in part), ahead)
+    run = Run("stereo", f"of {left}, as {folder / SETTINGS} says", "", count or 0)
+    jobs = chain([(name, lambda: first)], jobs)
+    if shard is not None:
+        count, jobs = None, (job for job in jobs if shard.holds(job[0]))
+    with (
+        note_shard(folder, shard, run) as note,
+        ThreadPoolExecutor(workers or os.cpu_count()) as pool,
+    ):
+        done = _map_ahead(pool, work, jobs, 2 * (workers or os.cpu_count() or 1))
         failed = [one for one in tqdm(done, f"match {folder.name}", count, unit="pair") if one]
-    good, problems, _ = check_pairs(find_pairs(out, spec)[0])
-    problems = pd.concat([pd.DataFrame(failed, columns=problems.columns), problems])
+        note.problems = dict(failed)
+    return list_matched(out, note.problems) if shard is None else note
+
+
+def list_matched(out: Path, failed: Mapping[str, str]) -> MatchReport:
+    """Checks all pairs of the dataset in `out` and lists the sound ones: stereo.csv, stereo.png.
+
+    failed: problems of pairs that could not be matched, for the report.
+    """
+    good, problems, _ = check_pairs(find_pairs(out, read_dataset_file(out / NAME))[0])
+    problems = pd.concat([pd.DataFrame(failed.items(), columns=problems.columns), problems])
     good = replace(good, table=good.table.assign(confidence=good.table["depth"].map(_find_sure)))
-    rows = good.table[["rgb", "depth", "confidence", "scene"]]
-    write_bytes(out / CSV, format_rows(rows, heading=True))
+    write_csv(good, out / CSV)
     if len(good):
         _draw_sheet(good.spread(_SHOWN), out / SHEET)
     return MatchReport(good, problems, out / CSV)

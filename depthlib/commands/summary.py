@@ -4,19 +4,26 @@ import csv
 import io
 import os
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import compress, count, islice
 from pathlib import Path
 from threading import Lock
 
-from depthlib.data.inputs import locate, name_photo
-from depthlib.files import write_bytes
+import numpy as np
+
+from depthlib.data.inputs import locate, locate_all, name_photo
+from depthlib.data.shards import Shard, count_alike, hash_text, hash_texts
+from depthlib.files import natural_key, write_bytes
 
 FILE = "depth.csv"
+SHARDS = ".shards"  # the folder, in `out`, of what shards note until they are merged
 COLUMNS = (
     "photo", "name", "height", "width", "focal", "focal_from", "nearest", "median", "farthest",
     "sky", "made",
 )  # fmt: skip
+_HEADING = dict(zip(COLUMNS, COLUMNS, strict=True))
 # How what is written of a photo or a frame ends, without suffix: see `writers.name_file`.
 _OUTPUT = re.compile("(.+)_(?:depth(?:_colour|_mm|_m256|_relative)?|confidence)")
 
@@ -28,44 +35,77 @@ class Summary:
     network and settings. A row is written
     before the files are, so that none is ever taken for another photo's. Rows are appended, of
     several of one photo the last counts, and an end that a killed process left is no row.
-    Errors: ValueError for another table of this name; OSError where it cannot be read.
+    A shard writes a table of its own, .shards/2of4.csv in `out`, and knows the rows of all others.
+    Errors: ValueError for another table of this name, and for no shard where some are to be merged;
+    OSError where it cannot be read.
     """
 
-    def __init__(self, out: Path) -> None:
-        self.path = out / FILE
+    def __init__(self, out: Path, shard: Shard | None = None) -> None:
+        tables = list_tables(out)
+        if shard is None and tables:
+            raise ValueError(
+                "Shards must be merged before a run without --shard. Received: "
+                f"{out} with the tables of {len(tables)} shards. Run those that are missing, then "
+                f"depthlib merge {out}."
+            )
+        self.path = out / FILE if shard is None else out / SHARDS / f"{shard.label}.csv"
         self.rows, self._is_whole = _read(self.path)
+        self._others = {  # photo: name, made
+            photo: (row["name"], sys.intern(row["made"]))
+            for table in ([] if shard is None else [out / FILE, *tables])
+            if table != self.path
+            for photo, row in _read(table)[0].items()
+        }
+        self._place = os.path.realpath(out)
         self._has_old = False  # rows in the file that later ones replace
         self._lock = Lock()
 
     def __contains__(self, path: Path) -> bool:
-        return self._key(path) in self.rows
+        return self._find(path) is not None
 
     def find_other(self, path: Path, made: str) -> str:
         """How the photo was predicted before, where it was otherwise than by `made`; else ""."""
-        before = self.rows.get(self._key(path), {}).get("made", "")
+        _, before = self._find(path) or ("", made)
         return before if before != made else ""
 
-    def name_outputs(self, paths: Sequence[Path]) -> dict[Path, str]:
+    def name_outputs(
+        self, paths: Sequence[Path | str], wanted: np.ndarray | None = None
+    ) -> dict[Path, str]:
         """How the files of each photo begin: as before, else by a name that no other one has.
 
+        Names depend on each other, so `paths` are all of a run, also where a shard asks for those
+        alone that are `wanted`, bool (paths,). They do not depend on how far the run is.
         Errors: ValueError where two photos cannot be told apart.
         """
-        names = {path: self.rows[self._key(path)]["name"] for path in paths if path in self}
-        taken = {row["name"] for row in self.rows.values()}
-        ways = {path: name_photo(locate(path)) for path in paths if path not in names}
-        while ways:
-            wanted = {path: next(way, "") for path, way in ways.items()}
-            count = Counter(wanted.values())
-            if "" in count:
-                alike = [str(path) for path, name in wanted.items() if not name]
+        owners = {name: photo for photo, (name, _) in self._others.items()}
+        owners |= {row["name"]: photo for photo, row in self.rows.items()}
+        owned, taken = hash_texts(owners), np.empty(0, np.uint64)
+        lengths = np.zeros(len(paths), int)
+        left = np.arange(len(paths))  # those that have no name yet
+        for length in count():
+            alone = [paths[row] for row in left.tolist()]
+            hashes = hash_texts(_name_all(alone, length), len(left))
+            ended = hashes == hash_text("")
+            alike = [str(path) for path in compress(alone, ended) if Path(path) not in self]
+            if alike:
                 raise ValueError(
                     "Photos of one folder must have names of their own. Received: "
                     f"{', '.join(alike)}. Predict them into two folders."
                 )
-            free = {p: name for p, name in wanted.items() if count[name] == 1 and name not in taken}
-            names |= free
-            taken |= set(free.values())
-            ways = {path: way for path, way in ways.items() if path not in free}
+            free = (count_alike(hashes) == 1) & ~ended & ~np.isin(hashes, taken)
+            for place in np.flatnonzero(free & np.isin(hashes, owned)):
+                owner = owners.get(next(_name_all([alone[place]], length)))
+                free[place] = owner in (None, self._key(Path(alone[place])))
+            lengths[left[free]] = length
+            taken = np.concatenate([taken, hashes[free]])
+            left = left[~free & ~ended]
+            if not len(left):
+                break
+        names = {}
+        for row in range(len(paths)) if wanted is None else np.flatnonzero(wanted).tolist():
+            path = Path(paths[row])
+            before = self._find(path)
+            names[path] = before[0] if before else next(_name_all([path], lengths[row]))
         return names
 
     def add(self, path: Path, row: Mapping[str, object]) -> None:
@@ -90,38 +130,75 @@ class Summary:
             self._write()
 
     def _write(self) -> None:
-        heading = dict(zip(COLUMNS, COLUMNS, strict=True))
-        write_bytes(self.path, _format([heading, *self.rows.values()]))
+        write_bytes(self.path, _format([_HEADING, *self.rows.values()]))
         self._is_whole, self._has_old = True, False
 
+    def _find(self, path: Path) -> tuple[str, str] | None:
+        """How the photo's files are called and what made them; None for one without a row."""
+        key = self._key(path)
+        row = self.rows.get(key)
+        return (row["name"], row.get("made", "")) if row else self._others.get(key)
+
     def _key(self, path: Path) -> str:
-        place, out = locate(path), self.path.parent.resolve()
+        place = locate(path)
         try:
-            return Path(os.path.relpath(place, out)).as_posix()
+            return Path(os.path.relpath(place, self._place)).as_posix()
         except ValueError:  # on another drive
             return place.as_posix()
 
 
-def leave_out_outputs(paths: Iterable[Path]) -> list[Path]:
-    """The paths but for files that an earlier run wrote, as the table beside them says."""
+def list_tables(out: Path) -> list[Path]:
+    """The tables of the shards of `out`, the one that was written to last at the end."""
+    tables = (out / SHARDS).glob("[0-9]*of[0-9]*.csv")
+    return sorted(tables, key=lambda table: table.stat().st_mtime_ns)
+
+
+def read_rows(out: Path) -> list[dict[str, str]]:
+    """The rows of depth.csv in `out`. Errors: those of `Summary`."""
+    return list(_read(out / FILE)[0].values())
+
+
+def merge_tables(out: Path) -> int:
+    """Writes the rows of all shards into depth.csv, by photo in natural order; their number.
+
+    Errors: those of `Summary`.
+    """
+    lines: dict[str, str] = {}
+    for table in [out / FILE, *list_tables(out)]:
+        lines |= {photo: _format_row(row) for photo, row in _read(table)[0].items()}
+    in_order = (lines[photo] for photo in sorted(lines, key=natural_key))
+    text = "".join([_format_row(_HEADING), *in_order])
+    write_bytes(out / FILE, text.encode("utf-8", "surrogateescape"))
+    return len(lines)
+
+
+def are_outputs(paths: Sequence[Path | str]) -> np.ndarray:
+    """Of each file whether an earlier run wrote it, as the tables beside it say: bool (paths,)."""
     names: dict[Path, set[str]] = {}
 
     def names_in(folder: Path) -> set[str]:
         if folder not in names:
-            try:
-                names[folder] = {row["name"] for row in _read(folder / FILE)[0].values()}
-            except ValueError:  # a user's own table of this name
-                names[folder] = set()
+            names[folder] = set()
+            for table in [folder / FILE, *list_tables(folder)]:
+                with suppress(ValueError):  # a user's own table of this name
+                    names[folder] |= {row["name"] for row in _read(table)[0].values()}
         return names[folder]
 
-    def is_output(path: Path) -> bool:
-        written, folder = _OUTPUT.fullmatch(path.stem), locate(path).parent
+    def is_output(path: Path | str) -> bool:
+        written = _OUTPUT.fullmatch(os.path.splitext(os.path.basename(path))[0])  # noqa: PTH119, PTH122
         if not written:
             return False
+        folder = locate(Path(path)).parent
         # Depth of a video's frames is in a folder that has the video's name.
         return written[1] in names_in(folder) or folder.name in names_in(folder.parent)
 
-    return [path for path in paths if not is_output(path)]
+    return np.fromiter(map(is_output, paths), bool, len(paths))
+
+
+def _name_all(paths: Iterable[Path | str], length: int) -> Iterator[str]:
+    """What each one's files may be called, of this length; "" where its names have ended."""
+    for place in locate_all(paths):
+        yield next(islice(name_photo(Path(place)), length, None), "")
 
 
 def _read(path: Path) -> tuple[dict[str, dict[str, str]], bool]:

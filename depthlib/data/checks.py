@@ -26,26 +26,29 @@ _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 
 
 def check_pairs(
-    pairs: "Pairs", most: int | None = None
+    pairs: "Pairs", most: int | None = None, chosen: np.ndarray | None = None
 ) -> tuple["Pairs", pd.DataFrame, pd.DataFrame]:
     """Checks the pairs and gives (the sound ones, problems, summary).
 
     `most` caps how many are decoded, evenly spaced (None: all; 0: none). Of the others the headers
-    are read, and what looks odd there is decoded too. Problems: file, problem. Summary: a row of
+    are read, and what looks odd there is decoded too. `chosen`, bool (pairs,): looks at these
+    alone, as it would look at them among all. Problems: file, problem. Summary: a row of
     counts, sizes, depths. Errors: ValueError where the maps together show another encoding than
     the spec's.
     """
     doubt = refuse_other_encoding([pairs.depth_path(i) for i in range(len(pairs))], pairs.spec)
     if doubt:
         print(doubt, flush=True)
+    chosen = np.ones(len(pairs), bool) if chosen is None else chosen
     duplicate = pairs.table.duplicated(["rgb", "depth"]).to_numpy()
-    problems = [(name, "duplicate row") for name in pairs.table["rgb"][duplicate]]
-    sound = ~duplicate
-    candidates = np.flatnonzero(sound).tolist()
+    problems = [(name, "duplicate row") for name in pairs.table["rgb"][duplicate & chosen]]
+    sound = ~duplicate & chosen
+    candidates = np.flatnonzero(~duplicate).tolist()
     decoded = candidates
     if most is not None and most < len(candidates):
         decoded = [candidates[p] for p in np.linspace(0, len(candidates) - 1, most).astype(int)]
-    rest = sorted(set(candidates) - set(decoded))
+    decoded = [row for row in decoded if chosen[row]]
+    rest = sorted(set(np.flatnonzero(sound).tolist()) - set(decoded))
     photos, maps = ([str(name) for name in pairs.table[column]] for column in ("rgb", "depth"))
 
     def measure(index: int) -> tuple | str:

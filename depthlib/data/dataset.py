@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from depthlib.data.layouts import TOLERANCE, Layout, find_layout, side_of
 from depthlib.data.lenses import find_lens, parse_focal
 from depthlib.data.pairs import Pairs, choose_spec, find_pairs, write_csv
 from depthlib.data.scenes import KNOWN, TELL, describe_scenes, tell_scenes
+from depthlib.data.shards import Shard, hash_texts
 from depthlib.data.specs import (
     KITTI_IMPROVED,
     KITTI_RAW,
@@ -100,13 +101,13 @@ def find_dataset(
 
 
 def check_dataset(
-    dataset: Dataset, check: int | str | None
+    dataset: Dataset, check: int | str | None, shard: Shard | None = None
 ) -> tuple[Dataset, pd.DataFrame, pd.DataFrame]:
     """The dataset of sound pairs, problems, and a summary: `check_pairs` of each side.
 
     check: how many pairs of each side are decoded; "all" or None: all; "headers": none. All
-    headers are read. A side without a sound pair is left out. Errors: ValueError for another word,
-    and where no pair is sound.
+    headers are read. A side without a sound pair is left out. shard: checks the pairs of this part
+    alone, which may be none. Errors: ValueError for another word, and where no pair is sound.
     """
     most = {"all": None, "headers": 0}.get(check, check) if isinstance(check, str) else check
     if isinstance(most, str) or (most is not None and most < 0):
@@ -116,17 +117,25 @@ def check_dataset(
     sides: dict[str, Pairs] = {}
     problems, summaries = [], []
     for name, pairs in dataset.sides.items():
-        sound, problem, summary = check_pairs(pairs, most)
+        photos = pairs.table["rgb"].astype(str)
+        chosen = None if shard is None else shard.choose(hash_texts(photos))
+        sound, problem, summary = check_pairs(pairs, most, chosen)
         sides |= {name: sound} if len(sound) else {}
         problems.append(problem)
         summaries.append(summary.set_axis([name]))
     found = pd.concat(problems, ignore_index=True)
+    if shard is None:
+        refuse_empty(sides, dataset.first.root, list(found["problem"]))
+    return replace(dataset, sides=sides), found, pd.concat(summaries)
+
+
+def refuse_empty(sides: Mapping[str, Pairs], root: Path, problems: Sequence[str]) -> None:
+    """Errors: ValueError where no side is left."""
     if not sides:
         raise ValueError(
-            f"A pair must be sound. Received: none of {len(found)} in {dataset.first.root}. The "
-            f"first problem: {found['problem'].iat[0]}"
+            f"A pair must be sound. Received: none of {len(problems)} in {root}. The first "
+            f"problem: {problems[0]}"
         )
-    return replace(dataset, sides=sides), found, pd.concat(summaries)
 
 
 def set_test_aside(dataset: Dataset, share: float, seed: int = 0) -> Dataset:

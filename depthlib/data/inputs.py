@@ -2,11 +2,17 @@
 
 import csv
 import glob
+import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import compress, takewhile
 from pathlib import Path
 
+import numpy as np
+
+from depthlib.data.shards import Shard, count_alike, hash_texts
 from depthlib.files import natural_key
 
 PHOTOS = {
@@ -21,8 +27,43 @@ LISTS = {".txt", ".csv"}
 _JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini", "lost+found"}
 
 
-def find_inputs(words: Sequence[Path | str]) -> tuple[list[Path], list[Path]]:
-    """The photos and the videos that the words mean, each file once, in their order.
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """Files that a user's words mean, each once, in their order, as text: millions fit in memory.
+
+    hashes: `hash_text` of each one's name, uint64 (files,). Its name is its path relative to the
+    word: to a folder, to the part of a pattern without wildcards, to the folder of a list.
+    """
+
+    paths: list[str]
+    hashes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def keep(self, kept: np.ndarray) -> "Listing":
+        """Those of which `kept`, bool (files,), is true."""
+        if kept.all():
+            return self
+        return Listing(list(compress(self.paths, kept)), self.hashes[kept])
+
+    def choose(self, shard: Shard | None) -> np.ndarray:
+        """Of each file whether it is in the shard, bool (files,); None: all are."""
+        return np.ones(len(self), bool) if shard is None else shard.choose(self.hashes)
+
+    def split(self, shard: Shard | None = None) -> tuple[list[Path], list[Path]]:
+        """The photos and the videos of a shard; None: all."""
+        paths = list(map(Path, compress(self.paths, self.choose(shard))))
+        videos = [path for path in paths if path.suffix.lower() in VIDEOS]
+        return [path for path in paths if path.suffix.lower() not in VIDEOS], videos
+
+    def digest(self) -> str:
+        """The same names have the same digest, in whichever order and wherever they lie."""
+        return hashlib.sha256(np.sort(self.hashes).astype("<u8").tobytes()).hexdigest()
+
+
+def list_inputs(words: Sequence[Path | str]) -> Listing:
+    """What the words mean.
 
     A word is a photo, a video, a folder (its photos, or where it has none its videos, in natural
     order), a pattern (`drive/*.jpg`), or a list, .txt or .csv: a path a line, relative to the list,
@@ -32,18 +73,41 @@ def find_inputs(words: Sequence[Path | str]) -> tuple[list[Path], list[Path]]:
     Errors: FileNotFoundError for a word that is nothing of it, or that holds none; ValueError for
     a file of another kind, or a list that is no text.
     """
-    found: dict[Path, Path] = {}
+    paths: list[str] = []
+    hashes = []
     for word in words:
-        for path in _find(word):
-            found.setdefault(locate(path), path)
-    videos = [path for path in found.values() if path.suffix.lower() in VIDEOS]
-    return [path for path in found.values() if path.suffix.lower() not in VIDEOS], videos
+        found, names = _find(word)
+        hashes.append(hash_texts(names, len(found)))
+        paths += found
+    listing = Listing(paths, np.concatenate(hashes) if hashes else np.empty(0, np.uint64))
+    return listing.keep(_is_first(paths))
+
+
+def find_inputs(words: Sequence[Path | str]) -> tuple[list[Path], list[Path]]:
+    """The photos and the videos that the words mean: see `list_inputs`, whose errors these are."""
+    return list_inputs(words).split()
 
 
 def locate(path: Path) -> Path:
     """Where a file lies, absolute: the same however its path is written; a link stays one."""
     # Path.resolve raises RuntimeError for links that go round in a circle.
     return Path(os.path.realpath(path.parent)) / path.name
+
+
+def locate_all(paths: Iterable[Path | str]) -> Iterator[str]:
+    """`locate` of many files, as text; a folder is looked up once for those that follow there."""
+    folder = place = None
+    for path in paths:
+        above, name = os.path.split(path)
+        if place is None or above != folder:
+            folder, place = above, os.path.realpath(above)
+        yield os.path.join(place, name)  # noqa: PTH118  # millions of them
+
+
+def find_files_in(folder: Path, paths: Iterable[Path | str]) -> set[str]:
+    """Where those of the files lie that are in the folder itself, as `locate_all` tells it."""
+    start = os.path.realpath(folder)
+    return {place for place in locate_all(paths) if os.path.dirname(place) == start}  # noqa: PTH120
 
 
 def is_junk(path: Path | str) -> bool:
@@ -64,43 +128,66 @@ def name_photo(path: Path) -> Iterator[str]:
         yield "_".join([*parts[start:-1], whole])
 
 
-def _find(word: Path | str) -> list[Path]:
+def _find(word: Path | str) -> tuple[list[str], Iterator[str]]:
+    """The files that a word means, and their names relative to it."""
     path = Path(word)
     suffix = path.suffix.lower()
     if _exists(path) and str(word):  # Path("") is the working folder
         if suffix in PHOTOS | VIDEOS:
-            return [path]
+            return [str(path)], iter([path.name])
         if path.is_dir():
-            return _list_folder(path)
+            names = _list_folder(path)
+            start = os.path.join(path, "")  # noqa: PTH118
+            return [start + name for name in names], iter(names)
         if suffix in LISTS:
-            return _read_list(path)
+            return _name_from(path.parent, [str(found) for found in _read_list(path)])
         raise ValueError(
             f"A photo must end in {', '.join(sorted(PHOTOS))}, a video in "
             f"{', '.join(sorted(VIDEOS))}, a list in .txt or .csv. Received: {path}."
         )
     # Path.glob takes no absolute patterns.
-    matches = [Path(match) for match in glob.glob(str(word), recursive=True)]  # noqa: PTH207
-    files = [match for match in matches if match.suffix.lower() in PHOTOS | VIDEOS]
+    matches = glob.iglob(str(word), recursive=True)  # noqa: PTH207
+    files = [match for match in matches if _suffix(match) in PHOTOS | VIDEOS]
     if not files:
         raise FileNotFoundError(
             f"There is no {str(word)!r}. Give a photo, a video, a folder, a pattern in quotes such "
             "as 'drive/*.jpg', or a .txt or .csv file with a path a line."
         )
-    return sorted(files, key=lambda file: natural_key(file.as_posix()))
+    files.sort(key=lambda file: natural_key(file.replace(os.sep, "/")))
+    plain = takewhile(lambda part: not glob.has_magic(part), path.parts)
+    return _name_from(Path(*plain), files)
 
 
-def _list_folder(folder: Path) -> list[Path]:
-    files = sorted(
-        (path for path in folder.iterdir() if not path.name.startswith(".")),
-        key=lambda path: natural_key(path.name),
-    )
+def _name_from(folder: Path, files: list[str]) -> tuple[list[str], Iterator[str]]:
+    return files, (os.path.relpath(file, folder).replace(os.sep, "/") for file in files)
+
+
+def _is_first(paths: Sequence[str]) -> np.ndarray:
+    """Of each file whether no other path before it leads to it, bool (paths,)."""
+    several = count_alike(hash_texts(locate_all(paths), len(paths))) > 1
+    first = np.ones(len(paths), bool)
+    if several.any():
+        seen: set[str] = set()
+        rows = np.flatnonzero(several).tolist()
+        for row, place in zip(rows, locate_all(paths[row] for row in rows), strict=True):
+            first[row] = place not in seen
+            seen.add(place)
+    return first
+
+
+def _list_folder(folder: Path) -> list[str]:
+    files = [name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208
     for suffixes in (PHOTOS, VIDEOS):
-        if found := [path for path in files if path.suffix.lower() in suffixes]:
-            return found
+        if found := [name for name in files if _suffix(name) in suffixes]:
+            return sorted(found, key=natural_key)
     raise FileNotFoundError(
         f"A folder must hold photos or videos. Received: {folder}, which has none. Photos end in "
         f"{', '.join(sorted(PHOTOS))}."
     )
+
+
+def _suffix(path: str) -> str:
+    return os.path.splitext(path)[1].lower()  # noqa: PTH122  # millions of them
 
 
 def _read_list(listing: Path) -> list[Path]:

@@ -360,7 +360,7 @@ def _by_name(key: Key) -> Hashable:
 
 def _by_number(key: Key) -> Hashable:
     places, name = key
-    return places, tuple(natural_key(name))
+    return places, natural_key(name)
 
 
 def _by_last_number(key: Key) -> Hashable:

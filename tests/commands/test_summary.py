@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from depthlib.commands.summary import COLUMNS, FILE, Summary, leave_out_outputs
+from depthlib.commands.summary import COLUMNS, FILE, Summary, are_outputs
 from depthlib.data.inputs import name_photo
 
 
@@ -81,7 +81,7 @@ def test_another_table_of_this_name_is_not_touched(tmp_path, text):
     with pytest.raises(ValueError, match="must be the table .* Choose another folder"):
         Summary(tmp_path)
     photo = tmp_path / "a_depth_mm.png"
-    assert leave_out_outputs([photo]) == [photo]
+    assert not are_outputs([photo]).any()
 
 
 @pytest.mark.parametrize(
@@ -126,6 +126,6 @@ def test_a_photo_for_which_no_name_is_free_is_named(tmp_path):
 def test_what_was_written_is_left_out_and_photos_are_not(tmp_path, name):
     photo, output, other = (tmp_path / n for n in ("a.jpg", name, "b_depth_colour.jpg"))
     paths = [photo, output, other]
-    assert leave_out_outputs(paths) == paths
+    assert not are_outputs(paths).any()
     add(Summary(tmp_path), photo)
-    assert leave_out_outputs(paths) == [photo, other]
+    assert are_outputs(paths).tolist() == [False, True, False]

@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 
 from depthlib.data.images import read_size, write_depth
 from depthlib.data.kitti.scan import WHERE, Camera, project, read_camera, read_scan
+from depthlib.data.shards import Shard
 from depthlib.data.specs import KITTI_RAW, DatasetSpec
 
 _DIGEST = "calibration"  # the text in a map that says by which one it was projected
@@ -27,14 +28,18 @@ def see_from(spec: DatasetSpec, camera: str) -> DatasetSpec:
 
 
 def project_drives(
-    folder: Path | str, camera: str = "02", workers: int | None = None
+    folder: Path | str,
+    camera: str = "02",
+    workers: int | None = None,
+    shard: Shard | str | None = None,
 ) -> pd.DataFrame:
     """Writes the depth map of each photo in `folder`/<day>/<drive>_sync; a table (file, problem).
 
     Maps go where the official archive has them, <drive>_sync/proj_depth/velodyne_raw/image_02, in
     its encoding, each with a digest of its calibration. Those that are there stay, so an
     interrupted run goes on; what another calibration made is made anew, and a map without a digest,
-    as the official ones are, stays. `workers` threads (None: one a core). Problems: a day without
+    as the official ones are, stays. `workers` threads (None: one a core). `shard`: the part of the
+    photos that is projected, as "2/4"; several may run at once. Problems: a day without
     calibration, one of photos of another size, a photo without a scan, a scan that is cut off, bad,
     or sees nothing of the photo. Errors: FileNotFoundError where no photo is there, or none can
     have a map.
@@ -47,6 +52,9 @@ def project_drives(
             f"KITTI's raw data, synced and rectified, with its calibration from {WHERE} and "
             "unpack it there."
         )
+    if shard is not None:
+        part = Shard.parse(shard) if isinstance(shard, str) else shard
+        photos = [photo for photo in photos if part.holds(photo.relative_to(folder).as_posix())]
     cameras, problems = _read_cameras({photo.parents[3] for photo in photos}, camera)
     jobs = [(photo, cameras[photo.parents[3]]) for photo in photos if photo.parents[3] in cameras]
     usual = {drive: _usual_size(drive) for drive in {photo.parents[2] for photo, _ in jobs}}
@@ -56,7 +64,7 @@ def project_drives(
         )
         failed = [result for result in tqdm(results, "project", len(jobs)) if result]
     problems += failed
-    if len(failed) == len(jobs):
+    if shard is None and len(failed) == len(jobs):
         path, problem = problems[0]
         raise FileNotFoundError(
             f"A photo must have a calibration and a scan. Received: {len(photos)} photos in "

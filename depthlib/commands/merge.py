@@ -1,0 +1,50 @@
+"""What `depthlib merge` does: the tables and lists of a folder that shards have written to."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from depthlib.commands.data import merge_dataset
+from depthlib.commands.label import write_labels
+from depthlib.commands.shard_notes import Note, read_notes, remove_notes
+from depthlib.commands.stereo import list_matched
+from depthlib.commands.summary import FILE, SHARDS, merge_tables, read_rows
+from depthlib.data.dataset_file import NAME
+from depthlib.files import remove_left
+
+
+def merge_shards(folder: Path) -> int:
+    """Merges what the shards of a run wrote into `folder`; the exit status, 1 where files failed.
+
+    predict: depth.csv. label: depth.csv and labels.csv. data: the CSVs, dataset.json and the
+    picture. stereo match: stereo.csv and its picture, of all scenes whose shards are there. What
+    was merged once is not merged again. Errors: those of `shard_notes.read_notes`, before anything
+    is written, and those of what wrote the folder.
+    """
+    places = [place.parent for pattern in (SHARDS, f"*/{SHARDS}") for place in folder.glob(pattern)]
+    if not places and any((folder / name).is_file() for name in (FILE, NAME)):
+        print(f"{folder}: no shards are left to merge")
+        return 0
+    failed = 0
+    for place, notes in [(place, read_notes(place)) for place in places or [folder]]:
+        print(f"{place}: {len(notes)} shards, {_merge(place, notes)}")
+        for note in notes:
+            failed += len(note.problems)
+            for file, problem in note.problems.items():
+                print(f"  {file}: {problem}")
+        remove_left(place)
+        remove_notes(place)
+    return 1 if failed else 0
+
+
+def _merge(place: Path, notes: Sequence[Note]) -> str:
+    """Merges what wrote the notes into `place`; what is there now, in words."""
+    command = notes[0].run.command
+    if command == "data":
+        merge_dataset(place, notes)
+        return f"{notes[0].run.files} pairs checked"
+    if command == "stereo":
+        return str(list_matched(place.parent, {}))
+    rows = f"{merge_tables(place)} rows in {place / FILE}"
+    if command == "label":
+        rows += f", {write_labels(place, read_rows(place))} pairs"
+    return rows

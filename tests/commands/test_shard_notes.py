@@ -1,0 +1,80 @@
+import json
+
+import pytest
+
+from depthlib.commands.shard_notes import Run, note_shard, read_notes, remove_notes
+from depthlib.data.shards import Shard
+
+RUN = Run("predict", "light --focal exif", "0123456789abcdef", 20)
+
+
+def note(out, number, count, run=RUN, problems=()):
+    with note_shard(out, Shard(number, count), run) as one:
+        one.problems = dict(problems)
+
+
+def test_what_shards_note_is_read_in_their_order(tmp_path):
+    for number in (2, 11, 1, *range(3, 11)):
+        note(tmp_path, number, 11, problems={f"caf\udce9{number}.jpg": "no photo"})
+    notes = read_notes(tmp_path)
+    assert [one.shard.number for one in notes] == list(range(1, 12))
+    assert notes[1].problems == {"caf\udce92.jpg": "no photo"} and notes[1].run == RUN
+
+
+def test_a_shard_that_fails_or_begins_anew_has_not_ended(tmp_path):
+    note(tmp_path, 1, 2)
+    note(tmp_path, 2, 2)
+    with pytest.raises(KeyboardInterrupt), note_shard(tmp_path, Shard(2, 2), RUN):
+        raise KeyboardInterrupt
+    with pytest.raises(FileNotFoundError, match="1 of 2 are missing: 2/2. Run"):
+        read_notes(tmp_path)
+
+
+def test_what_is_missing_is_named_up_to_a_number(tmp_path):
+    note(tmp_path, 2, 100)
+    (tmp_path / ".shards/3of100.csv").touch()
+    with pytest.raises(FileNotFoundError, match=r"99 of 100 are missing: 1/100, 3/100 \(begun\)"):
+        read_notes(tmp_path)
+    with pytest.raises(FileNotFoundError, match="21/100, 79 more. Run them"):
+        read_notes(tmp_path)
+
+
+def test_what_another_number_of_shards_left_does_not_stand_in_the_way(tmp_path):
+    note(tmp_path, 3, 4)
+    (tmp_path / ".shards/1of4.csv").touch()
+    for number in (1, 2):
+        note(tmp_path, number, 2)
+    assert [str(one.shard) for one in read_notes(tmp_path)] == ["1/2", "2/2"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"shard": 1}', "\0", "[" * 100_000])
+def test_a_file_that_is_no_note_is_named(tmp_path, text):
+    note(tmp_path, 1, 1)
+    (tmp_path / ".shards/1of1.json").write_text(text)
+    with pytest.raises(ValueError, match="1of1.json must be what a shard noted"):
+        read_notes(tmp_path)
+
+
+def test_a_note_of_a_shard_that_cannot_be_is_named(tmp_path):
+    note(tmp_path, 1, 2)
+    path = tmp_path / ".shards/1of2.json"
+    words = json.loads(path.read_text())
+    words["shard"]["number"] = 5
+    path.write_text(json.dumps(words))
+    with pytest.raises(ValueError, match="1of2.json must be what a shard noted.*5/2"):
+        read_notes(tmp_path)
+
+
+def test_notes_are_removed_also_after_a_kill_while_they_were(tmp_path):
+    for _ in range(2):
+        note(tmp_path, 1, 1)
+        (tmp_path / ".shards-merged").mkdir()
+        (tmp_path / ".shards-merged/1of1.csv").touch()
+        remove_notes(tmp_path)
+        assert not list(tmp_path.iterdir())
+
+
+def test_without_a_shard_nothing_is_noted(tmp_path):
+    with note_shard(tmp_path, None, RUN):
+        pass
+    assert not list(tmp_path.iterdir())
