@@ -8,11 +8,12 @@ run folder; what it holds and decides, it tells the others. One that fails ends 
 
 import atexit
 import os
+import re
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +28,7 @@ from depthlib.files import write_bytes
 # A process that says nothing for so long is taken as dead; so is one that others wait for at the
 # end.
 SILENCE = 30  # seconds
+NOTICE = 3  # seconds until each has surely read why another one fails
 FAILURE = "depthlib/failure"  # where a process that fails writes why
 
 
@@ -140,7 +142,12 @@ def _join(process: int | None, processes: int | None, coordinator: str | None) -
             "Every process must find process 0, and before anything computes. Received: "
             f"coordinator={coordinator or 'none: JAX knows no such cluster here'}: {error}"
         ) from error
-    threading.Thread(target=_end_with_others, daemon=True).start()
+    over = threading.Event()
+    arguments = (jax.process_index(), over)
+    watch = threading.Thread(target=_end_with_others, args=arguments, daemon=True)
+    watch.start()
+    # Before JAX's own exit, as the one that is registered last is called first.
+    atexit.register(lambda: (over.set(), watch.join()))
 
 
 def _choose(devices: int | str, found: Sequence[Any], processes: int) -> list[Any]:
@@ -227,51 +234,62 @@ def lend_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
 
 @contextmanager
 def end_together() -> Iterator[None]:
-    """Where the block fails, tells the other processes why, so that they end too."""
+    """Where the block fails, tells the other processes why, so that they end too.
+
+    Errors: ConnectionError where a step failed here that all must take; most often another process
+    was killed. What the block raises otherwise.
+    """
+    place = find_place()
     try:
         yield
     except BaseException as error:
-        if BACKEND == "jax" and find_place().processes > 1:
-            _tell_failure(error)
-        raise
+        if place.processes == 1:
+            raise
+        # JAX's own exit would wait for those who wait for this process.
+        atexit.register(_leave)
+        if not _is_of_jax(error):
+            _tell_failure(place, error)
+            raise
+        time.sleep(NOTICE)  # another one that told why ends this one meanwhile
+        explained = ConnectionError(
+            "All processes must take each step together. Received: "
+            f"{str(error).strip().partition(chr(10))[0]} One was killed, or its machine is gone: "
+            "see what each has printed. The same commands, on all, go on."
+        )
+        _tell_failure(place, explained)
+        raise explained from error
 
 
-def _tell_failure(error: BaseException) -> None:
-    place = find_place()
+def _is_of_jax(error: BaseException) -> bool:
+    """Whether XLA raised it, whichever class it took: it begins with the name of a status."""
+    return re.match("[A-Z_]{5,}: ", str(error)) is not None
+
+
+def _tell_failure(place: Place, error: BaseException) -> None:
     reason = str(error).strip() or type(error).__name__
-    # JAX's own exit waits for those who wait for this process.
-    atexit.register(_leave)
-    with_number = f"process {place.process} of {place.processes}: {reason}"
-    try:
-        _store().key_value_set(FAILURE, with_number)
-    except Exception as lost:  # another was first, or process 0 is gone; then nobody listens
-        print(f"{FAILURE}: {lost}", file=sys.stderr)
+    with suppress(Exception):  # another was first, or process 0 is gone; then nobody listens
+        _store().key_value_set(FAILURE, f"process {place.process} of {place.processes}: {reason}")
 
 
-def _end_with_others() -> None:
-    """Waits until a process tells that it fails, and ends this one with its reason."""
-    while True:
+def _end_with_others(process: int, over: threading.Event) -> None:
+    """Ends this `process`, with the reason, when another tells that it fails, until `over`."""
+    while not over.wait(NOTICE / 3):
         try:
-            reason = _store().blocking_key_value_get(FAILURE, 3_600_000)
-        except Exception:  # an hour without one, or the run is over
-            time.sleep(1)
+            reason = _store().key_value_try_get(FAILURE)
+        except Exception:  # none has failed; or JAX is about to end this process itself
             continue
-        number = reason.split()[1]
-        if number != str(find_place().process):
-            print(
-                f"This process ends with another one, {reason}\nThe same commands, on all, go on.",
-                file=sys.stderr,
-                flush=True,
-            )
-            _leave()
-        return
+        if reason.startswith(f"process {process} "):
+            return
+        said = f"This process ends as another has failed, {reason}\nThe same commands, on all, go on."
+        print(said, file=sys.stderr, flush=True)
+        _leave()
 
 
 def _leave() -> None:
     """Ends at once, after the others have had time to read what this process told them."""
     sys.stdout.flush()
     sys.stderr.flush()
-    time.sleep(2)
+    time.sleep(NOTICE)
     os._exit(1)
 
 

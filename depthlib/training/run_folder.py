@@ -136,7 +136,8 @@ def check_folder(folder: Path, run: dict) -> None:
 def claim_folder(folder: Path, run: dict, model: keras.Model) -> None:
     """Writes run.json, and last.keras before its first step, so that no log is without one."""
     write_bytes(folder / RUN, json.dumps(run, indent=2).encode())
-    save_model(model, folder / LAST)
+    with alone():
+        save_model(model, folder / LAST)
 
 
 def read_last(folder: Path) -> keras.Model | None:
@@ -288,7 +289,8 @@ class RunRecord(keras.callbacks.Callback):
         start = time.perf_counter()
         ends = self.model.stop_training or epoch + 1 == self.params["epochs"]
         if ends or start > self.saved + 9 * self.save_seconds:
-            save_model(self.model, self.folder / LAST)
+            with alone():
+                save_model(self.model, self.folder / LAST)
             self.saved = time.perf_counter()
             self.save_seconds = self.saved - start
 
@@ -310,7 +312,8 @@ class RunRecord(keras.callbacks.Callback):
         return self.portable
 
     def _save(self, weights: list, path: Path) -> None:
-        save_model(self.copy_network(weights), path)
+        with alone():
+            save_model(self.copy_network(weights), path)
 
 
 def _begin_anew(folder: Path) -> str:

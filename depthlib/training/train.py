@@ -89,6 +89,7 @@ def train(
     with end_together(), share_folder(run_folder) as folder:
         check_alike(run)
         check_folder(folder, run)
+        keras.utils.set_random_seed(recipe.seed)  # of weights that are then read, all have the same
         held = read_last(folder)
         # Before the photos, which may take hours to decode.
         model = held or _begin(recipe, spec, verbose=bool(verbose))
