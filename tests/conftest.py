@@ -67,24 +67,28 @@ def tiny_nyu(tmp_path):
     The nearer, the brighter, so a network learns it in a few steps.
     """
 
-    def write(scenes=3, frames=2, height=32, width=48, tests=2) -> Path:
-        root = tmp_path / "tiny_nyu"
-        rooms = [f"nyu2_train/room_{scene + 1:04d}_out/" for scene in range(scenes)]
-        train = [f"{room}{frame + 1}" for room in rooms for frame in range(frames)]
-        test = [f"nyu2_test/{index:05d}_" for index in range(tests)]
-        rng = np.random.default_rng(0)
-        for stem in train:
-            rgb, depth_m = _draw_pair(rng, height, width)
-            _write_pair(root / f"{stem}.jpg", rgb, root / f"{stem}.png", depth_m * 25.5, np.uint8)
-        for stem in test:
-            rgb, depth_m = _draw_pair(rng, height, width)
-            paths = root / f"{stem}colors.png", root / f"{stem}depth.png"
-            _write_pair(paths[0], rgb, paths[1], depth_m * 1000, np.uint16)
-        (root / "nyu2_train.csv").write_text("".join(f"{s}.jpg,{s}.png\n" for s in train))
-        (root / "nyu2_test.csv").write_text("".join(f"{s}colors.png,{s}depth.png\n" for s in test))
-        return root
+    def write(**sizes) -> Path:
+        return write_tiny_nyu(tmp_path / "tiny_nyu", **sizes)
 
     return write
+
+
+def write_tiny_nyu(root, scenes=3, frames=2, height=32, width=48, tests=2) -> Path:
+    """Writes what `tiny_nyu` says into `root`, which it gives."""
+    rooms = [f"nyu2_train/room_{scene + 1:04d}_out/" for scene in range(scenes)]
+    train = [f"{room}{frame + 1}" for room in rooms for frame in range(frames)]
+    test = [f"nyu2_test/{index:05d}_" for index in range(tests)]
+    rng = np.random.default_rng(0)
+    for stem in train:
+        rgb, depth_m = _draw_pair(rng, height, width)
+        _write_pair(root / f"{stem}.jpg", rgb, root / f"{stem}.png", depth_m * 25.5, np.uint8)
+    for stem in test:
+        rgb, depth_m = _draw_pair(rng, height, width)
+        paths = root / f"{stem}colors.png", root / f"{stem}depth.png"
+        _write_pair(paths[0], rgb, paths[1], depth_m * 1000, np.uint16)
+    (root / "nyu2_train.csv").write_text("".join(f"{s}.jpg,{s}.png\n" for s in train))
+    (root / "nyu2_test.csv").write_text("".join(f"{s}colors.png,{s}depth.png\n" for s in test))
+    return root
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 from depthlib.data.pairs import read_csv
 from depthlib.files import check_suffix
 from depthlib.networks.saving import export_half
+from depthlib.training.devices import end_together, find_place, use_devices
 from depthlib.training.recipes import RECIPES, read_changes
 from depthlib.training.train import train
 
@@ -50,32 +51,56 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--keep-epochs", action="store_true", help="keep each epoch's network")
     parser.add_argument("--tensorboard", action="store_true", help="write logs for TensorBoard")
     parser.add_argument("--export", type=Path, help="write the best network here, as float16")
+    _add_devices(parser)
     parser.add_argument("--verbose", type=int, default=2, help="1: a bar, 2: a line an epoch")
     arguments = parser.parse_intermixed_args(words)
     try:
         if arguments.export:
             check_suffix(arguments.export, ".keras")  # before hours of training
         recipe = RECIPES[arguments.recipe].change(**read_changes(arguments.changes))
-        log = train(
-            recipe,
-            read_csv(arguments.data, arguments.spec, arguments.root),
-            arguments.run,
-            extra=[
-                read_csv(path, None if spec == "auto" else spec) for path, spec in arguments.extra
-            ],
-            cache_folder=arguments.cache,
-            by_content=arguments.by_content,
-            minutes=arguments.minutes,
-            keep_epochs=arguments.keep_epochs,
-            tensorboard=arguments.tensorboard,
-            verbose=arguments.verbose,
-        )
-        if arguments.export:
-            export_half(arguments.run / "best.keras", arguments.export)
+        _use_devices(arguments)
+        with end_together():
+            log = train(
+                recipe,
+                read_csv(arguments.data, arguments.spec, arguments.root),
+                arguments.run,
+                extra=[
+                    read_csv(path, None if spec == "auto" else spec)
+                    for path, spec in arguments.extra
+                ],
+                cache_folder=arguments.cache,
+                by_content=arguments.by_content,
+                minutes=arguments.minutes,
+                keep_epochs=arguments.keep_epochs,
+                tensorboard=arguments.tensorboard,
+                verbose=arguments.verbose,
+            )
+            if arguments.export and find_place().is_first:
+                export_half(arguments.run / "best.keras", arguments.export)
     except (OSError, ValueError, FloatingPointError, ImportError) as error:
         sys.exit(str(error))
-    print(f"{len(log)} of {recipe.epochs} epochs, {log['seconds'].sum():.0f} s: {arguments.run}")
+    if find_place().is_first:
+        print(f"{len(log)} of {recipe.epochs} epochs, {log['seconds'].sum():.0f} s: {arguments.run}")
     return 0 if len(log) >= recipe.epochs else UNFINISHED
+
+
+def _add_devices(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("several devices and machines, with KERAS_BACKEND=jax")
+    group.add_argument("--devices", metavar="all|N", help="of this process; default 1, several: all")
+    group.add_argument("--process", type=int, metavar="I", help="this one's number, from 0")
+    group.add_argument("--processes", type=int, metavar="N", help="how many start this command")
+    group.add_argument("--coordinator", metavar="HOST:PORT", help="where process 0 listens")
+    group.add_argument(
+        "--cluster", action="store_true", help="take these three from Slurm, Open MPI or Kubernetes"
+    )
+
+
+def _use_devices(arguments: argparse.Namespace) -> None:
+    names = ("process", "processes", "coordinator", "cluster")
+    given = {name: getattr(arguments, name) for name in names}
+    if arguments.devices or any(value not in (None, False) for value in given.values()):
+        devices = arguments.devices or "all"
+        use_devices(int(devices) if devices.isdecimal() else devices, **given)
 
 
 if __name__ == "__main__":

@@ -41,13 +41,16 @@ class DepthGenerator(keras.utils.PyDataset):
     `seed`, `epoch` and the pair alone, so they are the same for any number of `workers` (threads
     that each prepare a batch ahead; None: one a core, at most 4) and after a resume. Decoded images
     are kept under `cache_folder` (`by_content`: see `open_cache`); without one, or when the disk is
-    full, each batch is decoded anew, to the same pixels. Train with
+    full, each batch is decoded anew, to the same pixels. With `shard` (i, n) it gives the i-th of n
+    equal parts of each batch, in their order, and reads no other rows; `devices` share a batch over
+    all shards (None: one each). A batch that these do not divide is padded: its last pair comes
+    again, without any depth. `sizes` says how many of a batch's photos are real. Train with
 
         model.fit(batches, shuffle=False, callbacks=[EpochFollower(batches)])
 
     or Keras draws an order of its own that no resume repeats.
-    Errors: ValueError for no pairs, a size below 1 or paired_views without weather; those of
-    `cache.open_cache`.
+    Errors: ValueError for no pairs, a size below 1, paired_views without weather, or a shard that
+    is none; those of `cache.open_cache`.
     """
 
     def __init__(
@@ -67,6 +70,8 @@ class DepthGenerator(keras.utils.PyDataset):
         by_content: bool = False,
         as_counts: bool = False,
         workers: int | None = None,
+        shard: tuple[int, int] = (0, 1),
+        devices: int | None = None,
     ) -> None:
         # Keras' own threads stay off: where the backend looks at a batch before the first epoch
         # (JAX, PyTorch), their queue hands left-over batches to the epoch and drops its last ones.
@@ -74,6 +79,8 @@ class DepthGenerator(keras.utils.PyDataset):
         workers = min(4, os.cpu_count() or 1) if workers is None else workers
         members = [pairs] if isinstance(pairs, Pairs) else pairs
         _check_arguments(members, paired_views, augmentation, height, width, batch_size, workers)
+        devices = shard[1] if devices is None else devices
+        _check_shard(*shard, devices)
         self.source = _open_sources(
             members, height, width, cache_folder, crop_border=crop_border, by_content=by_content
         )
@@ -87,6 +94,9 @@ class DepthGenerator(keras.utils.PyDataset):
         self.paired_views = paired_views
         self.as_counts = as_counts
         self.seed = seed
+        self.shard = shard
+        self.devices = devices
+        self._views = 2 if paired_views else 1
         self.epoch = 0
         self._ahead = workers
         self._pool = ThreadPoolExecutor(workers)
@@ -120,6 +130,12 @@ class DepthGenerator(keras.utils.PyDataset):
         return self.source.metres_per_count
 
     @property
+    def sizes(self) -> dict[int, int]:
+        """How many photos are real in a whole batch, over all shards, by how many it has."""
+        counts = {min(self.batch_size, len(self.source)), len(self.source) % self.batch_size} - {0}
+        return {self._views * self._pad(count): self._views * count for count in counts}
+
+    @property
     def epoch(self) -> int:
         """The epoch, from 0, that order and augmentation belong to; set it to resume."""
         return self._plan.epoch
@@ -147,8 +163,28 @@ class DepthGenerator(keras.utils.PyDataset):
         far = self._empty_is_far[rows]
         counts[far] = np.where(counts[far] > 0, counts[far], 65535)
 
+    def _pad(self, count: int) -> int:
+        """To how many pairs a batch of `count` is padded: no two counts of an epoch are alike."""
+        size, whole = (-(-each // self.devices) * self.devices for each in (count, self.batch_size))
+        return size + self.devices if size == whole and count != self.batch_size else size
+
     def _make_batch(self, plan: "_Plan", index: int) -> Batch:
         rows = plan.order[index * self.batch_size : (index + 1) * self.batch_size]
+        part = self._pad(len(rows)) // self.shard[1]
+        places = np.arange(self.shard[0] * part, (self.shard[0] + 1) * part)
+        own = np.minimum(places, len(rows) - 1)
+        if self.augmentation is not None and self.augmentation.mix:
+            # Any other of the batch may be in a photo.
+            views = np.arange(self._views)
+            own = (self._views * own[:, None] + views).ravel()
+            batch = tuple(part[own] for part in self._make_pairs(plan, rows))
+        else:
+            batch = self._make_pairs(plan, rows[own])
+        batch[1][np.repeat(places >= len(rows), self._views)] = 0
+        return batch
+
+    def _make_pairs(self, plan: "_Plan", rows: np.ndarray) -> Batch:
+        """Photos, truth and weights of these pairs, each with its views, as `plan` draws them."""
         rgb, counts = self.source.gather(rows)
         confidence = self.source.gather_confidence(rows) if self.source.has_confidence else None
         if self.augmentation is not None:
@@ -207,6 +243,15 @@ def _check_arguments(
         raise ValueError("`paired_views` need an augmentation with weather. Use `weather=1`.")
     if not members or not all(map(len, members)):
         raise ValueError("`pairs` must hold a pair. Received: 0. Use make_dataset.ipynb.")
+
+
+def _check_shard(number: int, shards: int, devices: int) -> None:
+    """Accepts a shard of a batch; else ValueError."""
+    if not 0 <= number < shards or devices < shards or devices % shards:
+        raise ValueError(
+            "`shard` must be (i, n) with i from 0 to n - 1, and `devices` as many for each. "
+            f"Received: shard={(number, shards)}, devices={devices}."
+        )
 
 
 def _open_sources(

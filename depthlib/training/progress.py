@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from depthlib.plotting import save_figure, show_history
+from depthlib.training.devices import alone, find_place
 from depthlib.training.generator import DepthGenerator
 from depthlib.training.run_folder import RunRecord
 
@@ -57,7 +58,11 @@ class HistoryFigure(keras.callbacks.Callback):
 
     def _predict(self) -> None:
         start = time.perf_counter()
-        depth = self.record.network(self.photo, training=False)
+        network = self.record.network
+        if find_place().devices > 1:  # which all would have to compute
+            network = self.record.copy_network(network.get_weights())
+        with alone():
+            depth = network(self.photo, training=False)
         self.depth = keras.ops.convert_to_numpy(depth)[0, ..., 0]
         self.seconds = time.perf_counter() - start
 

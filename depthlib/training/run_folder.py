@@ -13,7 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import keras
@@ -25,6 +25,7 @@ from depthlib.files import hold_lock, remove_temporaries, write_bytes, write_tab
 from depthlib.networks.distillation import take_student
 from depthlib.networks.layers import as_float32
 from depthlib.networks.saving import check_claims, export_half, save_model
+from depthlib.training.devices import alone, find_place, lend_files, tell
 from depthlib.training.recipes import Recipe
 
 # What a run writes, in this order.
@@ -74,6 +75,29 @@ def hold_folder(folder: Path) -> Iterator[None]:
                     folder.rmdir()
 
 
+@contextmanager
+def share_folder(folder: Path) -> Iterator[Path]:
+    """`hold_folder` for the first of several processes; the others get a copy of what it holds.
+
+    A copy is gone after the block. Errors: those of `hold_folder`.
+    """
+    with hold_folder(folder) if find_place().is_first else nullcontext():
+        with lend_files(folder, (RUN, LAST, BEST, LOG)) as lent:
+            yield lent
+
+
+def check_alike(run: dict) -> None:
+    """Accepts what `describe_run` says where it is the same in all processes; else ValueError."""
+    first = _flatten(json.loads(tell(json.dumps(run).encode())))
+    own = _flatten(json.loads(json.dumps(run)))
+    values = [f"{key}: {first[key]!r} there, {own[key]!r} here" for key in own if first[key] != own[key]]
+    if values:
+        raise ValueError(
+            "All processes must train the same recipe on the same pairs. Received: what differs "
+            f"from process 0 in {'; '.join(values)}. Give each the same command and the same CSV."
+        )
+
+
 def check_folder(folder: Path, run: dict) -> None:
     """Accepts a folder without a run, or with the run that `run` describes: `describe_run`.
 
@@ -112,7 +136,8 @@ def check_folder(folder: Path, run: dict) -> None:
 def claim_folder(folder: Path, run: dict, model: keras.Model) -> None:
     """Writes run.json, and last.keras before its first step, so that no log is without one."""
     write_bytes(folder / RUN, json.dumps(run, indent=2).encode())
-    save_model(model, folder / LAST)
+    with alone():
+        save_model(model, folder / LAST)
 
 
 def read_last(folder: Path) -> keras.Model | None:
@@ -205,14 +230,15 @@ class RunRecord(keras.callbacks.Callback):
     that is killed then repeats a few of them. The last epoch is always written. `done` epochs of
     an earlier start are read back from log.csv; `metric` picks the best epoch by its validation
     value. Without validation (None) the best is the last. `keep` writes each epoch's network too,
-    as epochs/001.keras and so on, its weights as float16. Errors: those of `read_log`; ValueError
-    where the best of the `done` epochs is gone.
+    as epochs/001.keras and so on, its weights as float16. Of several processes the first one alone
+    writes. Errors: those of `read_log`; ValueError where the best of the `done` epochs is gone.
     """
 
     def __init__(self, folder: Path, done: int, metric: str | None, keep: bool = False) -> None:
         super().__init__()
         self.folder = folder
         self.keep = keep
+        self.writes = find_place().is_first
         self.portable: keras.Model | None = None
         self.validated: list = []
         self.saved, self.save_seconds = -math.inf, 0.0
@@ -250,6 +276,8 @@ class RunRecord(keras.callbacks.Callback):
         row = {"epoch": epoch + 1, **logs, "learning_rate": rate, "seconds": round(seconds, 2)}
         earlier = max(self._list_scores(), default=-math.inf)
         self.log = pd.concat([self.log, pd.DataFrame([row])], ignore_index=True)
+        if not self.writes:
+            return
         if self.column and self.sign * row[self.column] > earlier:
             self._save(self.validated, self.folder / BEST)
         if self.keep:
@@ -261,12 +289,13 @@ class RunRecord(keras.callbacks.Callback):
         start = time.perf_counter()
         ends = self.model.stop_training or epoch + 1 == self.params["epochs"]
         if ends or start > self.saved + 9 * self.save_seconds:
-            save_model(self.model, self.folder / LAST)
+            with alone():
+                save_model(self.model, self.folder / LAST)
             self.saved = time.perf_counter()
             self.save_seconds = self.saved - start
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        if self.column is None:
+        if self.column is None and self.writes:
             self._save(self.network.get_weights(), self.folder / BEST)
 
     def _list_scores(self) -> list[float]:
@@ -275,10 +304,16 @@ class RunRecord(keras.callbacks.Callback):
             return []
         return [self.sign * value for value in self.log[self.column].dropna()]
 
+    def copy_network(self, weights: list) -> keras.Model:
+        """The network with these weights, in float32, on one device: the same object each time."""
+        with alone():
+            self.portable = self.portable or as_float32(self.network)
+            self.portable.set_weights(weights)
+        return self.portable
+
     def _save(self, weights: list, path: Path) -> None:
-        self.portable = self.portable or as_float32(self.network)
-        self.portable.set_weights(weights)
-        save_model(self.portable, path)
+        with alone():
+            save_model(self.copy_network(weights), path)
 
 
 def _begin_anew(folder: Path) -> str:

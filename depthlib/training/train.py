@@ -31,6 +31,7 @@ from depthlib.networks.losses import (
 )
 from depthlib.networks.saving import load_model
 from depthlib.training.build import build_network
+from depthlib.training.devices import cut_padding, end_together, find_place, tell
 from depthlib.training.generator import DepthGenerator, EpochFollower
 from depthlib.training.optimizers import make_optimizer
 from depthlib.training.progress import HistoryFigure
@@ -38,12 +39,13 @@ from depthlib.training.recipes import Recipe
 from depthlib.training.run_folder import (
     BEST,
     RunRecord,
+    check_alike,
     check_folder,
     claim_folder,
     count_epochs,
     describe_run,
-    hold_folder,
     read_last,
+    share_folder,
 )
 from depthlib.weather import EFFECTS
 
@@ -70,23 +72,27 @@ def train(
     see `open_cache`), `keep_epochs` each epoch's network (epochs/001.keras). `figure` shows how the
     run goes on: `HistoryFigure`;
     `tensorboard` writes logs for TensorBoard. It ends early where another epoch would go past
-    `minutes`. `verbose` as in Keras; 0 shows no figure either. Whatever is wrong with recipe, data,
-    teacher or weights is said before the folder is written to. Errors: ValueError where the folder
-    holds another run or a damaged one, or `extra` or the loss does not fit; BlockingIOError where
-    another process trains in the folder; ModuleNotFoundError where TensorBoard is not installed;
-    what `cache`, `pairs` and `load_model` raise.
+    `minutes`. `verbose` as in Keras; 0 shows no figure either. After `devices.use_devices` each
+    process calls it alike; the first one alone writes, the others' `run_folder` stays as it is.
+    Whatever is wrong with recipe, data, teacher or weights is said before the folder is written to.
+    Errors: ValueError where the folder holds another run or a damaged one, or `extra` or the loss
+    does not fit; BlockingIOError where another process trains in the folder; ModuleNotFoundError
+    where TensorBoard is not installed; what `cache`, `pairs` and `load_model` raise.
     """
-    start, run_folder = time.monotonic(), Path(run_folder)
+    start, run_folder, place = time.monotonic(), Path(run_folder), find_place()
     if not minutes >= 0:
         raise ValueError(f"`minutes` must be a number, at least 0. Received: minutes={minutes}.")
     pairs, *extra = map(settle_focal, [pairs, *extra])
+    tensorboard, figure = tensorboard and place.is_first, figure and place.is_first
     logs = [_open_tensorboard(run_folder)] if tensorboard else []
     training, validation = _split(recipe, pairs, extra)
     run = describe_run(recipe, training, validation)
     spec = _with_aspect(_join(training), training[0])
-    with hold_folder(run_folder):
-        check_folder(run_folder, run)
-        held = read_last(run_folder)
+    with end_together(), share_folder(run_folder) as folder:
+        check_alike(run)
+        check_folder(folder, run)
+        keras.utils.set_random_seed(recipe.seed)  # of weights that are then read, all have the same
+        held = read_last(folder)
         # Before the photos, which may take hours to decode.
         model = held or _begin(recipe, spec, verbose=bool(verbose))
         batches, validation_batches = open_batches(
@@ -94,15 +100,16 @@ def train(
         )
         if held is None:
             compile_network(model, recipe, spec, recipe.epochs * len(batches))
-            claim_folder(run_folder, run, model)
-        done = count_epochs(run_folder, model, len(batches), recipe.epochs)
+            claim_folder(folder, run, model)
+        cut_padding(model, batches.sizes, validation_batches and validation_batches.sizes)
+        done = count_epochs(folder, model, len(batches), recipe.epochs)
         metric = _choose_metrics(recipe, pairs.spec)[0] if len(validation) else None
-        record = RunRecord(run_folder, done, metric, keep_epochs)
+        record = RunRecord(folder, done, metric, keep_epochs)
         shown = []
         if figure and verbose:
             shown = [HistoryFigure(record, validation_batches or batches)]
         # A run without validation that is killed at its very end has only its best.keras to write.
-        if done < recipe.epochs or not (run_folder / BEST).exists():
+        if done < recipe.epochs or not (folder / BEST).exists():
             averaging = [keras.callbacks.SwapEMAWeights()] if recipe.average else []
             paced = [EpochFollower(batches), TimeLimit(start, minutes)]
             model.fit(
@@ -112,7 +119,7 @@ def train(
                 epochs=recipe.epochs,
                 shuffle=False,  # the generator shuffles, by seed and epoch
                 callbacks=[*paced, record, *shown, *averaging, *logs],
-                verbose=verbose,
+                verbose=verbose if place.is_first else 0,
             )
         elif shown:
             shown[0].show()
@@ -131,8 +138,8 @@ class TimeLimit(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         now = time.monotonic()
-        if now + (now - self.begin) > self.end:
-            self.model.stop_training = True
+        over = now + (now - self.begin) > self.end
+        self.model.stop_training |= bool(tell(bytes([over]))[0])  # by the clock of process 0
 
 
 def _make_loss(recipe: Recipe, spec: DatasetSpec) -> keras.losses.Loss:
@@ -244,11 +251,13 @@ def open_batches(
 ) -> tuple[DepthGenerator, DepthGenerator | None]:
     """Training's batches, shuffled and augmented as `recipe` says, and validation's, if any.
 
-    Depth is in counts; `cache_folder` and `by_content` as in `train`. Errors: what `DepthGenerator`
-    raises.
+    Depth is in counts; `cache_folder` and `by_content` as in `train`. Of several processes each
+    gets its part of each batch. Errors: what `DepthGenerator` raises.
     """
-    size = (recipe.height, recipe.width, recipe.batch_size)
+    size, place = (recipe.height, recipe.width, recipe.batch_size), find_place()
     settings: dict[str, Any] = {
+        "shard": place.shard,
+        "devices": place.devices,
         "cache_folder": cache_folder,
         "by_content": by_content,
         "crop_border": recipe.crop_border,
