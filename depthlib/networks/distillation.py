@@ -12,6 +12,7 @@ from keras import layers, ops
 
 from depthlib.networks.layers import DepthHead, Tensor
 from depthlib.networks.losses import ScaleInvariantLoss
+from depthlib.networks.photometric import PhotometricLoss
 
 FINEST = 4  # the smallest stride whose features are a hint; finer ones are edges and cost the most
 
@@ -100,9 +101,12 @@ def add_teacher(student: keras.Model, teacher: keras.Model) -> keras.Model:
 
 
 def take_student(model: keras.Model) -> keras.Model:
-    """The network that learns, sharing its weights, of what `add_teacher` gave; any other as is."""
+    """The network that learns, sharing its weights, of what `add_teacher` or `add_views` gave.
+
+    Any other is given as it is.
+    """
     lesson = model.layers[-1]
-    if not isinstance(lesson, DistillationLoss):
+    if not isinstance(lesson, DistillationLoss | PhotometricLoss):
         return model
     student = model.get_layer(lesson.student)
     return keras.Model(student.inputs[0], student.outputs[0], name=student.name)
