@@ -67,7 +67,7 @@ def calibrate(
     figure = figure or out.with_suffix(".png")
     check_suffix(out, *stereo.SUFFIXES)
     check_suffix(figure, ".png", ".jpg", ".pdf", ".svg")
-    photos = [_find_photos(word) for word in (left, right)]
+    photos = _find_photos(left), _find_photos(right)
     for path in (out, figure):
         _refuse_among(path.parent, photos)
     calibration = stereo.calibrate_photos(*photos, board)
