@@ -395,7 +395,7 @@ def _describe(out: Path, rectifier: stereo.Rectifier, far: float) -> DatasetSpec
     there = read_dataset_file(path) if path.is_file() else None
     spec = make_spec(
         name=there.name if there else out.resolve().name or "stereo",
-        photo="{scene}/rgb/{frame}.*",
+        photo="{scene}/rgb/{frame}.jpg",
         depth="{scene}/depth/{frame}.png",
         metres_per_count=_COUNT,
         min_depth=0.1,
