@@ -55,8 +55,8 @@ def read_laser(pairs, depth):
 
 
 def read_rendered(folder):
-    """All pairs of a folder of rendered drives."""
-    for truth in sorted(Path(folder).glob("*/depth/*.png")):
+    """All pairs of a folder of rendered drives, or of one drive."""
+    for truth in sorted(Path(folder).rglob("depth/*.png")):
         left, right = (
             read_rgb(truth.parents[1] / side / f"{truth.stem}.jpg") for side in ("left", "right")
         )

@@ -3,9 +3,9 @@
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -17,20 +17,29 @@ from tqdm.auto import tqdm
 from depthlib import plotting
 from depthlib.commands.shard_notes import Note, Run, note_shard
 from depthlib.data import stereo
-from depthlib.data.dataset_file import NAME, make_spec, read_dataset_file, write_dataset_file
+from depthlib.data.csv_tables import why_unlistable
+from depthlib.data.dataset_file import (
+    NAME,
+    describe_spec,
+    make_spec,
+    read_dataset_file,
+    write_dataset_file,
+)
 from depthlib.data.images import read_rgb, write_depth, write_grey, write_rgb
-from depthlib.data.inputs import find_inputs
+from depthlib.data.inputs import find_inputs, is_junk, locate
 from depthlib.data.pairs import Pairs, check_pairs, find_pairs, write_csv
 from depthlib.data.shards import Shard
 from depthlib.data.specs import DatasetSpec
-from depthlib.files import write_bytes
-from depthlib.video.frames import open_frames
+from depthlib.files import check_suffix, write_bytes
+from depthlib.video.frames import Frames, open_frames
 
 CSV, SETTINGS, SHEET = "stereo.csv", "stereo.json", "stereo.png"
 _QUALITY = 95  # of the JPEG photos
 _COUNT = 1 / 256  # metres: as KITTI's depth maps have it
 _FARTHEST = 65535 * _COUNT
 _SHOWN = 5  # pairs in the picture sheet
+_RATES = 1.02  # how far the rates of two videos may be apart, by their time stamps
+_WHOLE = 0.98  # of the frames that a video says it has: some count by their duration
 _FEW = 0.05  # of the pixels: where fewer are sure, the cameras may be swapped
 
 Read = Callable[[], tuple[np.ndarray, np.ndarray]]
@@ -54,16 +63,23 @@ def calibrate(
 ) -> stereo.Calibration:
     """Calibrates a rig by photos of `board`, a folder or a pattern each; writes it and a picture.
 
-    Errors: those of `calibrate_photos`, `find_inputs` and `write_rig`.
+    figure: by default `out` with the suffix .png. Errors: those of `calibrate_photos`,
+    `find_inputs` and `write_rig`; ValueError for files that would lie among the photos.
     """
-    calibration = stereo.calibrate_photos(_find_photos(left), _find_photos(right), board)
+    figure = figure or out.with_suffix(".png")
+    check_suffix(out, *stereo.SUFFIXES)
+    check_suffix(figure, ".png", ".jpg", ".pdf", ".svg")
+    photos = _find_photos(left), _find_photos(right)
+    for path in (out, figure):
+        _refuse_among(path.parent, photos)
+    calibration = stereo.calibrate_photos(*photos, board)
     stereo.write_rig(calibration.rig, out)
     used = calibration.pairs[calibration.pairs["used"]]
     best = used.iloc[int(used["epipolar"].astype(float).to_numpy().argmin())]
     rectifier = calibration.rig.rectify(*calibration.rig.left.size or (0, 0))
     views = rectifier.rectify(read_rgb(best["left"]), read_rgb(best["right"]))
     picture = plotting.show_calibration(used, list(calibration.corners.values()), views)
-    plotting.save_figure(picture, figure or out.with_suffix(".png"))
+    plotting.save_figure(picture, figure)
     return calibration
 
 
@@ -96,59 +112,76 @@ def match_sources(
     Errors: ValueError for settings that cannot be, for photos that are no pairs of this rig, for a
     folder that holds a dataset of another rig or was matched by other settings.
     """
-    if not 0 < sure <= 1 or not 0.1 < far <= _FARTHEST or every < 1:
+    ranged = 0.1 < far <= _FARTHEST and (near is None or near < far)
+    if not 0 < sure <= 1 or not ranged or every < 1:
         raise ValueError(
             "`sure` must be above 0 and at most 1, `far` above 0.1 and at most "
-            f"{_FARTHEST:.0f} metres, `every` 1 or more. Received: sure={sure:g}, far={far:g}, "
-            f"every={every}."
+            f"{_FARTHEST:.0f} metres and above `near`, `every` 1 or more. Received: sure={sure:g}, "
+            f"far={far:g}, near={near}, every={every}."
         )
-    count, jobs = _open_pairs(left, right, every)
-    name, read = next(jobs)
-    first = read()
+    words = [left] if right is None else [left, right]
+    found = [find_inputs([word]) for word in words]
+    folder = _Scene(out, scene or _name_scene(words))
+    _refuse_among(out, (photos for photos, _ in found))
+    count, jobs = _open_pairs(words, found, every)
+    name, first, failed = _find_readable(jobs)
     rectifier = rig.rectify(*first[0].shape[:2])
     disparities = stereo.count_disparities(
         rectifier.intrinsics.width, rectifier.focal_baseline, near
     )
     _check_sides(rectifier.rectify(*first), disparities, left)
     spec = _describe(out, rectifier, far)
-    folder = out / (scene or _name_scene(left, right))
     settings = {
-        "left": left, "right": right, "focal_pixels": rectifier.intrinsics.fx,
-        "baseline": rectifier.baseline, "disparities": disparities, "far": far, "sure": sure,
-        "every": every,
+        **dict(zip(("left", "right"), [str(Path(word).resolve()) for word in words], strict=False)),
+        "focal_pixels": rectifier.intrinsics.fx, "baseline": rectifier.baseline,
+        "disparities": disparities, "far": far, "sure": sure, "every": every,
     }  # fmt: skip
-    _keep_settings(folder / SETTINGS, settings, overwrite)
+    folder.begin(settings, overwrite)
     write_dataset_file(spec, out / NAME)
 
     def work(job: tuple[str, Read]) -> tuple[str, str] | None:
         name, read = job
-        target = folder / "depth" / f"{name}.png"
-        if target.exists() and not overwrite:
+        if folder.has(name):
             return None
         try:
             views = rectifier.rectify(*read())
         except (OSError, ValueError) as error:
-            return f"{folder.name}/{name}", str(error)
+            return name, str(error)
         disparity, confidence = stereo.match(*views, disparities)
         depth_m = stereo.to_depth(disparity, confidence, rectifier.focal_baseline, far, sure)
-        write_rgb(folder / "rgb" / f"{name}.jpg", views[0], _QUALITY)
-        sure_png = folder / "confidence" / f"{name}.png"
-        write_grey(sure_png, np.rint(255 * confidence).astype(np.uint8))
-        write_depth(target, depth_m, spec)  # last: it says that the pair is done
+        share = float((depth_m > 0).mean())
+        if share < spec.coverage_range[0]:
+            return name, f"only {share:.1%} of its pixels are sure"
+        folder.write(name, views[0], depth_m, confidence, spec)
         return None
 
-    run = Run("stereo", f"of {left}, as {folder / SETTINGS} says", "", count or 0)
+    run = Run("stereo", f"of {' and '.join(words)}, as {folder.settings} says", "", count or 0)
     jobs = chain([(name, lambda: first)], jobs)
     if shard is not None:
         count, jobs = None, (job for job in jobs if shard.holds(job[0]))
+        failed = [problem for problem in failed if shard.holds(problem[0])]
     with (
-        note_shard(folder, shard, run) as note,
+        note_shard(folder.folder, shard, run) as note,
         ThreadPoolExecutor(workers or os.cpu_count()) as pool,
     ):
         done = _map_ahead(pool, work, jobs, 2 * (workers or os.cpu_count() or 1))
-        failed = [one for one in tqdm(done, f"match {folder.name}", count, unit="pair") if one]
-        note.problems = dict(failed)
-    return list_matched(out, note.problems) if shard is None else note
+        bar = tqdm(done, f"match {folder.name}", count, initial=len(failed), unit="pair")
+        results = list(bar)
+        seen = len(failed) + len(results)
+        failed += [problem for problem in results if problem]
+        if count and seen < _WHOLE * count:
+            missing = f"{' or '.join(words)} ends here, {count - seen} frames too early"
+            failed.append((f"{seen:06d}", missing))
+        note.problems = {f"{folder.name}/{name}": text for name, text in failed}
+    if shard is not None:
+        return note
+    if folder.is_empty():
+        raise ValueError(
+            f"Photos of a rig must match. Received: none that do, of {' and '.join(words)}; "
+            f"{failed[0][0]}: {failed[0][1]}. Give both cameras' photos of the same moments, in "
+            "order, and their calibration by --rig."
+        )
+    return list_matched(out, note.problems)
 
 
 def list_matched(out: Path, failed: Mapping[str, str]) -> MatchReport:
@@ -156,13 +189,86 @@ def list_matched(out: Path, failed: Mapping[str, str]) -> MatchReport:
 
     failed: problems of pairs that could not be matched, for the report.
     """
-    good, problems, _ = check_pairs(find_pairs(out, read_dataset_file(out / NAME))[0])
-    problems = pd.concat([pd.DataFrame(failed.items(), columns=problems.columns), problems])
+    pairs, _ = find_pairs(out, read_dataset_file(out / NAME))
+    scenes = [(out / depth).parents[1] for depth in pairs.table["depth"]]
+    matched = [row for row, scene in enumerate(scenes) if (scene / SETTINGS).is_file()]
+    good, problems, _ = check_pairs(pairs.select(matched))
     good = replace(good, table=good.table.assign(confidence=good.table["depth"].map(_find_sure)))
     write_csv(good, out / CSV)
     if len(good):
         _draw_sheet(good.spread(_SHOWN), out / SHEET)
+    problems = pd.concat([pd.DataFrame(failed.items(), columns=problems.columns), problems])
     return MatchReport(good, problems, out / CSV)
+
+
+class _Scene:
+    """A scene's folder in a dataset: SCENE/rgb, SCENE/depth and SCENE/confidence.
+
+    Errors: ValueError for a name that is none of a folder, or that a CSV cannot name.
+    """
+
+    parts = "rgb", "depth", "confidence"
+
+    def __init__(self, out: Path, name: str) -> None:
+        reason = why_unlistable(name)
+        if reason or is_junk(name) or Path(name).name != name:
+            raise ValueError(
+                "A scene must be named as a folder in --out is to be. Received: "
+                f"{name!r}{reason and f', {reason}'}. Use another --scene, such as drive_0001."
+            )
+        self.name, self.folder = name, out / name
+        self.settings = self.folder / SETTINGS
+
+    def begin(self, settings: dict[str, object], overwrite: bool) -> None:
+        """Writes by what the scene is matched; `overwrite`: and removes what is there of it.
+
+        Errors: ValueError where it was matched otherwise, or where there are others' files.
+        """
+        path = self.settings
+        there = [file for part in self.parts for file in (self.folder / part).glob("*")]
+        if not path.is_file() and there:
+            raise ValueError(
+                "A scene must be a new folder, or one that was matched. Received: "
+                f"{self.folder}, which has {there[0]}. Use another --scene or --out."
+            )
+        if overwrite:
+            for file in there:
+                file.unlink()
+        elif path.is_file() and (other := _tell_difference(path, settings)):
+            raise ValueError(
+                "A scene must be matched by one rig and by the same settings. Received: "
+                f"{other} in {path}. Use another --scene or --out, or --overwrite."
+            )
+        write_bytes(path, (json.dumps(settings, indent=2) + "\n").encode())
+
+    def has(self, name: str) -> bool:
+        """Whether a pair is matched."""
+        return (self.folder / "depth" / f"{name}.png").exists()
+
+    def is_empty(self) -> bool:
+        """Whether no pair is matched."""
+        return not any((self.folder / "depth").glob("*.png"))
+
+    def write(
+        self, name: str, rgb: np.ndarray, depth_m: np.ndarray, sure: np.ndarray, spec: DatasetSpec
+    ) -> None:
+        """Writes a pair, its depth last: that says that the pair is done."""
+        write_rgb(self.folder / "rgb" / f"{name}.jpg", rgb, _QUALITY)
+        write_grey(self.folder / "confidence" / f"{name}.png", np.rint(255 * sure).astype(np.uint8))
+        write_depth(self.folder / "depth" / f"{name}.png", depth_m, spec)
+
+
+def _tell_difference(path: Path, settings: dict[str, object]) -> str:
+    """In what `settings` differ from those in a file, in words; "" where they are the same."""
+    try:
+        old = json.loads(path.read_bytes())
+        return ", ".join(
+            f"{name} {value}, not {old[name]}"
+            for name, value in settings.items()
+            if value != old[name]
+        )
+    except (ValueError, TypeError, LookupError):
+        return "other settings"
 
 
 def _find_photos(word: str) -> list[Path]:
@@ -175,37 +281,88 @@ def _find_photos(word: str) -> list[Path]:
     return photos
 
 
-def _open_pairs(left: str, right: str | None, every: int) -> tuple[int | None, Iterator]:
-    """How many pairs there are, None where unknown, and each one's name and what reads it."""
-    words = [left] if right is None else [left, right]
-    found = [find_inputs([word]) for word in words]
-    if all(photos for photos, _ in found):
-        sides = [photos[::every] for photos, _ in found]
-        if len({len(photos) for photos, _ in found}) > 1:
-            counts = " and ".join(
-                f"{len(photos)} in {word}" for word, (photos, _) in zip(words, found, strict=True)
-            )
+def _refuse_among(folder: Path, sides: Iterable[Sequence[Path]]) -> None:
+    """Errors: ValueError where what is written to `folder` would lie among the photos."""
+    place = folder.resolve()
+    for photo in (photo for side in sides for photo in side):
+        if locate(photo).parent == place:
             raise ValueError(
-                f"Each left photo must have a right one. Received: {counts}. Remove those without "
-                "a partner."
+                "What is written must not lie among the photos. Received: the folder "
+                f"{folder}, in which {photo.name} is. Choose another folder."
             )
-        rows = zip(*sides, strict=True)
-        return len(sides[0]), ((row[0].stem, partial(_read_pair, row)) for row in rows)
+
+
+def _open_pairs(
+    words: Sequence[str], found: Sequence[tuple[list[Path], list[Path]]], every: int
+) -> tuple[int | None, Iterator[tuple[str, Read]]]:
+    """How many pairs there are, None where unknown, and each one's name and what reads it.
+
+    found: the photos and the videos that each word means.
+    """
+    if all(photos for photos, _ in found):
+        stereo.check_partners(found[0][0], found[-1][0])
+        _check_names(found[0][0])
+        rows = list(zip(*(photos[::every] for photos, _ in found), strict=True))
+        return len(rows), ((row[0].stem, partial(_read_pair, row)) for row in rows)
     if not all(videos for _, videos in found):
         raise ValueError(
             "Both sides must be photos, or both videos. Received: "
-            f"{left} and {right}. Give two folders, two videos, or one with both side by side."
+            f"{' and '.join(words)}. Give two folders, two videos, or one with both side by side."
+        )
+    if many := next((videos for _, videos in found if len(videos) > 1), None):
+        raise ValueError(
+            f"A scene must be of one video a side. Received: {many[0]} and {many[1]}. Match each "
+            "by itself."
         )
     videos = [open_frames(videos[0]) for _, videos in found]
-    if len({video.count for video in videos}) > 1:
-        counts = " and ".join(f"{video.count} in {video.source}" for video in videos)
-        raise ValueError(
-            f"Two videos of a rig must have a frame for a frame. Received: {counts}. Cut them to "
-            "begin and end at the same moments."
-        )
+    _check_step(videos)
     frames = islice(enumerate(zip(*videos, strict=False)), 0, None, every)
     count = videos[0].count and -(-videos[0].count // every)
-    return count, ((f"{n:06d}", partial(_take_pair, row, left)) for n, row in frames)
+    return count, ((f"{n:06d}", partial(_take_pair, row, words[0])) for n, row in frames)
+
+
+def _check_step(videos: Sequence[Frames]) -> None:
+    """Errors: ValueError where the videos of a rig do not have a frame for a frame."""
+    rates = [video.fps or 1.0 for video in videos]
+    if len({video.count for video in videos}) > 1 or max(rates) > _RATES * min(rates):
+        told = " and ".join(
+            f"{video.count} at {rate:.4g} a second in {video.source}"
+            for video, rate in zip(videos, rates, strict=True)
+        )
+        raise ValueError(
+            f"Two videos of a rig must have a frame for a frame. Received: {told}. Cut them to "
+            "begin and end at the same moments, at one rate."
+        )
+
+
+def _check_names(photos: Sequence[Path]) -> None:
+    """Errors: ValueError where the files of two photos would have one name, or one no CSV names."""
+    named: dict[str, Path] = {}
+    for path in photos:
+        if reason := why_unlistable(path.stem):
+            raise ValueError(f"A CSV must be able to name a photo. Received: {path}: {reason}.")
+        if other := named.get(path.stem):
+            raise ValueError(
+                "The photos of a scene must differ in their names. Received: "
+                f"{other} and {path}. Match each folder as a scene of its own."
+            )
+        named[path.stem] = path
+
+
+def _find_readable(
+    jobs: Iterator[tuple[str, Read]],
+) -> tuple[str, tuple[np.ndarray, np.ndarray], list[tuple[str, str]]]:
+    """The first pair that can be read, with its name, and what is wrong with those before it.
+
+    Errors: ValueError where none can.
+    """
+    failed: list[tuple[str, str]] = []
+    for name, read in jobs:
+        try:
+            return name, read(), failed
+        except (OSError, ValueError) as error:
+            failed.append((name, str(error)))
+    raise ValueError(f"One pair must be readable. Received: {len(failed)}. {failed[0][1]}")
 
 
 def _read_pair(paths: tuple[Path, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -251,10 +408,11 @@ def _check_sides(views: tuple[np.ndarray, np.ndarray], disparities: int, source:
 
 def _describe(out: Path, rectifier: stereo.Rectifier, far: float) -> DatasetSpec:
     """What the dataset in `out` is. Errors: ValueError where what is there is of another kind."""
-    view = rectifier.intrinsics
+    view, path = rectifier.intrinsics, out / NAME
+    there = read_dataset_file(path) if path.is_file() else None
     spec = make_spec(
-        name=out.resolve().name or "stereo",
-        photo="{scene}/rgb/{frame}.*",
+        name=there.name if there else out.resolve().name or "stereo",
+        photo="{scene}/rgb/{frame}.jpg",
         depth="{scene}/depth/{frame}.png",
         metres_per_count=_COUNT,
         min_depth=0.1,
@@ -262,39 +420,29 @@ def _describe(out: Path, rectifier: stereo.Rectifier, far: float) -> DatasetSpec
         coverage_range=(0.02, 1.0),
         focal=round(view.focal, 6),
         aspect=round(view.width / view.height, 6),
+        scenes="template",
         made_by="make_stereo_dataset.ipynb",
     )
-    if (out / NAME).is_file() and (there := read_dataset_file(out / NAME)) != spec:
-        old = asdict(there)
+    if there and there != spec:
+        old, new = (describe_spec(one) for one in (there, spec))
         differs = [
-            f"{field} {value} and {old[field]}"
-            for field, value in asdict(spec).items()
-            if old[field] != value
+            f"{field} {new.get(field)} and {old.get(field)}"
+            for field in new | old
+            if new.get(field) != old.get(field)
         ]
         raise ValueError(
-            f"All scenes of a dataset must be of one rig and range. Received: "
-            f"{', '.join(differs)}, "
-            f"the second in {out / NAME}. Choose another folder."
+            "All scenes of a dataset must be of one rig and range. Received: "
+            f"{', '.join(differs)}, the second in {path}. Choose another folder."
         )
     return spec
 
 
-def _name_scene(left: str, right: str | None) -> str:
+def _name_scene(words: Sequence[str]) -> str:
     """The name of what holds both sides: a drive's folder of two folders, or a video's own."""
-    paths = [Path(word).resolve() for word in (left, right or left)]
-    common = Path(os.path.commonpath(paths))
+    common = Path(os.path.commonpath([Path(word).resolve() for word in words]))
+    while set(common.name) & set("*?["):  # a pattern of files
+        common = common.parent
     return common.stem if common.suffix and not common.is_dir() else common.name or "scene"
-
-
-def _keep_settings(path: Path, settings: dict, overwrite: bool) -> None:
-    """Writes by what a scene is matched. Errors: ValueError where it was matched otherwise."""
-    text = json.dumps(settings, indent=2) + "\n"
-    if path.is_file() and not overwrite and path.read_text(encoding="utf-8") != text:
-        raise ValueError(
-            f"A scene must be matched by one rig and by the same settings. Received: others than "
-            f"{path} has. Use another --scene or --out, or --overwrite."
-        )
-    write_bytes(path, text.encode())
 
 
 def _find_sure(depth: str) -> str:

@@ -129,12 +129,104 @@ def test_wrong_input_is_told(rig, drive, tmp_path):
         with pytest.raises(SystemExit, match=rule):
             run(rig, drive, tmp_path / "new", *words)
     (drive / "left" / "1.png").unlink()
-    with pytest.raises(SystemExit, match="must have a right one. Received: 2 in .* and 3 in"):
+    with pytest.raises(SystemExit, match="must have a right one of its number. Received: .*1.png"):
         run(rig, drive, tmp_path / "new")
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(SystemExit, match="must hold photos or videos. Received: .*empty"):
         main(["stereo", "match", f"--rig={rig}", f"--left={empty}", f"--right={empty}", "--out=o"])
+
+
+@pytest.mark.parametrize("scene", ["../away", "a/b", ".", ".hidden", " x ", "a\\b", "a\nb"])
+def test_a_scene_that_is_no_name_of_a_folder_is_refused_and_nothing_is_written(
+    rig, drive, tmp_path, scene
+):
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(SystemExit, match="A scene must be named as a folder"):
+        run(rig, drive, tmp_path / "dataset", f"--scene={scene}")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_is_not_its_own_is_never_taken_nor_written_over(rig, drive, tmp_path):
+    with pytest.raises(SystemExit, match="must not lie among the photos. Received: the folder"):
+        run(rig, drive, drive / "left")
+    (drive / "depth").mkdir()
+    theirs = drive / "depth" / "0.png"
+    cv2.imwrite(str(theirs), np.full((72, 160), 900, np.uint16))
+    before = theirs.read_bytes()
+    for more in ([], ["--overwrite"]):
+        with pytest.raises(SystemExit, match=f"one that was matched. Received: .*{theirs}"):
+            run(rig, drive, tmp_path, *more)
+    assert theirs.read_bytes() == before
+    other = tmp_path / "theirs" / "rgb" / "0.jpg", tmp_path / "theirs" / "depth" / "0.png"
+    write_rgb(other[0], read_rgb(drive / "left" / "0.png"))
+    other[1].parent.mkdir()
+    other[1].write_bytes(before)
+    run(rig, drive, tmp_path, "--scene=mine")
+    scenes = read_csv(tmp_path / "stereo.csv", tmp_path / "dataset.json").table["scene"]
+    assert scenes.unique().tolist() == ["mine"]
+
+
+def test_what_is_matched_by_other_settings_is_told_and_anew_without_a_rest(rig, drive, tmp_path):
+    out = tmp_path / "dataset"
+    run(rig, drive, out)
+    moved = out.rename(tmp_path / "moved")
+    with pytest.raises(
+        SystemExit, match="same settings. Received: every 2, not 1 in .*stereo.json"
+    ):
+        run(rig, drive, moved, "--every=2")
+    run(rig, drive, moved, "--every=2", "--overwrite")
+    assert len(read_csv(moved / "stereo.csv")) == 2
+    assert len(list((moved / "drive_0007" / "rgb").iterdir())) == 2
+    (moved / "drive_0007" / "stereo.json").write_text('{"every":')
+    with pytest.raises(SystemExit, match="Received: other settings in"):
+        run(rig, drive, moved)
+
+
+def test_pairs_that_do_not_match_are_named_and_where_none_does_it_is_told_why(
+    rig, drive, tmp_path, capsys
+):
+    (drive / "left" / "0.png").write_bytes(b"no photo")  # the first one, too
+    for side in ("left", "right"):
+        write_rgb(drive / side / "2.png", np.zeros((72, 160, 3), np.uint8))
+    assert run(rig, drive, tmp_path / "dataset") == 1
+    text = capsys.readouterr().out
+    assert "1 pairs" in text and "drive_0007/0: An image must be" in text
+    assert "drive_0007/2: only 0.0% of its pixels are sure" in text
+    same = [f"--{side}={drive / 'right'}" for side in ("left", "right")]
+    with pytest.raises(SystemExit, match="must match. Received: none that do, of .*right and"):
+        main(["stereo", "match", f"--rig={rig}", *same, f"--out={tmp_path / 'new'}"])
+    for path in (drive / "left").iterdir():
+        path.write_bytes(b"no photo")
+    with pytest.raises(SystemExit, match="One pair must be readable. Received: 3. .*0.png"):
+        run(rig, drive, tmp_path / "none")
+
+
+def test_two_photos_of_one_name_are_refused(rig, drive, tmp_path):
+    for side in ("left", "right"):
+        write_rgb(drive / side / "1.jpg", read_rgb(drive / side / "1.png"))
+    with pytest.raises(SystemExit, match="must differ in their names. Received: .*1.jpg and"):
+        run(rig, drive, tmp_path / "dataset")
+
+
+def test_videos_that_are_not_in_step_are_told(rig, drive, tmp_path, capsys):
+    def record(name, frames, rate):
+        photos = [read_rgb(drive / name[:-1] / f"{n % 3}.png") for n in range(frames)]
+        with open_writer(tmp_path / f"{name}.avi", rate, 72, 160) as write:
+            for photo in photos:
+                write(photo)
+        return f"{tmp_path / name}.avi"
+
+    left, out = record("left0", 4, 10), tmp_path / "dataset"
+    for right in (record("right1", 3, 10), record("right2", 4, 20)):
+        words = [f"--left={left}", f"--right={right}", f"--out={out}"]
+        with pytest.raises(SystemExit, match=f"4 at 10 a second in .*left0.avi and .*{right}"):
+            main(["stereo", "match", f"--rig={rig}", *words])
+    data = (tmp_path / "right1.avi").read_bytes()
+    (tmp_path / "right1.avi").write_bytes(data[: len(data) * 2 // 3])
+    words = [f"--left={record('left3', 3, 10)}", f"--right={tmp_path / 'right1.avi'}"]
+    assert main(["stereo", "match", f"--rig={rig}", *words, f"--out={out}", "--scene=s"]) == 1
+    assert "right1.avi ends here, " in capsys.readouterr().out
 
 
 def test_photos_of_another_size_than_the_first_are_named(rig, drive, tmp_path, capsys):
@@ -156,6 +248,17 @@ def test_a_board_is_written_and_photos_of_it_are_calibrated(tmp_path, capsys):
     assert picture.std() > 20
     with pytest.raises(SystemExit, match="24 mm are 0.024"):
         main(["stereo", "board", "--square=24", f"--out={tmp_path / 'board.pdf'}"])
+    before = sorted(tmp_path.rglob("*"))
+    among = left[0].parent / "rig.yml"
+    for name, figure, rule in (
+        (among, tmp_path / "f.png", "must not lie among the photos"),
+        (tmp_path / "r.txt", tmp_path / "f.png", "must end in .yml"),
+        (tmp_path / "r.yml", tmp_path / "f.doc", "must end in .png"),
+    ):
+        more = [*words[:2], f"--out={name}", f"--figure={figure}", "--board=7x4", "--square=0.03"]
+        with pytest.raises(SystemExit, match=rule):
+            main(["stereo", "calibrate", *more])
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_the_settings_of_a_scene_are_kept_beside_it(rig, drive, tmp_path):

@@ -258,3 +258,16 @@ def test_real_maps_fit_their_specs_and_are_guessed_right(shared):
         maps = sorted((shared / "data").glob(pattern))[:60:5]
         assert len(maps) > 8 and encodings.refuse_other_encoding(maps, spec) == ""
         assert encodings.guess_encoding(maps, maps).fields["metres_per_count"] == spec.scale
+
+
+def test_matched_depth_is_not_taken_for_a_kinects_though_its_steps_may_be_the_same(tmp_path):
+    focal_baseline = 84  # pixels times metres: a sixteenth of a pixel is then a Kinect's step
+    maps = [focal_baseline / (np.rint(16 * focal_baseline / (3 * m)) / 16) for m in rooms()]
+    paths = write(tmp_path, counts(maps, 256))
+    spec = make_spec("own", metres_per_count=1 / 256, max_depth=80)
+    matched = make_spec(
+        "own", metres_per_count=1 / 256, max_depth=80, made_by="make_stereo_dataset.ipynb"
+    )
+    assert encodings.refuse_other_encoding(paths, matched) == ""
+    with pytest.raises(ValueError, match="those of a Kinect in millimetres"):
+        encodings.refuse_other_encoding(paths, spec)

@@ -18,6 +18,7 @@ _DPI = 600
 _SEARCHED = 1280  # pixels: corners of a wider photo are looked for in a smaller copy
 _LEAST = 8  # corners of a ChArUco board that say where it is
 _MARKER = 0.75  # of a square
+_MARKERS = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_5X5_1000)
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,7 @@ class Board:
         if not 0.002 <= self.square <= 0.5:
             raise ValueError(
                 "`square` must be the side of a square in metres, 0.002 to 0.5. Received: "
-                f"square={self.square:g}. "
-                + (f"{self.square:g} mm are {self.square / 1000:g}." if self.square > 0.5 else "")
+                f"square={self.square:g}. Measure one: 24 mm are 0.024."
             )
 
     @property
@@ -75,26 +75,38 @@ class Board:
             return None
         corners = (corners.reshape(-1, 2) + 0.5) / shrink - 0.5
         corners = np.ascontiguousarray(corners, np.float32)
-        # The window must hold one corner alone: a quarter of the way to the next one.
+        # The window must hold one corner alone, a marker's too: those lie an eighth of a square off.
         gaps = np.linalg.norm(corners[:, None] - corners[None], axis=2)
         nearest = np.sort(gaps, axis=1)[:, 1].min()
-        half = int(np.clip(nearest / 4, 2, 11))
+        half = int(np.clip(nearest / (8 if self.charuco else 4), 2, 11))
         rule = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 50, 1e-4)
         return which, cv2.cornerSubPix(grey, corners, (half, half), (-1, -1), rule)
 
-    def find_other(self, rgb: np.ndarray) -> tuple[int, int] | None:
-        """The (columns, rows) of a chessboard in the photo that is not this one, else None.
+    def tell_other(self, rgb: np.ndarray) -> str:
+        """What board a photo shows instead of this one, and what to do; "" where none is seen.
 
         A board is the same counted along its other side.
         """
-        if self.charuco:
-            return None
         grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+        _, markers, _ = cv2.aruco.ArucoDetector(_MARKERS).detectMarkers(grey)
+        if markers is not None and len(markers) >= _LEAST // 2:
+            if not self.charuco:
+                return "The photos show a board with markers: use --charuco."
+            highest, count = int(markers.max()), (self.columns + 1) * (self.rows + 1) // 2
+            if highest < count:
+                return ""
+            return (
+                f"The photos show markers with numbers up to {highest}, where this board has 0 to "
+                f"{count - 1}: use --board with the size of the board that was printed."
+            )
         flags = cv2.CALIB_CB_LARGER | cv2.CALIB_CB_NORMALIZE_IMAGE
         found, _, meta = cv2.findChessboardCornersSBWithMeta(grey, (3, 3), flags)
-        if not found or sorted(meta.shape) == sorted((self.rows, self.columns)):
-            return None
-        return max(meta.shape), min(meta.shape)
+        size = f"{max(meta.shape)}x{min(meta.shape)}"
+        if found and self.charuco:
+            return f"The photos show a chessboard of {size} without markers: leave out --charuco."
+        if found and {*meta.shape} != {self.columns, self.rows}:
+            return f"The photos show a chessboard of {size}: use --board {size}."
+        return ""
 
     def draw(self, pixels: int, margin: int = 0) -> np.ndarray:
         """The board, uint8 (height, width), `pixels` a square, in a white margin."""
@@ -135,9 +147,8 @@ class Board:
 
     @cached_property
     def _charuco(self) -> cv2.aruco.CharucoBoard:
-        words = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_5X5_1000)
         size = self.columns + 1, self.rows + 1
-        return cv2.aruco.CharucoBoard(size, self.square, _MARKER * self.square, words)
+        return cv2.aruco.CharucoBoard(size, self.square, _MARKER * self.square, _MARKERS)
 
     def _find_roughly(self, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         if self.charuco:

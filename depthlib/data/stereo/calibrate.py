@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from depthlib.data.images import read_rgb
 from depthlib.data.intrinsics import CameraCalibration
 from depthlib.data.stereo.boards import Board
+from depthlib.data.stereo.pairing import check_partners
 from depthlib.data.stereo.rig import Rig
 
 LEAST = 5  # pairs that show the board
@@ -21,6 +22,8 @@ CELLS = 8  # along each side of a photo, to see how much of it the boards covere
 _HURTS = 3.0  # times the median error of all pairs: such a pair is left out
 _HARMLESS = 0.3  # pixels: an error below it is never too large
 _BEYOND = 0.01  # of a photo's width: further off, a pair is of other cameras or another moment
+_TILTED = (10.0, 30.0)  # degrees between two boards, at least, and for a good calibration
+_EXPLAINS = 0.7  # of the pairs: what makes so many agree is what is wrong
 _SHIFTS = (1, -1, 2, -2, 3, -3)  # photos that one camera may be behind
 
 
@@ -32,7 +35,8 @@ class Calibration:
     problem ("" where there is none), and in pixels error_left, error_right (rms of the corners) and
     epipolar (mean distance between the rows of a corner after rectification). rms: of all corners
     of the pairs that are used, both cameras. coverage: shares of the left and of the right photo
-    that the boards reached. corners: of the used pairs, by row, (left, right), each (n, 2).
+    that the boards reached. tilt: the largest angle between two boards, degrees. corners: of the
+    used pairs, by row, (left, right), each (n, 2).
     """
 
     rig: Rig
@@ -40,6 +44,7 @@ class Calibration:
     pairs: pd.DataFrame
     rms: float
     coverage: tuple[float, float]
+    tilt: float
     corners: dict[int, tuple[np.ndarray, np.ndarray]]
 
     @property
@@ -67,6 +72,8 @@ class Calibration:
             f"the boards reached {self.coverage[0]:.0%} of the left photo and "
             f"{self.coverage[1]:.0%} of the right one"
             + ("; take some at the edges and corners too" if min(self.coverage) < 0.6 else ""),
+            f"the boards were tilted by up to {self.tilt:.0f} degrees to each other"
+            + ("; tilt some more, to each side" if self.tilt < _TILTED[1] else ""),
         ]
         return "\n".join(lines)
 
@@ -95,9 +102,9 @@ def calibrate_photos(
     """
     sizes, views, table = _find_boards(left, right, board, workers)
     height, width = _check_sizes(sizes, left, right)
+    table["used"] = table.index.isin(views)
     if len(views) < LEAST:
         raise _lacks_boards(table, left, board)
-    table["used"] = table.index.isin(views)
     size = (width, height)
     cameras = [
         _calibrate_one([view.points for view in views.values()], corners, size)
@@ -106,8 +113,26 @@ def calibrate_photos(
             [view.right for view in views.values()],
         )
     ]
-    outliers = _find_outliers(views, cameras, width, table)
-    for number in outliers:
+    tilt = _find_tilt(cameras[0][2])
+    if tilt < _TILTED[0]:
+        raise ValueError(
+            "The boards of a calibration must be tilted in several ways: else nothing tells the "
+            f"focal length. Received: {len(views)} pairs, such as {left[0]} and {right[0]}, in "
+            f"which boards are within {tilt:.0f} degrees of each other. Take 15 pairs, near and "
+            "far, tilted to each side by 20 degrees or more."
+        )
+    turn, move, agree = _find_pose(list(views.values()), cameras, 0, width)
+    if agree.mean() <= 0.5:
+        first = table.iloc[next(iter(views))]
+        raise ValueError(
+            "Both photos of a pair must be of one moment, and the cameras must not move to each "
+            f"other. Received: {len(views)} pairs, of which {agree.sum()} agree on how the cameras "
+            f"stand; the first is {first['left']} and {first['right']}. "
+            f"{_tell_disagreement(list(views.values()), cameras, size, tilt)}"
+        )
+    path = Path(left[0]).parent
+    _make_rig(path, cameras[0], cameras[1], turn, move, size).check()
+    for number in [number for number, good in zip(views, agree, strict=True) if not good]:
         table.loc[number, ["used", "problem"]] = (
             False,
             "the cameras stand otherwise to each other than in most pairs: the photos are not of "
@@ -126,12 +151,7 @@ def calibrate_photos(
         problem = f"its error, {errors[worst].max():.2f} pixels, is above {limit:.2f}"
         table.loc[number, ["used", "problem"]] = False, problem
         del views[number]
-    path = Path(left[0]).parent
-    first, second = (
-        CameraCalibration(path, matrix, distortion.ravel(), False, (height, width))
-        for matrix, distortion in ((k1, d1), (k2, d2))
-    )
-    rig = Rig(first, second, rotation, translation.ravel())
+    rig = _make_rig(path, (k1, d1), (k2, d2), rotation, translation, size)
     rectifier = rig.rectify(height, width)
     for (number, view), error in zip(views.items(), errors, strict=True):
         table.loc[number, ["error_left", "error_right"]] = error
@@ -141,19 +161,25 @@ def calibrate_photos(
     reached = [
         _cover(np.concatenate(side), height, width) for side in zip(*corners.values(), strict=True)
     ]
-    return Calibration(rig, board, table, rms, (reached[0], reached[1]), corners)
+    return Calibration(rig, board, table, rms, (reached[0], reached[1]), tilt, corners)
+
+
+def _make_rig(
+    path: Path, left: tuple, right: tuple, turn: np.ndarray, move: np.ndarray, size: tuple[int, int]
+) -> Rig:
+    """The rig of (matrix, distortion, ...) of each camera and the right one's pose."""
+    first, second = (
+        CameraCalibration(path, matrix, distortion.ravel(), False, size[::-1])
+        for matrix, distortion, *_ in (left, right)
+    )
+    return Rig(first, second, turn, move.ravel())
 
 
 def _find_boards(
     left: Sequence[Path], right: Sequence[Path], board: Board, workers: int | None
 ) -> tuple[list[tuple[int, int]], dict[int, _View], pd.DataFrame]:
     """The size of each photo, left and right by turns, what pairs show the board, a row a pair."""
-    if len(left) != len(right):
-        raise ValueError(
-            "Each left photo must have a right one. Received: "
-            f"{len(left)} left ones and {len(right)} right ones, such as {left[0]} and {right[0]}. "
-            "Remove those without a partner."
-        )
+    check_partners(left, right)
     photos = [path for pair in zip(left, right, strict=True) for path in pair]
 
     def look(path: Path) -> tuple[tuple[int, int], tuple[np.ndarray, np.ndarray] | None]:
@@ -188,9 +214,11 @@ def _join(board: Board, left: tuple, right: tuple) -> _View | None:
             return _View(board.points, at_left, at_right[::-1].copy(), note)
         return _View(board.points, at_left, at_right)
     both, first, second = np.intersect1d(which, other, return_indices=True)
-    if len(both) < 6:
+    points = board.points[both]
+    # What lies on one line tells nothing of how a board is turned.
+    if len(both) < 6 or np.linalg.matrix_rank(points - points.mean(0), 1e-6) < 2:
         return None
-    return _View(board.points[both], at_left[first], at_right[second])
+    return _View(points, at_left[first], at_right[second])
 
 
 def _check_sizes(
@@ -209,17 +237,16 @@ def _check_sizes(
 
 def _lacks_boards(table: pd.DataFrame, left: Sequence[Path], board: Board) -> ValueError:
     """What is wrong where few pairs show the board: another board, or none."""
-    seen = (board.find_other(read_rgb(path)) for path in left[:: max(1, len(left) // 5)])
-    other = next((size for size in seen if size), None)
-    advice = "Show the whole board, sharp and lit evenly, to both cameras, in 15 pairs."
-    if other:
-        size = f"{other[0]}x{other[1]}"
-        advice = f"The photos show a chessboard of {size}: use --board {size}."
-    count = int((table["problem"] == "").sum())
+    told = (board.tell_other(read_rgb(path)) for path in left[:: max(1, len(left) // 5)])
+    whole = "8 corners or more" if board.charuco else "the whole board"
+    advice = next(filter(None, told), f"Show {whole}, sharp and lit evenly, to both, in 15 pairs.")
+    without = table[~table["used"]]
+    first = "".join(
+        f"; of {row.left} and {row.right}: {row.problem}" for row in without[:1].itertuples()
+    )
     return ValueError(
         f"A calibration needs {LEAST} pairs in which both photos show the board, a {board.name}. "
-        f"Received: {count} of {len(table)}; of {table['left'][0]} and {table['right'][0]}: "
-        f"{table['problem'][0] or 'found'}. {advice}"
+        f"Received: {len(table) - len(without)} of {len(table)}{first}. {advice}"
     )
 
 
@@ -227,8 +254,20 @@ def _calibrate_one(
     points: list[np.ndarray], corners: list[np.ndarray], size: tuple[int, int]
 ) -> tuple:
     """(matrix, distortion, turns, shifts) of one camera, the last two a board each."""
-    _, matrix, distortion, turns, shifts = cv2.calibrateCamera(points, corners, size, None, None)
-    return matrix, distortion, turns, shifts
+    try:
+        _, *found = cv2.calibrateCamera(points, corners, size, None, None)
+    except cv2.error as error:
+        raise ValueError(
+            "Boards must be seen as a camera sees them. Received: corners for which OpenCV finds "
+            f"no camera ({error.err}). Take photos of one sharp, flat board."
+        ) from error
+    return tuple(found)
+
+
+def _find_tilt(turns: Sequence[np.ndarray]) -> float:
+    """The largest angle between two boards, degrees."""
+    normals = np.array([cv2.Rodrigues(turn)[0][:, 2] for turn in turns])
+    return float(np.degrees(np.arccos(np.clip(normals @ normals.T, -1, 1).min())))
 
 
 def _calibrate_both(views: list[_View], cameras: list, size: tuple[int, int]) -> tuple:
@@ -244,63 +283,56 @@ def _calibrate_both(views: list[_View], cameras: list, size: tuple[int, int]) ->
     return found[0], found[-1], found[1:7]
 
 
-def _find_outliers(
-    views: dict[int, _View], cameras: list, width: int, table: pd.DataFrame
-) -> list[int]:
-    """The pairs that disagree with most on how the cameras stand to each other.
-
-    Errors: ValueError where most do, with how many photos one camera is behind if that explains it.
-    """
-    numbers = list(views)
-    agree = _agree(list(views.values()), cameras, 0, width)
-    if agree.mean() > 0.5:
-        return [number for number, good in zip(numbers, agree, strict=True) if not good]
-    advice = "Record both cameras at once, and fix them to each other."
+def _tell_disagreement(
+    views: list[_View], cameras: list, size: tuple[int, int], tilt: float
+) -> str:
+    """Why most pairs disagree on how the cameras stand, and what to do."""
+    width, _ = size
+    if any(view.note for view in views):  # what was turned back may be what the camera saw
+        turned = [replace(view, right=view.right[::-1].copy()) for view in views]
+        other = _calibrate_one([v.points for v in turned], [v.right for v in turned], size)
+        if _find_pose(turned, [cameras[0], other], 0, width)[2].mean() > _EXPLAINS:
+            return "The right photos are upside down to the left ones: turn them by 180 degrees."
     for shift in _SHIFTS:
-        if len(numbers) - abs(shift) >= LEAST:
-            if _agree(list(views.values()), cameras, shift, width).mean() > 0.7:
-                side = ("right", "left")[shift < 0]
-                advice = (
-                    f"The {side} photos are {abs(shift)} behind: remove the first {abs(shift)} of "
-                    f"them, and the last {abs(shift)} of the others."
-                )
-                break
-    raise ValueError(
-        "Both photos of a pair must be of one moment, and the cameras must not move to each other. "
-        f"Received: {len(numbers)} pairs, of which {int(agree.sum())} agree on how the cameras "
-        f"stand; the first is {table['left'][numbers[0]]} and {table['right'][numbers[0]]}. "
-        f"{advice}"
-    )
+        far = len(views) - abs(shift) >= LEAST
+        if far and _find_pose(views, cameras, shift, width)[2].mean() > _EXPLAINS:
+            side = ("right", "left")[shift < 0]
+            return (
+                f"The {side} photos are {abs(shift)} behind: remove the first {abs(shift)} of "
+                f"them, and the last {abs(shift)} of the others."
+            )
+    advice = "Record both cameras at once, and fix them to each other."
+    if tilt < _TILTED[1]:
+        advice += f" Tilt the boards more, to each side: these are within {tilt:.0f} degrees."
+    return advice
 
 
-def _agree(views: list[_View], cameras: list, shift: int, width: int) -> np.ndarray:
-    """Which pairs agree with the median pose of the right camera to the left one, bool (pairs,).
+def _find_pose(
+    views: list[_View], cameras: list, shift: int, width: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How the right camera stands to the left one in most pairs: turn, move, and who agrees.
 
-    shift: the right photo of a pair is that of so many pairs later.
+    shift: the right photo of a pair is that of so many pairs later. turn (3, 3) and move (3, 1) as
+    in `Rig`; bool (pairs,).
     """
     (_, _, turns, shifts), (matrix, distortion, other_turns, other_shifts) = cameras
     count = len(views)
     pairs = [(i, i + shift) for i in range(count) if 0 <= i + shift < count]
-    poses = []
-    for i, j in pairs:
-        if len(views[i].points) != len(views[j].points):
-            continue
-        turn = cv2.Rodrigues(other_turns[j])[0] @ cv2.Rodrigues(turns[i])[0].T
-        poses.append(
-            np.concatenate([cv2.Rodrigues(turn)[0], other_shifts[j] - turn @ shifts[i]]).ravel()
-        )
-    usual = np.median(poses, axis=0) if poses else np.zeros(6)
-    turn, move = cv2.Rodrigues(usual[:3])[0], usual[3:, None]
+    boards = [cv2.Rodrigues(turn)[0] for turn in turns]
+    relative = [cv2.Rodrigues(other_turns[j])[0] @ boards[i].T for i, j in pairs]
+    left, _, right = np.linalg.svd(np.median(relative, axis=0))
+    turn = left @ np.diag([1, 1, np.linalg.det(left @ right)]) @ right  # the nearest rotation
+    places = [
+        other_shifts[j] - one @ shifts[i] for one, (i, j) in zip(relative, pairs, strict=True)
+    ]
+    move = np.median(places, axis=0)
     errors = []
     for i, j in pairs:
-        turned = turn @ cv2.Rodrigues(turns[i])[0]
-        seen, _ = cv2.projectPoints(
-            views[i].points, turned, turn @ shifts[i] + move, matrix, distortion
-        )
-        same = min(len(seen), len(views[j].right))
-        off = seen.reshape(-1, 2)[:same] - views[j].right[:same]
+        place = turn @ shifts[i] + move
+        seen, _ = cv2.projectPoints(views[j].points, turn @ boards[i], place, matrix, distortion)
+        off = seen.reshape(-1, 2) - views[j].right
         errors.append(np.sqrt(np.mean(np.sum(off**2, axis=1))))
-    return np.array(errors) < _BEYOND * width
+    return turn, move, np.array(errors) < _BEYOND * width
 
 
 def _cover(corners: np.ndarray, height: int, width: int) -> float:

@@ -20,7 +20,12 @@ from depthlib.data.intrinsics import (
 )
 from depthlib.files import check_suffix, write_bytes
 
+SUFFIXES = (".yml", ".yaml", ".xml", ".json")  # of OpenCV's formats
 _BASELINES = (0.005, 5.0)  # metres
+_TURNED = 45.0  # degrees that one camera may be turned to the other
+_ZOOM = 3.0  # how much larger things may be in rectified photos than as taken
+_SHARE = 0.9  # of a rectified view that each photo must fill
+_GRID = 9  # points along each side of a view, to see how much of it a photo fills
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +48,22 @@ class Rig:
 
     def check(self) -> None:
         """Errors: ValueError where these are no two cameras side by side, the left one first."""
-        path, (across, down, ahead) = self.left.path, self.translation.tolist()
+        path, turn = self.left.path, cv2.Rodrigues(self.rotation)[0]
+        # As seen by a camera that is turned half the way: so does OpenCV tell what stands beside.
+        across, down, ahead = (cv2.Rodrigues(-turn / 2)[0] @ self.translation).tolist()
         if not _BASELINES[0] <= self.baseline <= _BASELINES[1]:
             raise ValueError(
                 f"The baseline of a rig must be {_BASELINES[0]:g} to {_BASELINES[1]:g} metres. "
                 f"Received: {self.baseline:g} from {path}. Calibrate with the board's square in "
                 "metres (0.024, not 24), and with photos of two cameras; a translation in a file "
                 "must be in metres."
+            )
+        turned = np.degrees(np.linalg.norm(turn))
+        if turned > _TURNED:
+            raise ValueError(
+                "The cameras of a rig must look the same way, the same side up. Received: the "
+                f"right camera turned by {turned:.0f} degrees to the left one, from {path}. Turn "
+                "the photos of one camera, or point both the same way, and calibrate again."
             )
         if abs(across) < max(abs(down), abs(ahead)):
             raise ValueError(
@@ -61,13 +75,14 @@ class Rig:
         if across > 0:
             raise ValueError(
                 f"The right camera of a rig must be right of the left one. Received: {-across:.3g} "
-                f"metres, from {path}. The cameras are swapped: swap --left and --right."
+                f"metres, from {path}. The cameras are swapped: swap --left and --right; or both "
+                "hang upside down: turn all photos."
             )
 
     def rectify(self, height: int, width: int) -> "Rectifier":
         """What rectifies photos of this size; see `CameraCalibration.fit`, whose errors these are.
 
-        Errors also: ValueError for fisheye cameras.
+        Errors also: ValueError for fisheye cameras, and for two that do not see about the same.
         """
         if self.left.fisheye or self.right.fisheye:
             raise ValueError(
@@ -83,14 +98,16 @@ class Rig:
             left.matrix, self.left.distortion, right.matrix, self.right.distortion, (width, height),
             self.rotation, self.translation[:, None], flags=cv2.CALIB_ZERO_DISPARITY, alpha=0,
         )  # fmt: skip
-        first, second, view, other_view = turns_and_views
-        fx, fy, cx, cy = view[(0, 1, 0, 1), (0, 1, 2, 2)].tolist()
-        baseline = float(-other_view[0, 3] / other_view[0, 0])
+        first, second, projection, other_projection = turns_and_views
+        fx, fy, cx, cy = projection[(0, 1, 0, 1), (0, 1, 2, 2)].tolist()
         cameras = (
-            (left.matrix, self.left.distortion, first, view),
-            (right.matrix, self.right.distortion, second, other_view),
+            (left.matrix, self.left.distortion, first, projection),
+            (right.matrix, self.right.distortion, second, other_projection),
         )
-        return Rectifier(Intrinsics(fx, fy, cx, cy, width, height), baseline, cameras)
+        view = Intrinsics(fx, fy, cx, cy, width, height)
+        rectifier = Rectifier(view, self.baseline, cameras)
+        rectifier.check(self.left.path)
+        return rectifier
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +148,20 @@ class Rectifier:
         )
         return left, right
 
+    def check(self, path: Path) -> None:
+        """Errors: ValueError, which names `path`, where the cameras share too little of a view."""
+        view = self.intrinsics
+        zooms = [view.fx / matrix[0, 0] for matrix, *_ in self.cameras]
+        good = all(0 < zoom <= _ZOOM for zoom in zooms)
+        if not (good and min(map(self._find_share, self.cameras)) >= _SHARE):
+            raise ValueError(
+                "The cameras of a rig must see about the same. Received: rectified photos that "
+                f"show things {' and '.join(f'{zoom:.2g}' for zoom in zooms)} times as large as "
+                f"the left and the right camera do, or have black borders, from {path}. Put both "
+                "side by side, pointed the same way, with focal lengths less than "
+                f"{_ZOOM:g} times apart, and calibrate again."
+            )
+
     def rectify_points(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where points (n, 2) of a left and of a right photo are in the rectified ones."""
         if not self.cameras:
@@ -142,6 +173,16 @@ class Rectifier:
             )
         )
         return left, right
+
+    def _find_share(self, camera: tuple[np.ndarray, ...]) -> float:
+        """The share of the rectified view that a camera's photo fills."""
+        matrix, distortion, turn, projection = camera
+        size = self.intrinsics.width, self.intrinsics.height
+        grid = np.stack(np.meshgrid(*(np.linspace(0, side - 1, _GRID) for side in size), 1.0), -1)
+        rays = grid.reshape(-1, 3) @ np.linalg.inv(projection[:, :3] @ turn).T
+        seen, _ = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), matrix, distortion)
+        inside = (rays[:, 2] > 0) & ((seen[:, 0] > -1) & (seen[:, 0] < size)).all(axis=1)
+        return float(inside.mean())
 
     @cached_property
     def _maps(self) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -194,7 +235,7 @@ def write_rig(rig: Rig, path: Path | str) -> None:
 
     Errors: ValueError where `path` does not end in .yml, .yaml, .xml or .json.
     """
-    check_suffix(path, ".yml", ".yaml", ".xml", ".json")
+    check_suffix(path, *SUFFIXES)
     storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE | cv2.FILE_STORAGE_MEMORY)
     height, width = rig.left.size or (0, 0)
     storage.write("image_width", width)

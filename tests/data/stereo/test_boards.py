@@ -28,8 +28,18 @@ def test_a_part_of_a_charuco_board_is_enough_and_a_photo_without_has_none():
 
 def test_a_board_of_another_size_is_told():
     photo = np.repeat(Board(7, 4, 0.03).draw(30, margin=20)[..., None], 3, axis=2)
-    assert Board(6, 4, 0.03).find_other(photo) == (7, 4)
-    assert Board(4, 7, 0.03).find_other(photo) is None
+    assert "chessboard of 7x4: use --board 7x4" in Board(6, 4, 0.03).tell_other(photo)
+    assert Board(4, 7, 0.03).tell_other(photo) == ""
+
+
+def test_markers_where_none_are_expected_or_others_are_told():
+    photo = np.repeat(Board(7, 4, 0.03, True).draw(40, margin=20)[..., None], 3, axis=2)
+    assert "use --charuco" in Board(7, 4, 0.03).tell_other(photo)
+    assert Board(7, 4, 0.03, True).tell_other(photo) == ""
+    told = Board(5, 3, 0.03, True).tell_other(photo)
+    assert "numbers up to 19, where this board has 0 to 11" in told
+    plain = np.repeat(Board(7, 4, 0.03).draw(30, margin=20)[..., None], 3, axis=2)
+    assert "7x4 without markers: leave out --charuco" in Board(7, 4, 0.03, True).tell_other(plain)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf"])

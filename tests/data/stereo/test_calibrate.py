@@ -4,7 +4,7 @@ import pytest
 from depthlib.data.images import read_rgb, write_rgb
 from depthlib.data.inputs import find_inputs
 from depthlib.data.stereo.boards import Board
-from depthlib.data.stereo.calibrate import calibrate_photos
+from depthlib.data.stereo.calibrate import _join, calibrate_photos
 from tests.stereo_scenes import MATRIX, SHIFT, TURN, draw_boards
 
 BOARD = Board(7, 4, 0.03)
@@ -18,8 +18,8 @@ def photos(tmp_path_factory):
 
 @pytest.mark.parametrize("charuco", [False, True])
 def test_the_rig_that_drew_the_boards_is_found(tmp_path, photos, charuco):
-    board = Board(5, 3, 0.06, charuco=True) if charuco else BOARD
-    left, right = draw_boards(board, tmp_path, 10) if charuco else photos
+    board = Board(7, 4, 0.045, charuco=True) if charuco else BOARD
+    left, right = draw_boards(board, tmp_path, 12) if charuco else photos
     found = calibrate_photos(left, right, board)
     assert found.pairs["used"].all() and found.rms < 0.15
     assert found.rig.baseline == pytest.approx(np.linalg.norm(SHIFT), rel=0.005)
@@ -78,14 +78,64 @@ def test_a_board_that_one_camera_finds_from_its_other_end_is_turned_back(photos,
 
 def test_too_few_unequal_and_odd_photos_are_refused(tmp_path, photos):
     left, right = photos
-    with pytest.raises(ValueError, match="must have a right one. Received: 7 left ones and 8"):
+    with pytest.raises(ValueError, match=f"a right one of its number. Received: {right[0]}, wit"):
         calibrate_photos(left[1:], right, BOARD)
-    with pytest.raises(ValueError, match="needs 5 pairs.*Received: 2 of 2"):
+    with pytest.raises(ValueError, match=r"needs 5 pairs.*Received: 2 of 2\. Show the whole board"):
         calibrate_photos(left[:2], right[:2], BOARD)
-    other = tmp_path / "other.png"
+    other = tmp_path / left[-1].name
     write_rgb(other, read_rgb(left[0])[:-2])
     with pytest.raises(ValueError, match=f"one size. Received: 238x320 in {other}"):
         calibrate_photos([*left[:-1], other], right, BOARD)
+
+
+def test_parts_of_a_charuco_board_are_enough_for_the_exact_rig(tmp_path):
+    board = Board(8, 5, 0.04, charuco=True)
+    found = calibrate_photos(*draw_boards(board, tmp_path, 15, seed=2, least=0.5), board)
+    seen = [len(left) for left, _ in found.corners.values()]
+    assert min(seen) < 15 and sum(seen) < 0.7 * 40 * len(seen)  # of 40 corners
+    assert len(seen) >= 12 and min(found.coverage) > 0.55
+    assert found.rms < 0.12
+    assert found.rig.baseline == pytest.approx(np.linalg.norm(SHIFT), rel=0.005)
+    for camera in (found.rig.left, found.rig.right):
+        assert camera.matrix[0, 0] == pytest.approx(MATRIX[0, 0], rel=0.005)
+
+
+def test_cameras_of_two_focal_lengths_become_a_rig(tmp_path):
+    longer = np.array([(450.0, 0, 150.0), (0, 450.0, 125.0), (0, 0, 1)])
+    left, right = draw_boards(BOARD, tmp_path, matrix=longer)
+    found = calibrate_photos(left, right, BOARD)
+    assert found.rig.left.matrix[0, 0] == pytest.approx(300, rel=0.01)
+    assert found.rig.right.matrix[0, 0] == pytest.approx(450, rel=0.01)
+    assert found.epipolar < 0.15
+
+
+@pytest.mark.parametrize("charuco", [False, True])
+def test_a_camera_that_is_upside_down_is_told(tmp_path, photos, charuco):
+    board = Board(5, 3, 0.06, charuco=True) if charuco else BOARD
+    left, right = draw_boards(board, tmp_path, 8) if charuco else photos
+    turned = []
+    for number, path in enumerate(right):
+        turned.append(tmp_path / "turned" / f"{number}.png")
+        write_rgb(turned[-1], np.ascontiguousarray(read_rgb(path)[::-1, ::-1]))
+    with pytest.raises(ValueError, match="turned by 1(79|80) degrees|upside down to the left"):
+        calibrate_photos(left, turned, board)
+
+
+def test_boards_that_are_all_held_alike_are_refused_for_they_tell_no_focal_length(tmp_path, photos):
+    left, right = photos
+    with pytest.raises(ValueError, match="must be tilted .* within 0 degrees of each other"):
+        calibrate_photos(left[:1] * 6, right[:1] * 6, BOARD)
+    board = Board(5, 3, 0.06, charuco=True)
+    with pytest.raises(ValueError, match="must be tilted in several ways"):
+        calibrate_photos(*draw_boards(board, tmp_path, 8, tilt=2), board)
+
+
+def test_corners_on_one_line_are_no_board(tmp_path):
+    board = Board(9, 3, 0.03, charuco=True)
+    line = np.arange(9), np.float32(board.points[:9, :2] * 1000)
+    assert _join(board, line, line) is None
+    more = np.arange(12), np.float32(board.points[:12, :2] * 1000)
+    assert len(_join(board, more, more).points) == 12
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,44 @@ def test_cameras_that_are_not_side_by_side_are_refused(tmp_path, rig, shift, wor
         read_rig(path)
 
 
+def turn_by(*degrees):
+    return cv2.Rodrigues(np.deg2rad(np.array(degrees, float)))[0]
+
+
+@pytest.mark.parametrize("degrees", [(0, 0, 180), (0, 0, 90), (0, -60, 0)])
+def test_cameras_that_do_not_look_the_same_way_are_refused(tmp_path, rig, degrees):
+    path = tmp_path / "rig.yml"
+    turn = turn_by(*degrees)
+    write_rig(replace(rig, rotation=turn, translation=turn @ SHIFT), path)
+    with pytest.raises(ValueError, match=rf"look the same way.* by {max(map(abs, degrees))} deg"):
+        read_rig(path)
+
+
+def test_cameras_that_look_towards_each_other_a_little_are_rectified(rig):
+    turn = turn_by(0, -15, 0)
+    straight = replace(rig.left, distortion=np.zeros(5))
+    view = Rig(straight, straight, turn, turn @ SHIFT).rectify(HEIGHT, WIDTH)
+    photo = np.full((HEIGHT, WIDTH, 3), 200, np.uint8)
+    for rectified in view.rectify(photo, photo):
+        assert (rectified > 100).mean() > 0.98
+    assert 300 < view.intrinsics.fx < 900 and view.baseline == pytest.approx(0.12, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("distortion", np.array([1e30, 0, 0, 0, 0])),
+        ("distortion", np.array([-50, 1e6, 0, 0, 0])),
+        ("matrix", np.array([(1500.0, 0, 158), (0, 1500, 121), (0, 0, 1)])),
+        ("matrix", np.array([(300.0, 0, 318), (0, 300, 121), (0, 0, 1)])),
+    ],
+)
+def test_cameras_that_see_other_things_are_refused_with_the_files_name(rig, field, value):
+    odd = replace(rig, right=replace(rig.right, **{field: value}))
+    with pytest.raises(ValueError, match="must see about the same.* from rig.yml"):
+        odd.rectify(HEIGHT, WIDTH)
+
+
 def test_files_that_hold_no_rig_are_refused(tmp_path, rig):
     one = tmp_path / "one.txt"
     one.write_text("P2: 300 0 158 12 0 300 121 0 0 0 1 0\n")
