@@ -82,9 +82,13 @@ def decode(path: Path, mode: int, max_pixels: int | None = None) -> Decoded:
         raise ValueError(damaged)
     if mode == cv2.IMREAD_UNCHANGED and not data.startswith(_TIFF_STARTS):  # OpenCV turns these
         image = turn(image, orientation)
+    sides = (width, height) if orientation > 4 else (height, width)
+    scale, spare = (2, 1) if mode == HALF else (1, 0)
+    if any(abs(scale * n - side) > spare for n, side in zip(image.shape, sides, strict=False)):
+        raise ValueError(damaged)  # another size than its header's
     if mode == cv2.IMREAD_UNCHANGED and path.suffix.lower() not in _SAY_LOSS:
         _refuse_loss(data, path)
-    return Decoded(image, (width, height) if orientation > 4 else (height, width), orientation)
+    return Decoded(image, sides, orientation)
 
 
 def read_sides(path: Path) -> tuple[int, int]:
@@ -133,14 +137,17 @@ def _inspect(data: bytes, path: Path, mode: int) -> tuple[tuple[int, int], _Deco
             image = jpeg.read_jpeg(data)
         except ValueError as error:
             raise ValueError(f"{error} Received: {path}. Save it again.") from error
+        orientation = _read_orientation(image.exif)
         decoder: _Decoder = partial(_decode_jpeg, image, path)
-        return (image.height, image.width), decoder, _read_orientation(image.exif)
+        return (image.height, image.width), partial(_turn, decoder, orientation), orientation
     if data.startswith(_PNG):  # Pillow would unpack all its texts first
         width, height = struct.unpack(">II", data[16:24])
         orientation = _read_orientation(_find_exif(data))
-        return (height, width), partial(_decode_with_opencv, data), orientation
+        decoder = partial(_decode_with_opencv, data)
+        return (height, width), partial(_turn, decoder, orientation), orientation
     try:
         header = _open(data, _formats())
+        pages = getattr(header, "n_frames", 1)  # a damaged TIFF is found out here alone
     except Exception as error:  # what Pillow's plugins raise
         found = _inspect_tiff(data, path) if mode == cv2.IMREAD_UNCHANGED else None
         if found:
@@ -154,7 +161,6 @@ def _inspect(data: bytes, path: Path, mode: int) -> tuple[tuple[int, int], _Deco
         ) from error
     codec, *_, values = [*getattr(header, "tile", []), ("", "")][0]
     if mode == cv2.IMREAD_UNCHANGED:
-        pages = getattr(header, "n_frames", 1)
         if pages > 1:
             raise ValueError(
                 f"A depth map must be alone in its file. Received: {pages} pages in {path}. Save "
@@ -265,6 +271,12 @@ def _formats() -> tuple[str, ...]:
         return _OTHERS
     register_heif_opener()
     return (*_OTHERS, "HEIF")
+
+
+def _turn(decoder: _Decoder, orientation: int, mode: int) -> np.ndarray | None:
+    """Turns what was decoded by the EXIF that we read: OpenCV reads damaged EXIF in another way."""
+    image = decoder(mode | cv2.IMREAD_IGNORE_ORIENTATION)
+    return image if image is None or mode == cv2.IMREAD_UNCHANGED else turn(image, orientation)
 
 
 def _decode_with_opencv(data: bytes, mode: int) -> np.ndarray | None:
