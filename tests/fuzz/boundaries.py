@@ -335,11 +335,9 @@ def _use_model(folder: Path, path: Path) -> Any:
 
 
 def _write_run(folder: Path) -> None:
-    from depthlib.networks.unet import build_unet
     from depthlib.training.recipes import Recipe
     from depthlib.training.run_folder import BEST, LAST, RUN, save_model
     from depthlib.training.train import compile_network
-    from tests.tiny_networks import HEAD
 
     recipe = Recipe(network="unet", height=32, width=48, epochs=2)
     model = _build_network()
