@@ -93,7 +93,7 @@ def _digest_rows(path: Path) -> str:
 
 
 def _digest_run(path: Path) -> str:
-    """The losses of a run without its seconds; of networks, whose zips hold times, that they are."""
+    """The losses of a run without its seconds; of networks, whose zips hold times: there."""
     if path.name == "log.csv":
         log = pd.read_csv(path).drop(columns="seconds")
         return log.round(5).to_csv(index=False)
