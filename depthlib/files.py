@@ -72,7 +72,8 @@ def write_bytes(path: Path | str, data: bytes) -> None:
 
 def write_table(path: Path | str, table: "pd.DataFrame", digits: int | None = 6) -> None:
     """Writes a table as CSV, atomically, without its index; `digits` None: all of them."""
-    text = table.to_csv(index=False, float_format=f"%.{digits}g" if digits else None)
+    form = f"%.{digits}g" if digits else None
+    text = table.to_csv(index=False, float_format=form, lineterminator="\n")  # on Windows too
     write_bytes(path, text.encode())
 
 

@@ -243,14 +243,21 @@ def _read_orientation(exif: bytes | Image.Exif) -> int:
 
 
 def _find_exif(data: bytes) -> bytes:
-    """The EXIF in a PNG, as the chunk that holds it has it; b"" without one."""
-    position = len(_PNG)
+    """The EXIF in a PNG, as the chunk that holds it has it; b"" without one.
+
+    Errors: EOFError where a chunk claims more bytes than follow: OpenCV would make room for them.
+    """
+    position, exif = len(_PNG), b""
     while position + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)
-        if kind == b"eXIf":
-            return data[position + 8 : position + 8 + length]
+        if position + 12 + length > len(data):
+            raise EOFError
+        if kind == b"eXIf" and not exif:
+            exif = data[position + 8 : position + 8 + length]
+        if kind == b"IEND":
+            break
         position += length + 12
-    return b""
+    return exif
 
 
 def _open(data: bytes, formats: tuple[str, ...]) -> Image.Image:

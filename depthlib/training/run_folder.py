@@ -75,8 +75,9 @@ def hold_folder(folder: Path) -> Iterator[None]:
             yield
         finally:
             if is_new and not (folder / RUN).exists():
-                (folder / LOCK).unlink()
-                with suppress(OSError):  # it holds something else by now
+                # It holds something else by now, or Windows removes no lock that is held.
+                with suppress(OSError):
+                    (folder / LOCK).unlink()
                     folder.rmdir()
 
 

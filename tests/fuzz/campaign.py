@@ -78,7 +78,7 @@ def _try(name: str, boundary: FileBoundary, whole: Path, folder: Path, number: i
             warnings.simplefilter("ignore")
             value = boundary.use(folder, path)
     except Exception as error:
-        if fault := _judge_error(error, folder, path):
+        if fault := judge_error(error, folder, path):
             return f"{path.relative_to(folder)}: {fault}\n{traceback.format_exc()}"
     else:
         if expected is not None and value is not None and not _are_equal(value, expected):
@@ -92,7 +92,8 @@ def _try(name: str, boundary: FileBoundary, whole: Path, folder: Path, number: i
     return f"{path.name}: it changed or left {wrong + half}" if wrong or half else ""
 
 
-def _judge_error(error: Exception, folder: Path, path: Path) -> str:
+def judge_error(error: Exception, folder: Path, path: Path) -> str:
+    """What is wrong with an error that a boundary raised; "" where it is one of ours."""
     if type(error) not in OURS:
         return f"a foreign {type(error).__name__}"
     said = f"{error} {getattr(error, 'filename', '')}"

@@ -29,12 +29,14 @@ _LEFT = re.compile(r"(^|/)\.|\.lock$|\.part\d*\.")  # what a killed process may 
 class Job:
     """`prepare` writes sources into a folder, `words` run there and write into `out`.
 
-    `digest` tells what was made, file by file; None: the files' bytes.
+    `digest` tells what was made, file by file; None: the files' bytes. holds_folder: whether one
+    process at a time writes there.
     """
 
     prepare: Callable[[Path], None]
     words: list[str]
     digest: Callable[[Path], str] | None = None
+    holds_folder: bool = False
 
 
 def start(words: list[str], folder: Path, **options) -> subprocess.Popen:
@@ -148,7 +150,7 @@ _DEPTHLIB = [PYTHON, "-m", "depthlib"]
 _NETWORK = ["--out", OUT, "--focal", "none"]
 _CHANGES = ["network=unet_narrow", "height=32", "width=48", "epochs=6", "batch_size=4"]
 JOBS = {
-    "cache": Job(_write_cache, [PYTHON, "-c", _BUILD]),
+    "cache": Job(_write_cache, [PYTHON, "-c", _BUILD], holds_folder=True),
     "predict": Job(
         _write_photos,
         [*_DEPTHLIB, "predict", "photos", "--model", "own.onnx", "--save", "npy,png16,colour,ply",
@@ -175,6 +177,6 @@ JOBS = {
         _write_cache,
         [*_DEPTHLIB, "train", "unet", *_CHANGES, "--data", "data/pairs.csv", "--run", OUT,
          "--cache", "cache", "--verbose", "0"],
-        _digest_run,
+        _digest_run, holds_folder=True,
     ),
 }  # fmt: skip
