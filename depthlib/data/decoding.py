@@ -57,18 +57,8 @@ def decode(path: Path, mode: int, max_pixels: int | None = None) -> Decoded:
     what is no regular file or cannot be read; ValueError for a file that is empty, cut off,
     damaged, too large or no image.
     """
-    most = MAX_PIXELS if max_pixels is None else max_pixels
-    data = _read(path, most)
+    data, (height, width), decoder, orientation = _measure(path, mode, max_pixels)
     damaged = _DAMAGED.format(path=path, bytes=len(data))
-    try:
-        (height, width), decoder, orientation = _inspect(data, path, mode)
-    except (EOFError, struct.error) as error:
-        raise ValueError(damaged) from error
-    if not 0 < height * width <= most:
-        raise ValueError(
-            f"An image must have 1 to {most:,} pixels. Received: {height}x{width} in {path}. Make "
-            f"it smaller, or raise `max_pixels`, or {__name__}.MAX_PIXELS for all images."
-        )
     try:
         image = decoder(mode)
     except Exception as error:  # cv2.error, and what Pillow's plugins raise
@@ -93,11 +83,7 @@ def decode(path: Path, mode: int, max_pixels: int | None = None) -> Decoded:
 
 def read_sides(path: Path) -> tuple[int, int]:
     """The height and width that an image's header claims, turned. Errors: those of `decode`."""
-    data = _read(path, MAX_PIXELS)
-    try:
-        (height, width), _, orientation = _inspect(data, path, cv2.IMREAD_COLOR_RGB)
-    except (EOFError, struct.error) as error:
-        raise ValueError(_DAMAGED.format(path=path, bytes=len(data))) from error
+    _, (height, width), _, orientation = _measure(path, cv2.IMREAD_COLOR_RGB)
     return (width, height) if orientation > 4 else (height, width)
 
 
@@ -125,6 +111,24 @@ def _read(path: Path, max_pixels: int) -> bytes:
     if not data:
         raise ValueError(f"An image must not be empty. Received: 0 bytes in {path}.")
     return data
+
+
+def _measure(
+    path: Path, mode: int, max_pixels: int | None = None
+) -> tuple[bytes, tuple[int, int], _Decoder, int]:
+    """An image's bytes, and what `_inspect` gives. Errors: those of `decode`."""
+    most = MAX_PIXELS if max_pixels is None else max_pixels
+    data = _read(path, most)
+    try:
+        (height, width), decoder, orientation = _inspect(data, path, mode)
+    except (EOFError, struct.error) as error:
+        raise ValueError(_DAMAGED.format(path=path, bytes=len(data))) from error
+    if not 0 < height * width <= most:
+        raise ValueError(
+            f"An image must have 1 to {most:,} pixels. Received: {height}x{width} in {path}. Make "
+            f"it smaller, or raise `max_pixels`, or {__name__}.MAX_PIXELS for all images."
+        )
+    return data, (height, width), decoder, orientation
 
 
 def _inspect(data: bytes, path: Path, mode: int) -> tuple[tuple[int, int], _Decoder, int]:
