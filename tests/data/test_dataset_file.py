@@ -163,7 +163,8 @@ def test_a_depth_scale_that_is_no_number_is_refused(tmp_path):
     "template",
     [
         "{scene}/{scene}/{frame}.png", "{frame}{frame}", "/etc/{scene}/{frame}",
-        "../{scene}/{frame}", "{scene}/../{frame}", "C:/{scene}/{frame}", "{scene}/{frame}\0", "*" * 40 + "{scene}",
+        "../{scene}/{frame}", "{scene}/../{frame}", "C:/{scene}/{frame}", "{scene}/{frame}\0",
+        "*" * 40 + "{scene}",
         "a**b/{scene}", "{scene}{frame}**",
     ],
 )  # fmt: skip
