@@ -121,7 +121,7 @@ def _write_video(folder: Path) -> None:
 def _write_folder(folder: Path) -> None:
     (folder / "data").mkdir()
     write_pairs(folder / "data", 60)
-    for name in ("pairs.csv", "plain.txt", "index.csv", "dataset.json"):
+    for name in ("pairs.csv", "plain.txt", "index.csv"):  # dataset.json says the encoding
         (folder / "data" / name).unlink()
 
 
@@ -140,11 +140,16 @@ def _write_cache(folder: Path) -> None:
 
 
 _BUILD = """
+import sys
 from depthlib.data import cache
 from depthlib.data.pairs import read_csv
 cache._SHARD = cache._CHUNK = 8
-pairs = read_csv("data/pairs.csv")
-cache.open_cache(pairs, 192, 256, "out", workers=2, progress=False).gather(range(len(pairs)))
+try:
+    pairs = read_csv("data/pairs.csv")
+    cache.open_cache(pairs, 192, 256, "out", workers=2, progress=False).gather(range(len(pairs)))
+except (KeyboardInterrupt, OSError) as error:
+    print(f"stopped: {error}")
+    sys.exit(1)
 """
 _DEPTHLIB = [PYTHON, "-m", "depthlib"]
 _NETWORK = ["--out", OUT, "--focal", "none"]
