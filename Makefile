@@ -2,14 +2,16 @@
 #
 # A variable on the command line becomes a parameter of the notebook that is run:
 #     make train-resnet EPOCHS=2 DATA=datasets/data/nyu2_train.csv
-# Other variables: PYTHON (which interpreter sets up), SEED (of `make sample` and `make roads`),
+# Other variables: PYTHON (which interpreter sets up), LOCK (a file of versions with their digests,
+# from which alone it sets up), SEED (of `make sample` and `make roads`),
 # TORCH (what pip installs for `make test-backends`; torch==2.13.0, say), NAME (of `make study`),
 # CHANGES (of `make nyu`: fields of its recipe, "epochs=2 batch_size=32", say), PORT (of
-# `make web-serve`).
+# `make web-serve`), TRIES (of `make fuzz`).
 
 TORCH ?= torch
 SEED ?= 0
 PORT ?= 8000
+TRIES ?= 20000
 
 PY := .venv/bin/python
 NAME := unet_structure
@@ -29,7 +31,7 @@ quote = '$(subst $(NEWLINE),'"$$NEWLINE"',$(subst ','\'',$(1)))'
 text = $(call quote,$(value $(1)))
 each = $(foreach word,$(value $(1)),$(call quote,$(word)))
 literal = "$(subst $(NEWLINE),\n,$(subst ",\",$(subst \,\\,$(1))))"
-PARAMETERS = $(foreach name,$(filter-out PYTHON TORCH NAME,$(GIVEN)),\
+PARAMETERS = $(foreach name,$(filter-out PYTHON TORCH NAME LOCK,$(GIVEN)),\
     $(call quote,$(name)=$(value $(name))))
 
 # The demo: all notebooks on the sample, with what differs from their defaults. The schedule ends at
@@ -55,8 +57,8 @@ $(error `NAME` must be one of $(STUDIES). Received: NAME=$(value NAME))
 endif
 
 .PHONY: help setup setup-predict demo $(NOTEBOOKS) kitti compare study nyu bench lab notebook-filter sample \
-    roads sample-kitti stereo sample-stereo figures test test-all lint test-backends test-jax \
-    test-torch clean-cache clean
+    roads sample-kitti stereo sample-stereo figures test test-all fuzz torture lint lock \
+    test-backends test-jax test-torch clean-cache clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-28s %s\n", $$1, $$2 }' Makefile
@@ -193,6 +195,13 @@ test: .venv/dev.done lint ## the linter and the quick tests
 test-all: .venv/dev.done ## the slow tests, which `make test` leaves out
 	$(PYTEST) -m slow
 
+fuzz: .venv/dev.done ## 20,000 hostile files and words, with another seed each time; TRIES=
+	OPENCV_LOG_LEVEL=OFF TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m tests.fuzz.campaign --tries $(call text,TRIES)
+	FUZZ_TRIES=$$(( $(call text,TRIES) / 20 )) $(PY) -m pytest -q tests/fuzz/test_words.py
+
+torture: .venv/dev.done ## long work that is killed, starved and run twice: half an hour; as root, all of it
+	$(PY) -m tests.torture.cases
+
 lint: .venv/dev.done
 	$(PY) -m ruff check
 	$(PY) -m mypy
@@ -227,7 +236,10 @@ OTHER_PYTHON := yes
 endif
 endif
 
-.venv/setup.done: PACKAGES = -r requirements.txt -e .
+# pip takes no folder, as our own package is, beside digests.
+ALONE := --no-deps --no-build-isolation -e .
+LOCKED = --require-hashes -r $(call text,LOCK) && $(PY) -m pip install $(ALONE)
+.venv/setup.done: PACKAGES = $(if $(value LOCK),$(LOCKED),-r requirements.txt -e .)
 .venv-predict/setup.done: PACKAGES = -e .[cloud]
 .venv-jax/setup.done: PACKAGES = jax $(LIGHT)
 .venv-torch/setup.done: PACKAGES = $(call each,TORCH) $(LIGHT)
@@ -248,5 +260,10 @@ LIGHT := keras pandas scikit-learn h5py opencv-python-headless matplotlib pillow
 	@mv $(@D)/unfinished $@
 
 .venv/dev.done .venv/render.done .venv/docs.done: .venv/%.done: .venv/setup.done
-	$(PY) -m pip install -e '.[$*]'
+	$(PY) -m pip install $(if $(value LOCK),$(LOCKED),-e '.[$*]')
 	@touch $@
+
+lock: ## requirements.lock again, for all systems and Pythons; needs `pip install uv`
+	uv pip compile pyproject.toml --extra dev --extra docs --extra jax --universal --python-version 3.11 \
+	    --generate-hashes --no-annotate --quiet --output-file requirements.lock \
+	    --custom-compile-command 'make lock'

@@ -64,7 +64,7 @@ def _link(pairs: Pairs, names: Iterator[tuple[str, str]], data: Path, table: str
         (data / rgb).hardlink_to(pairs.rgb_path(row))
         (data / depth).hardlink_to(pairs.depth_path(row))
         lines.append(f"data/{rgb},data/{depth}\n")
-    (data / table).write_text("".join(lines))
+    (data / table).write_text("".join(lines), encoding="utf-8")
 
 
 if __name__ == "__main__":

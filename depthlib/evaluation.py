@@ -18,6 +18,7 @@ from depthlib.data.intrinsics import same_aspect
 from depthlib.data.pairs import Pairs, read_csv
 from depthlib.data.scenes import KNOWN, TELL, UNKNOWN, describe_scenes
 from depthlib.data.specs import DENSE_M256, INDOOR_MILLIMETRE
+from depthlib.files import name_errors
 from depthlib.metrics import (
     METRICS,
     EvaluationProtocol,
@@ -393,14 +394,9 @@ def _check_scale(scale: float | str, path: Path) -> float:
 
 def _read_values(path: Path) -> tuple[np.ndarray, dict[str, str]]:
     """The numbers in a file, and the texts of a PNG."""
-    with path.open("rb") as file:
-        try:
-            if path.suffix == ".npy":
-                return np.asarray(np.load(file, allow_pickle=False)), {}
-            with Image.open(file) as image:
-                return np.asarray(image), {str(k): str(v) for k, v in image.info.items()}
-        except Exception as error:  # a dozen kinds, by format and damage
-            raise ValueError(
-                f"A depth map must be an .npy or .png file. Received: {path}: {error}. Write it "
-                "again."
-            ) from error
+    rule = "A depth map must be an .npy or .png file."
+    with path.open("rb") as file, name_errors(path, rule, "Write it again."):
+        if path.suffix == ".npy":
+            return np.asarray(np.lib.format.read_array(file, allow_pickle=False)), {}
+        with Image.open(file) as image:
+            return np.asarray(image), {str(k): str(v) for k, v in image.info.items()}

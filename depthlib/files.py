@@ -87,7 +87,8 @@ def write_bytes(path: Path | str, data: bytes) -> None:
 
 def write_table(path: Path | str, table: "pd.DataFrame", digits: int | None = 6) -> None:
     """Writes a table as CSV, atomically, without its index; `digits` None: all of them."""
-    text = table.to_csv(index=False, float_format=f"%.{digits}g" if digits else None)
+    form = f"%.{digits}g" if digits else None
+    text = table.to_csv(index=False, float_format=form, lineterminator="\n")  # on Windows too
     write_bytes(path, text.encode())
 
 
@@ -105,6 +106,25 @@ def check_zip(path: Path | str) -> None:
             raise ValueError(f"A zip file must be whole. Received: {path}: {error}.") from error
     if damaged:
         raise ValueError(f"A zip file must be whole. Received: {path}, whose {damaged} is damaged.")
+
+
+@contextmanager
+def name_errors(path: Path | str, rule: str, remedy: str = "Copy it again.") -> Iterator[None]:
+    """Makes a ValueError of whatever a library raises in the block: "RULE Received: PATH: ...".
+
+    Libraries raise dozens of kinds for damaged bytes, and seldom say of which file. What names the
+    file passes: errors of ours, and those of the system.
+    """
+    try:
+        yield
+    except Exception as error:
+        said = f"{error} {getattr(error, 'filename', '')}"
+        if isinstance(error, OSError | ValueError) and str(path) in said:
+            raise
+        if isinstance(error, ModuleNotFoundError):
+            raise
+        reason = str(error).strip().partition("\n")[0].removesuffix(".") or type(error).__name__
+        raise ValueError(f"{rule} Received: {path}: {reason}. {remedy}") from error
 
 
 def check_hdf5(opened: Any, most_bytes: int | None = None) -> None:

@@ -149,4 +149,5 @@ def _measure(
         if test is not None:
             values |= {f"test_{name}": value for name, value in measure(predict, test).items()}
         write_bytes(path, json.dumps(values).encode())
-    return {f"{prefix}{name}": value for name, value in json.loads(path.read_text()).items()}
+    values = json.loads(path.read_text(encoding="utf-8"))
+    return {f"{prefix}{name}": value for name, value in values.items()}

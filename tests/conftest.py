@@ -1,7 +1,9 @@
 """What the tests share: a tiny dataset in NYU's layout, the embedded sample, the real data."""
 
 import contextlib
+import inspect
 import os
+import re
 from pathlib import Path
 
 import cv2
@@ -15,8 +17,21 @@ with contextlib.suppress(ModuleNotFoundError):
     import mitsuba  # noqa: F401
 
 PROJECT = Path(__file__).parents[1]
+POSIX_ONLY = re.compile(
+    r"mkfifo|symlink_to|set[ug]id|killpg|SIGKILL|AF_UNIX|chmod|umask|\bAS_ROOT\b|bin/python|/dev/"
+)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes at its import
 os.environ.setdefault("MPLBACKEND", "Agg")  # figures without a screen
+
+
+def pytest_collection_modifyitems(items):
+    """Windows has neither pipes with a name, nor other users, nor signals that end a process."""
+    if os.name == "posix":
+        return
+    skip = pytest.mark.skip(reason="uses what only POSIX systems have")
+    for item in items:
+        if POSIX_ONLY.search(inspect.getsource(item.function)):
+            item.add_marker(skip)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "data": {"files", "downloads", "weather"},
     "networks": {"files", "downloads"},
     "plotting": {"files"},
-    "evaluation": {"data", "metrics"},
+    "evaluation": {"files", "data", "metrics"},
     "training": {"files", "weather", "device", "data", "networks", "plotting"},
     "prediction": {"files", "metrics", "data", "networks"},
     "video": {"files", "data", "plotting", "prediction"},

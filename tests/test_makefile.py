@@ -7,6 +7,8 @@ import subprocess
 import tomllib
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from depthlib.training.recipes import read_changes
 
@@ -151,7 +153,17 @@ def test_the_quick_tests_and_the_slow_ones_are_all_tests(workplace):
     assert quick == [*slow[:-1], "not slow"] and slow[-2:] == ["-m", "slow"]
 
 
-@pytest.mark.parametrize(("fails", "made"), [("", "test test-all"), ("test", "test")])
+LOCKED = "LOCK=requirements.lock"
+
+
+@pytest.mark.parametrize(
+    ("fails", "made"),
+    [
+        ("none", [f"setup {LOCKED}", f"test {LOCKED}", f"test-all {LOCKED}"]),
+        (f"test {LOCKED}", [f"setup {LOCKED}", f"test {LOCKED}"]),
+        (f"setup {LOCKED}", [f"setup {LOCKED}", "setup", "test LOCK=", "test-all LOCK="]),
+    ],
+)
 def test_continuous_integration_runs_both_and_stops_at_the_first_failure(
     workplace, project, fails, made
 ):
@@ -161,9 +173,45 @@ def test_continuous_integration_runs_both_and_stops_at_the_first_failure(
     program.write_text(f'#!/bin/sh\necho "$*" >> "{workplace}/made.log"\ntest "$*" != "{fails}"\n')
     program.chmod(0o755)
     path = f"{workplace}/bin:{os.environ['PATH']}"
-    ended = subprocess.run([workplace / ".ci/run"], env={"PATH": path}, check=False)
-    assert (ended.returncode != 0) == bool(fails)
-    assert (workplace / "made.log").read_text().split() == made.split()
+    ended = subprocess.run(
+        [workplace / ".ci/run"], env={"PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode != 0) == fails.startswith("test")
+    assert ("cannot be installed here" in ended.stdout) == fails.startswith("setup")
+    assert (workplace / "made.log").read_text().splitlines() == made
+
+
+def test_a_lock_is_all_that_is_installed_and_by_digests(workplace):
+    add_python(workplace, "python3", "3.11")
+    assert make(workplace, "setup", LOCKED).returncode == 0
+    alone = "-m pip install --no-deps --no-build-isolation -e ."
+    expected = ["-m pip install --require-hashes -r requirements.lock", alone]
+    assert pip_log(workplace) == expected
+    assert make(workplace, "test", LOCKED).returncode == 0
+    assert pip_log(workplace) == expected * 2
+
+
+def test_the_lock_has_every_dependency_within_its_bounds_and_a_digest_for_each(project):
+    lines = (project / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    pinned: dict[str, list] = {}
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if line.startswith((" ", "#")):
+            continue
+        name, _, version = line.partition(";")[0].strip(" \\").partition("==")
+        assert version and following.strip().startswith("--hash=sha256:"), line
+        pinned.setdefault(name, []).append(Version(version))
+    declared = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = declared["optional-dependencies"]
+    names = {"dev", "docs", "jax"}
+    for line in extras["dev"]:
+        if line.startswith("depthlib["):
+            names |= {*re.findall(r"[\w-]+", line)[1:]}
+    wanted = declared["dependencies"] + [line for name in names for line in extras[name]]
+    for requirement in map(Requirement, wanted):
+        if requirement.name != "depthlib":
+            versions = pinned[requirement.name.lower()]
+            assert all(version in requirement.specifier for version in versions), requirement
+    assert not re.search(r"https?://|file:|/opt/|index-url", "\n".join(lines))
 
 
 def test_set_up_is_done_once_and_again_when_the_requirements_change(workplace):

@@ -339,3 +339,20 @@ def test_a_large_file_is_refused_wherever_it_lies_unless_it_is_a_network():
     refused = ["docs/film.gif", "datasets/sample/all.npz", "runs.keras", "models/card.png"]
     kept = {"models/best.keras": large, "models/best.onnx": large, "docs/a.png": LARGEST}
     assert too_large({path: large for path in refused} | kept) == refused
+
+
+def test_the_workflow_tests_every_system_and_python_that_the_project_names():
+    text = (PROJECT / ".github/workflows/test.yml").read_text(encoding="utf-8")
+    jobs = yaml.safe_load(text)["jobs"]
+    matrix = jobs["tests"]["strategy"]["matrix"]
+    assert {name.partition("-")[0] for name in matrix["os"]} == {"ubuntu", "windows", "macos"}
+    assert matrix["python"] == ["3.11", "3.12", "3.13"]
+    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    made = {words[1] for words in map(str.split, commands) if words[0] == "make"}
+    assert made <= make_targets() and {"docs", "web", "test-all"} <= made
+    assert any("pytest" in command and '-m "not slow"' in command for command in commands)
+
+
+def test_what_security_md_names_is_there():
+    page = read("SECURITY.md")
+    assert missing_files(page) + missing_targets(page) + broken_links("SECURITY.md", page) == []

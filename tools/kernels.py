@@ -60,7 +60,7 @@ class _Engine(Engine):
     @classmethod
     def execute_managed_notebook(cls, nb_man, kernel_name, kernel=None, **kwargs):
         # The kernel copies what its libraries write to stderr, which comes as a message as well.
-        with _log_of(nb_man.output_path).open("w") as log:
+        with _log_of(nb_man.output_path).open("w", encoding="utf-8") as log:
             client = _Client(nb_man, km=kernel, kernel_name=kernel_name, timeout=None)
             client.execute(stderr=log)
 

@@ -15,7 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from depthlib.data.specs import DTYPES, ENCODINGS, SPECS, DatasetSpec, get_spec
+from depthlib.data.specs import (
+    DTYPES,
+    ENCODINGS,
+    SPECS,
+    TEMPLATE,
+    DatasetSpec,
+    get_spec,
+    is_template,
+)
 from depthlib.files import check_suffix, write_bytes
 
 NAME = "dataset.json"
@@ -274,8 +282,8 @@ def _or_none(rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": (lambda v: _is_text(v) and not set(v) & set(_NOT_IN_NAMES), "a file's name"),
     "like": (lambda v: v is None or v in list(SPECS), f"one of {', '.join(SPECS)}"),
-    "photo": (lambda v: isinstance(v, str), "a path template with {scene} and {frame}"),
-    "depth": (lambda v: isinstance(v, str), "a path template with {scene} and {frame}"),
+    "photo": (lambda v: isinstance(v, str) and is_template(v), TEMPLATE),
+    "depth": (lambda v: isinstance(v, str) and is_template(v), TEMPLATE),
     "encoding": (lambda v: v in ENCODINGS, f"one of {', '.join(ENCODINGS)}"),
     "depth_dtype": (lambda v: v in DTYPES, f"one of {', '.join(DTYPES)}"),
     "metres_per_count": (_or_none(_positive), "a positive number, or null for relative depth"),
@@ -301,6 +309,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "lower_is_nearer": (lambda v: isinstance(v, bool), "true or false"),
     "scenes": (
         lambda v: isinstance(v, str)
+        and (v.startswith(("column:", "array:")) or is_template(v))
         and re.fullmatch(r"template|folder|unknown|(column|array):.+|.*\{scene\}.*", v) is not None,
         "template, folder, column:NAME, array:NAME, a pattern with {scene}, or unknown",
     ),

@@ -57,18 +57,8 @@ def decode(path: Path, mode: int, max_pixels: int | None = None) -> Decoded:
     what is no regular file or cannot be read; ValueError for a file that is empty, cut off,
     damaged, too large or no image.
     """
-    most = MAX_PIXELS if max_pixels is None else max_pixels
-    data = _read(path, most)
+    data, (height, width), decoder, orientation = _measure(path, mode, max_pixels)
     damaged = _DAMAGED.format(path=path, bytes=len(data))
-    try:
-        (height, width), decoder, orientation = _inspect(data, path, mode)
-    except (EOFError, struct.error) as error:
-        raise ValueError(damaged) from error
-    if not 0 < height * width <= most:
-        raise ValueError(
-            f"An image must have 1 to {most:,} pixels. Received: {height}x{width} in {path}. Make "
-            f"it smaller, or raise `max_pixels`, or {__name__}.MAX_PIXELS for all images."
-        )
     try:
         image = decoder(mode)
     except Exception as error:  # cv2.error, and what Pillow's plugins raise
@@ -82,18 +72,18 @@ def decode(path: Path, mode: int, max_pixels: int | None = None) -> Decoded:
         raise ValueError(damaged)
     if mode == cv2.IMREAD_UNCHANGED and not data.startswith(_TIFF_STARTS):  # OpenCV turns these
         image = turn(image, orientation)
+    sides = (width, height) if orientation > 4 else (height, width)
+    scale, spare = (2, 1) if mode == HALF else (1, 0)
+    if any(abs(scale * n - side) > spare for n, side in zip(image.shape, sides, strict=False)):
+        raise ValueError(damaged)  # another size than its header's
     if mode == cv2.IMREAD_UNCHANGED and path.suffix.lower() not in _SAY_LOSS:
         _refuse_loss(data, path)
-    return Decoded(image, (width, height) if orientation > 4 else (height, width), orientation)
+    return Decoded(image, sides, orientation)
 
 
 def read_sides(path: Path) -> tuple[int, int]:
     """The height and width that an image's header claims, turned. Errors: those of `decode`."""
-    data = _read(path, MAX_PIXELS)
-    try:
-        (height, width), _, orientation = _inspect(data, path, cv2.IMREAD_COLOR_RGB)
-    except (EOFError, struct.error) as error:
-        raise ValueError(_DAMAGED.format(path=path, bytes=len(data))) from error
+    _, (height, width), _, orientation = _measure(path, cv2.IMREAD_COLOR_RGB)
     return (width, height) if orientation > 4 else (height, width)
 
 
@@ -123,6 +113,24 @@ def _read(path: Path, max_pixels: int) -> bytes:
     return data
 
 
+def _measure(
+    path: Path, mode: int, max_pixels: int | None = None
+) -> tuple[bytes, tuple[int, int], _Decoder, int]:
+    """An image's bytes, and what `_inspect` gives. Errors: those of `decode`."""
+    most = MAX_PIXELS if max_pixels is None else max_pixels
+    data = _read(path, most)
+    try:
+        (height, width), decoder, orientation = _inspect(data, path, mode)
+    except (EOFError, struct.error) as error:
+        raise ValueError(_DAMAGED.format(path=path, bytes=len(data))) from error
+    if not 0 < height * width <= most:
+        raise ValueError(
+            f"An image must have 1 to {most:,} pixels. Received: {height}x{width} in {path}. Make "
+            f"it smaller, or raise `max_pixels`, or {__name__}.MAX_PIXELS for all images."
+        )
+    return data, (height, width), decoder, orientation
+
+
 def _inspect(data: bytes, path: Path, mode: int) -> tuple[tuple[int, int], _Decoder, int]:
     """The height and width that an image's header claims, what decodes it, its EXIF orientation.
 
@@ -133,14 +141,17 @@ def _inspect(data: bytes, path: Path, mode: int) -> tuple[tuple[int, int], _Deco
             image = jpeg.read_jpeg(data)
         except ValueError as error:
             raise ValueError(f"{error} Received: {path}. Save it again.") from error
+        orientation = _read_orientation(image.exif)
         decoder: _Decoder = partial(_decode_jpeg, image, path)
-        return (image.height, image.width), decoder, _read_orientation(image.exif)
+        return (image.height, image.width), partial(_turn, decoder, orientation), orientation
     if data.startswith(_PNG):  # Pillow would unpack all its texts first
         width, height = struct.unpack(">II", data[16:24])
         orientation = _read_orientation(_find_exif(data))
-        return (height, width), partial(_decode_with_opencv, data), orientation
+        decoder = partial(_decode_with_opencv, data)
+        return (height, width), partial(_turn, decoder, orientation), orientation
     try:
         header = _open(data, _formats())
+        pages = getattr(header, "n_frames", 1)  # a damaged TIFF is found out here alone
     except Exception as error:  # what Pillow's plugins raise
         found = _inspect_tiff(data, path) if mode == cv2.IMREAD_UNCHANGED else None
         if found:
@@ -154,7 +165,6 @@ def _inspect(data: bytes, path: Path, mode: int) -> tuple[tuple[int, int], _Deco
         ) from error
     codec, *_, values = [*getattr(header, "tile", []), ("", "")][0]
     if mode == cv2.IMREAD_UNCHANGED:
-        pages = getattr(header, "n_frames", 1)
         if pages > 1:
             raise ValueError(
                 f"A depth map must be alone in its file. Received: {pages} pages in {path}. Save "
@@ -237,14 +247,21 @@ def _read_orientation(exif: bytes | Image.Exif) -> int:
 
 
 def _find_exif(data: bytes) -> bytes:
-    """The EXIF in a PNG, as the chunk that holds it has it; b"" without one."""
-    position = len(_PNG)
+    """The EXIF in a PNG, as the chunk that holds it has it; b"" without one.
+
+    Errors: EOFError where a chunk claims more bytes than follow: OpenCV would make room for them.
+    """
+    position, exif = len(_PNG), b""
     while position + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)
-        if kind == b"eXIf":
-            return data[position + 8 : position + 8 + length]
+        if position + 12 + length > len(data):
+            raise EOFError
+        if kind == b"eXIf" and not exif:
+            exif = data[position + 8 : position + 8 + length]
+        if kind == b"IEND":
+            break
         position += length + 12
-    return b""
+    return exif
 
 
 def _open(data: bytes, formats: tuple[str, ...]) -> Image.Image:
@@ -265,6 +282,12 @@ def _formats() -> tuple[str, ...]:
         return _OTHERS
     register_heif_opener()
     return (*_OTHERS, "HEIF")
+
+
+def _turn(decoder: _Decoder, orientation: int, mode: int) -> np.ndarray | None:
+    """Turns what was decoded by the EXIF that we read: OpenCV reads damaged EXIF in another way."""
+    image = decoder(mode | cv2.IMREAD_IGNORE_ORIENTATION)
+    return image if image is None or mode == cv2.IMREAD_UNCHANGED else turn(image, orientation)
 
 
 def _decode_with_opencv(data: bytes, mode: int) -> np.ndarray | None:

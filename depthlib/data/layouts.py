@@ -14,7 +14,7 @@ from PIL import Image
 from depthlib.data.csv_tables import MAPS, why_unlistable
 from depthlib.data.inputs import PHOTOS, is_junk
 from depthlib.data.scenes import ROLE_WORDS, SPLIT_WORDS, is_role, split_words
-from depthlib.data.specs import match_template
+from depthlib.data.specs import TEMPLATE, is_template, match_template
 from depthlib.data.stacks import find_stacks
 from depthlib.files import natural_key
 
@@ -193,6 +193,8 @@ def _find_named(
         raise FileNotFoundError(
             f"Photos and depth must be {_FORMS}. Received: {word!r}, which is not in {folder}."
         )
+    if not is_template(template):
+        raise ValueError(f"A pattern must be {TEMPLATE}. Received: {word!r}. Name it in fewer.")
     pattern = re.sub(r"\{\w+\}", "*", template)
     found: dict[str, Key] = {}
     for path in folder.glob(pattern):

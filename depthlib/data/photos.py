@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from depthlib.data.inputs import LISTS, find_inputs
 from depthlib.data.lenses import find_focals, read_focal
 from depthlib.downloads import fetch
-from depthlib.files import refuse_escape
+from depthlib.files import name_errors, refuse_escape
 
 __all__ = ["find_focals", "find_photos", "read_focal"]
 
@@ -58,7 +58,11 @@ def _read_sources(path: Path) -> dict[str, dict[str, str]]:
         return {}
     lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     names = [name for line in lines if (name := line.partition(",")[0].strip())]
-    with table.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+    rule = "sources.csv must have the columns file, url and sha256."
+    with (
+        table.open(newline="", encoding="utf-8-sig", errors="replace") as file,
+        name_errors(table, rule, "Correct it."),
+    ):
         known = {
             row["file"]: row
             for row in csv.DictReader(file)

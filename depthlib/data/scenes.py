@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from depthlib.data.arrays import file_of, is_array, is_container, read_names
 from depthlib.data.csv_tables import name_columns, read_index
+from depthlib.data.decoding import read_sides
 from depthlib.data.specs import DatasetSpec, base_scene
 from depthlib.files import natural_key
 
@@ -232,10 +233,10 @@ def _follow(photos: Sequence[str], hashes: np.ndarray) -> Iterator[tuple[int, in
 
 
 def _hash(path: Path) -> np.ndarray:
-    try:  # a pipe would never answer
-        data = np.fromfile(path, np.uint8) if path.is_file() else np.empty(0, np.uint8)
-        grey = cv2.imdecode(data, cv2.IMREAD_REDUCED_GRAYSCALE_4)
-    except (OSError, cv2.error):
+    try:
+        read_sides(path)  # refuses a pipe, and what claims more than the memory holds
+        grey = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_REDUCED_GRAYSCALE_4)
+    except (OSError, ValueError, cv2.error):
         grey = None
     if grey is None:
         return np.zeros(HASH_SIDE**2 // 64, np.uint64)

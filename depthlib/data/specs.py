@@ -121,6 +121,12 @@ class DatasetSpec:
         return base_scene(scene) if scene else frame
 
 
+TEMPLATE = (
+    "a path in its folder with {scene} and {frame}, each at most once, and in each of its parts at "
+    "most three of these and *"
+)
+
+
 def base_scene(folder: str) -> str:
     """The scene that a folder shows: its name without `_out` and without a trailing letter.
 
@@ -130,6 +136,18 @@ def base_scene(folder: str) -> str:
     if scan := re.fullmatch(r"(scene\d{4})_\d{2}", folder):
         return scan[1]
     return re.sub(r"(?<=\d)[a-z]$", "", folder.removesuffix("_out"))
+
+
+def is_template(text: str) -> bool:
+    """Whether a text is a path template: see TEMPLATE. Many * would take years to match."""
+    parts = text.split("/")
+    return (
+        all(text.count(f"{{{name}}}") <= 1 for name in ("scene", "frame"))
+        and not re.match("/|[A-Za-z]:", text)
+        and not {"..", "\0"} & {*parts, *text}
+        and all(part == "**" or "**" not in re.sub(r"\{\w+\}", "*", part) for part in parts)
+        and all(part.count("*") + part.count("{") <= 3 for part in parts)
+    )
 
 
 def match_template(path: str, template: str) -> tuple[str, str] | None:
@@ -144,6 +162,8 @@ def match_template(path: str, template: str) -> tuple[str, str] | None:
 @cache
 def _pattern(template: str) -> re.Pattern[str]:
     """A template as a regular expression with the groups scene and frame."""
+    if not is_template(template):
+        raise ValueError(f"A pattern must be {TEMPLATE}. Received: {template!r}.")
     pattern = re.escape(template).replace(r"\*", "[^/]*")
     pattern = re.sub(r"\\{(scene|frame)\\}", r"(?P<\1>[^/]+?)", pattern)
     return re.compile(f"(?:^|/){pattern}$")

@@ -16,7 +16,7 @@ import numpy as np
 from keras import layers
 
 from depthlib.downloads import fetch
-from depthlib.files import check_hdf5
+from depthlib.files import check_hdf5, name_errors
 from depthlib.networks.layers import BATCH_NORM_MOMENTUM, BatchNormalization
 
 MOST_BYTES, SECONDS = 500_000_000, 3600  # of an encoder's weights, and of their download
@@ -210,21 +210,17 @@ def load_encoder_weights(model: keras.Model, encoder: str, path: Path | str) -> 
         raise ValueError(f"`weights` must be a Keras .h5 file. Received: {path}, which is none.")
     application = ENCODERS[encoder].application
     wanted = [x for x in model.layers if x.weights and not x.name.startswith(FRESH)]
-    try:
+    rule, remedy = f"`weights` must be those of {encoder}.", f"Use {ENCODERS[encoder].file}."
+    with name_errors(path, rule, remedy):
         with h5py.File(path) as file:
             check_hdf5(file, MOST_BYTES)
-        arrays = (
-            _read_application(application, encoder, path) if application else _read_layers(path)
-        )
+        if application:
+            arrays = _read_application(application, encoder, path)
+        else:
+            arrays = _read_layers(path)
         missing = sorted(layer.name for layer in wanted if layer.name not in arrays)
         for layer in () if missing else wanted:
             layer.set_weights(arrays[layer.name])
-    except Exception as error:  # whatever h5py and Keras make of damaged bytes and other networks
-        reason = str(error).strip().partition("\n")[0]
-        raise ValueError(
-            f"`weights` must be those of {encoder}. Received: {path}: {reason} "
-            f"Use {ENCODERS[encoder].file}."
-        ) from error
     if missing:
         raise ValueError(
             f"`weights` must hold every layer of the encoder. Received: {path}, which lacks "

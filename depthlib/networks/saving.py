@@ -12,7 +12,7 @@ import h5py
 import keras
 import numpy as np
 
-from depthlib.files import check_hdf5, check_suffix, check_zip, replace_file
+from depthlib.files import check_hdf5, check_suffix, check_zip, name_errors, replace_file
 
 # Registers what saved networks are made of.
 from depthlib.networks import fine_tuning, keras_metrics, layers, losses  # noqa: F401
@@ -57,15 +57,10 @@ def load_model(path: Path | str) -> keras.Model:
     path = find_shipped(str(path), "keras") if str(path) in SHIPPED else Path(path)
     if not path.is_file():
         raise FileNotFoundError(describe_missing(path))
-    try:
+    rule = "A model must be a .keras file that depthlib saved."
+    with name_errors(path, rule, "Train it again, or copy the file again."):
         check_claims(path)
         model = take_student(keras.models.load_model(path, compile=False, safe_mode=True))
-    except Exception as error:  # whatever Keras makes of a config that it did not write
-        reason = str(error).strip().partition("\n")[0]
-        raise ValueError(
-            f"A model must be a .keras file that depthlib saved. Received: {path}: {reason} "
-            "Train it again, or copy the file again."
-        ) from error
     if not isinstance(model.layers[-1], DepthHead):
         raise ValueError(
             "A depth network must end in a `DepthHead`, which carries its range and unit. "

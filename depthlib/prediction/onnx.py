@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from depthlib.data.images import check_rgb
+from depthlib.files import name_errors
 from depthlib.metrics import PROTOCOLS
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor, predict_squeezed
@@ -34,6 +35,9 @@ DTYPES = {
 
 METADATA = "depthlib"  # the key under which a file of ours says what its network sees
 INSTALL = "pip install -e .[peers]"
+
+
+_RULE = "A network must be an ONNX file that ONNX Runtime reads."
 
 
 @dataclass(frozen=True)
@@ -196,11 +200,13 @@ class OnnxPredictor(DepthPredictor):
         batch = np.asarray(values, self.dtype)[np.newaxis]
         if self.channels_first:
             batch = batch.transpose(0, 3, 1, 2)
-        output = self.session.run(None, {self.entry: batch})[0]
-        if output.squeeze().ndim != 2:
+        with name_errors(self.path, _RULE, "Export it again."):
+            output = self.session.run(None, {self.entry: batch})[0]
+        if not isinstance(output, np.ndarray) or output.squeeze().ndim != 2:
             raise ValueError(
                 "A depth network's first output must be one map, (1, height, width) or so. "
-                f"Received: {output.shape} from {self.path}. Export it with its depth first."
+                f"Received: {getattr(output, 'shape', 'no array')} from {self.path}. Export it "
+                "with its depth first."
             )
         return output.squeeze().astype(np.float32)
 
@@ -221,7 +227,6 @@ def is_installed() -> bool:
 def _open(path: Path, threads: int) -> Any:
     try:
         import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as errors
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             "ONNX networks need ONNX Runtime, which is not installed. Use pip install -e ."
@@ -237,14 +242,10 @@ def _open(path: Path, threads: int) -> Any:
     # Threads that wait would take the cores from those that read and write photos.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors; it warns of every unused weight
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        if type(error).__module__ != errors.__name__:  # it has a dozen, without a common base
-            raise
-        raise ValueError(
-            f"A network must be an ONNX file that ONNX Runtime reads. Received: {path}: {error}"
-        ) from error
+    with name_errors(path, _RULE):
+        # Its fallback would try the same again, and print a box of stars.
+        providers = ["CPUExecutionProvider"]
+        return onnxruntime.InferenceSession(path, options, providers, enable_fallback=0)
 
 
 def _read_metadata(metadata: Mapping[str, str], path: Path) -> dict | None:

@@ -21,7 +21,13 @@ import pandas as pd
 
 from depthlib import __version__
 from depthlib.data.pairs import Pairs
-from depthlib.files import hold_lock, remove_temporaries, write_bytes, write_table
+from depthlib.files import (
+    hold_lock,
+    name_errors,
+    remove_temporaries,
+    write_bytes,
+    write_table,
+)
 from depthlib.networks.distillation import take_student
 from depthlib.networks.layers import as_float32
 from depthlib.networks.saving import check_claims, export_half, save_model
@@ -70,8 +76,9 @@ def hold_folder(folder: Path) -> Iterator[None]:
             yield
         finally:
             if is_new and not (folder / RUN).exists():
-                (folder / LOCK).unlink()
-                with suppress(OSError):  # it holds something else by now
+                # It holds something else by now, or Windows removes no lock that is held.
+                with suppress(OSError):
+                    (folder / LOCK).unlink()
                     folder.rmdir()
 
 
@@ -148,20 +155,15 @@ def read_last(folder: Path) -> keras.Model | None:
     path = folder / LAST
     if not path.exists():
         return None
-    try:
+    rule = f"A run goes on from {LAST} as it was written."
+    with name_errors(path, rule, f"Put it back, or {_begin_anew(folder)}"):
         check_claims(path)
         with warnings.catch_warnings():
             # Keras would go on with a new optimizer where the file has none of these variables.
             warnings.filterwarnings("error", "Skipping variable loading for optimizer")
             model = keras.models.load_model(path)
         if not model.compiled:
-            raise ValueError("It has no optimizer.")
-    except Exception as error:  # whatever Keras, json and h5py make of damaged bytes
-        reason = str(error).strip().partition("\n")[0]
-        raise ValueError(
-            f"A run goes on from {LAST} as it was written. Received: {path}: {reason} Put it back, "
-            f"or {_begin_anew(folder)}"
-        ) from error
+            raise ValueError("It has no optimizer")
     return model
 
 

@@ -156,3 +156,20 @@ def test_a_depth_scale_that_is_no_number_is_refused(tmp_path):
     (tmp_path / "depth/1.png").touch()
     with pytest.raises(ValueError, match="counts a metre. Received: 'mm'"):
         read_dataset_file(write(tmp_path, "depth_scale: mm", "data.yml"))
+
+
+@pytest.mark.parametrize("field", ["photo", "depth", "scenes"])
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{scene}/{scene}/{frame}.png", "{frame}{frame}", "/etc/{scene}/{frame}",
+        "../{scene}/{frame}", "{scene}/../{frame}", "C:/{scene}/{frame}", "{scene}/{frame}\0",
+        "*" * 40 + "{scene}",
+        "a**b/{scene}", "{scene}{frame}**",
+    ],
+)  # fmt: skip
+def test_a_template_that_leaves_its_folder_or_takes_years_is_refused(tmp_path, field, template):
+    path = tmp_path / "dataset.json"
+    path.write_text(json.dumps({"metres_per_count": 0.001, field: template}), encoding="utf-8")
+    with pytest.raises(ValueError, match=f"`{field}` of a dataset must be .*dataset.json"):
+        read_dataset_file(path)

@@ -375,3 +375,18 @@ def test_many_threads_may_read_at_once(tmp_path):
         thread.join()
     assert Image.MAX_IMAGE_PIXELS == limit
     assert len(seen) == 16 and all((rgb == PIXELS).all() for rgb in seen)
+
+
+@pytest.mark.parametrize("length", [2**31 - 1, 2**32 - 1, 5000])
+@pytest.mark.parametrize("kind", [b"IDAT", b"tEXt"])
+def test_a_png_whose_chunk_claims_more_than_follows_is_not_decoded(
+    tmp_path, monkeypatch, length, kind
+):
+    """OpenCV makes room for what a chunk claims: 1.8 kB took 4 GB and half a minute."""
+    data = encode("PNG")
+    place = data.index(b"IDAT") - 4
+    claimed = struct.pack(">I", length) + kind
+    (tmp_path / "claim.png").write_bytes(data[:place] + claimed + data[place + 8 :])
+    monkeypatch.setattr(decoding, "_decode_with_opencv", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(ValueError, match="claim.png, cut off after"):
+        images.read_rgb(tmp_path / "claim.png")

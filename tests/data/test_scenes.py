@@ -1,5 +1,7 @@
+import struct
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -129,3 +131,10 @@ def test_what_is_no_photo_is_near_to_nothing(tmp_path):
     hashes = hash_photos([tmp_path / "gone.jpg", tmp_path])
     assert hashes.dtype == np.uint64 and hashes.shape == (2, 4) and not hashes.any()
     assert find_near_copies(hashes, hashes) == []
+
+
+def test_a_photo_that_claims_too_many_pixels_has_no_hash_and_is_not_decoded(tmp_path, monkeypatch):
+    sides = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + sides + bytes(200))
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    assert not hash_photos([tmp_path / "a.png"]).any()
