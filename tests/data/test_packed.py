@@ -103,9 +103,7 @@ def test_several_sizes_lie_in_one_folder_and_others_are_refused(pairs, tmp_path)
         pack_pairs(pairs, *size, out, progress=False)
     read = read_csv(csv)
     for size in (SIZE, (16, 16)):
-        assert is_same(
-            open_packed(read, *size).gather([7]), FilePairs(pairs, *size).gather([7])
-        )
+        assert is_same(open_packed(read, *size).gather([7]), FilePairs(pairs, *size).gather([7]))
     deeper = replace(read, spec=replace(read.spec, max_depth=20.0))
     for asked, size in ((read, (32, 32)), (deeper, SIZE)):
         with pytest.raises(ValueError, match="at a size.*which has 32x48; 16x16 of `nyu"):
