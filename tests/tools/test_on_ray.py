@@ -27,9 +27,10 @@ def test_the_folder_of_a_command_is_found(words, out):
 @pytest.mark.slow
 @pytest.mark.parametrize("gpus", [0, 1])
 def test_shards_on_a_cluster_equal_one_run(tmp_path, monkeypatch, gpus, capsys, project):
-    ray = pytest.importorskip("ray", reason=RULE)
     monkeypatch.setenv("PYTHONPATH", str(project))  # of the workers: they import this recipe
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # else a token is written into the home folder
+    # Else a token is written into the home folder. Importing Ray reads it.
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    ray = pytest.importorskip("ray", reason=RULE)
     for number in range(12):
         rgb = np.full((32, 48, 3), 20 * number, np.uint8)
         write_rgb(tmp_path / "in" / f"{number}.png", rgb)
