@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -79,6 +80,7 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_data(commands.add_parser("data", help="a folder of photos and depth as a dataset"))
     _add_label(commands.add_parser("label", help="a dataset from photos without depth"))
     _add_merge(commands.add_parser("merge", help="tables of what runs with --shard wrote"))
+    _add_pack(commands.add_parser("pack", help="a dataset to train on without its photos"))
     commands.add_parser("train", help="train a network; `depthlib train --help`", add_help=False)
     _add_evaluate(commands.add_parser("evaluate", help="how good networks, or files of depth, are"))
     _add_export(commands.add_parser("export", help="a network for another runtime"))
@@ -184,6 +186,23 @@ def _add_merge(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the --out of the shards")
     parser.set_defaults(run=_merge)
+
+
+def _add_pack(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Packs a dataset at the size at which a network sees it: files of 1024 decoded pairs, to "
+        "copy to other machines and train on there without the photos, by --data "
+        "FOLDER/pairs.csv. The same command goes on with a run that was stopped."
+    )
+    add = parser.add_argument
+    add("data", type=Path, metavar="DATA", help="CSV; with --check the folder that was packed")
+    add("--size", metavar="HxW", help="height and width, such as 240x320")
+    add("--out", type=Path, metavar="FOLDER", help="where it goes; other sizes may be there")
+    add("--crop-border", action="store_true", help="cut off the border that the dataset has")
+    add("--spec", help=SPEC_HELP)
+    add("--root", type=Path, metavar="FOLDER", help=ROOT_HELP)
+    add("--check", action="store_true", help="read all that was packed, and compare checksums")
+    parser.set_defaults(run=_pack)
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -370,6 +389,29 @@ def _merge(arguments: argparse.Namespace) -> int:
     from depthlib.commands.merge import merge_shards
 
     return merge_shards(arguments.folder)
+
+
+def _pack(arguments: argparse.Namespace) -> int:
+    from depthlib.data.packed import check_packed, pack_pairs
+    from depthlib.data.pairs import read_csv
+
+    if arguments.check:
+        damage = check_packed(arguments.data)
+        for path, reason in damage.items():
+            print(f"{path}: {reason}")
+        print(f"{arguments.data}: {len(damage)} files are damaged")
+        return 1 if damage else 0
+    size = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", arguments.size or "", re.ASCII)
+    if not size or not arguments.out:
+        raise ValueError(
+            "Give --size HxW and --out FOLDER. Received: "
+            f"size={arguments.size}, out={arguments.out}. Use --size 240x320, for example."
+        )
+    height, width = map(int, size.groups())
+    pairs = read_csv(arguments.data, arguments.spec, arguments.root)
+    count = pack_pairs(pairs, height, width, arguments.out, crop_border=arguments.crop_border)
+    print(f"{arguments.out}: {count} pairs of {height}x{width}")
+    return 0
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:

@@ -20,7 +20,9 @@ def merge_shards(folder: Path) -> int:
     was merged once is not merged again. Errors: those of `shard_notes.read_notes`, before anything
     is written, and those of what wrote the folder.
     """
-    places = [place.parent for pattern in (SHARDS, f"*/{SHARDS}") for place in folder.glob(pattern)]
+    # Those of stereo pairs lie in the folders of their scenes.
+    there = [folder / SHARDS] if (folder / SHARDS).is_dir() else sorted(folder.glob(f"*/{SHARDS}"))
+    places = [place.parent for place in there]
     if not places and any((folder / name).is_file() for name in (FILE, NAME)):
         print(f"{folder}: no shards are left to merge")
         return 0

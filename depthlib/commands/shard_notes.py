@@ -20,7 +20,8 @@ SHOWN = 20  # missing shards that an error names
 class Run:
     """What all shards of a run have in common.
 
-    made: the settings, as a user says them. listing: the digest of all names; files: their number.
+    made: the settings, in words. listing: the digest of all names, where they are known; files:
+    their number.
     settings: what merging needs to know.
     """
 
@@ -31,7 +32,8 @@ class Run:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"`{self.command}` {self.made}, {self.files} files ({self.listing[:8]})"
+        listing = f" ({self.listing[:8]})" if self.listing else ""
+        return f"`{self.command}` {self.made}, {self.files} files{listing}"
 
 
 @dataclass

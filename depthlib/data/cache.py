@@ -25,7 +25,7 @@ from io import BytesIO, FileIO
 from itertools import islice
 from math import gcd, prod
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -33,7 +33,7 @@ from tqdm.auto import tqdm
 
 from depthlib.data import images
 from depthlib.data.arrays import file_of
-from depthlib.data.pairs import Pairs
+from depthlib.data.pairs import PACKED, Pairs
 from depthlib.data.specs import DatasetSpec
 from depthlib.files import hold_lock, replace_file
 
@@ -203,6 +203,17 @@ class DecodedPairs:
     def gather_confidence(self, rows: Iterable[int]) -> np.ndarray:
         """Confidence, as `FilePairs` gives it: 8-bit maps are quick to decode each time."""
         return self.source.gather_confidence(rows)
+
+    def find_damage(
+        self, numbers: Iterable[int] | None = None, thorough: bool = True
+    ) -> dict[str, str]:
+        """What is wrong with which of these shards, None: all, by its path.
+
+        `thorough` reads each pair, and compares it with its checksum.
+        """
+        numbers = range(len(self._shards)) if numbers is None else numbers
+        found = self._find_damage(numbers, thorough)
+        return {str(self._shards[number].path): damage for number, damage in found.items()}
 
     def complete(self, workers: int, progress: bool) -> None:
         """Decodes the shards that are missing or have another header or length. Errors: `gather`'s.
@@ -447,9 +458,14 @@ def open_cache(
 
     The build uses `workers` threads (None: one a core), goes on after the last whole shard of an
     interrupted one, and lets one process work while others wait. A whole cache may be read-only.
+    Pairs of a packed dataset come from there: see `packed.open_packed`, also for its errors.
     Errors: FileNotFoundError or ValueError that names a missing or bad file; OSError with errno
     ENOSPC where the disk has no room; those of `DecodedPairs.gather` where a shard is damaged.
     """
+    if (pairs.root / PACKED).is_file():
+        from depthlib.data.packed import open_packed  # here: it is made of caches
+
+        return open_packed(pairs, height, width, crop_border)
     source = FilePairs(pairs, height, width, crop_border, by_content)
     cache = DecodedPairs(source, Path(folder) / _name_cache(source))
     cache.complete(workers or os.cpu_count() or 1, progress)
@@ -461,16 +477,21 @@ def _name_cache(source: FilePairs) -> str:
     return f"{name}-{source.height}x{source.width}-{_fingerprint(source)[:16]}"
 
 
+def describe_pixels(spec: DatasetSpec) -> dict[str, Any]:
+    """The fields of a spec that change the pixels of a cache."""
+    # Fields that came later count where they are not the default, so that older caches stay.
+    usual = {field.name: field.default for field in fields(spec) if field.name in _LATER}
+    return {
+        name: value
+        for name, value in asdict(spec).items()
+        if name not in _UNRELATED and not (name in usual and usual[name] == value)
+    }
+
+
 def _fingerprint(source: FilePairs) -> str:
     """A SHA-256 of the rows, what tells each file's state, and all that changes the pixels."""
     pairs = source.pairs
-    # Fields that came later count where they are not the default, so that older caches stay.
-    usual = {field.name: field.default for field in fields(pairs.spec) if field.name in _LATER}
-    settings = {
-        name: value
-        for name, value in asdict(pairs.spec).items()
-        if name not in _UNRELATED and not (name in usual and usual[name] == value)
-    } | {
+    settings = describe_pixels(pairs.spec) | {
         "format": _FORMAT,
         "size": (source.height, source.width),
         "crop": source.crop_border,

@@ -8,7 +8,7 @@ import pandas as pd
 
 from depthlib.data.cache import DecodedPairs, FilePairs
 from depthlib.data.images import read_size
-from depthlib.data.pairs import Pairs
+from depthlib.data.pairs import PACKED, Pairs
 from depthlib.data.specs import DatasetSpec
 
 
@@ -115,8 +115,10 @@ def settle_focal(pairs: Pairs) -> Pairs:
     if column is None:
         return pairs
     pixels = pd.to_numeric(pairs.table[column], errors="coerce").to_numpy(float)
-    widths = [read_size(pairs.rgb_path(index))[1] for index in range(len(pairs))]
-    shares = pixels / np.array(widths)
+    if (pairs.root / PACKED).is_file():
+        shares = pixels  # which were measured before the photos were left behind
+    else:
+        shares = pixels / [read_size(pairs.rgb_path(index))[1] for index in range(len(pairs))]
     if not (np.isfinite(shares) & (shares > 0)).all():
         row = int(np.argmin(np.isfinite(shares) & (shares > 0)))
         raise ValueError(

@@ -32,6 +32,7 @@ __all__ = [
     "split_by_scene", "write_csv",
 ]  # fmt: skip
 
+PACKED = "packed.json"  # in a folder of decoded pairs, which needs no photos: see packed.py
 ROOT = "DEPTHLIB_DATA"  # the environment variable that names the folder of CSVs' photos
 
 
@@ -261,7 +262,9 @@ def _relative(name: str, place: Path, asked: bool, found: bool = False) -> str:
 
 
 def _holds(place: Path, name: str) -> bool:
-    return not Path(name).is_absolute() and file_of(place / name).exists()
+    if Path(name).is_absolute():
+        return False
+    return file_of(place / name).exists() or (place / PACKED).is_file()
 
 
 def _spec_of_paths(rgb: str, depth: str, path: Path) -> DatasetSpec:

@@ -1,0 +1,192 @@
+"""A dataset that is decoded already: a folder to copy and train on, without its photos.
+
+    pairs.csv  dataset.json  packed.json  <spec>-<height>x<width>-<key>/00000.npy, 00001.npy, ...
+
+The shards are those of a cache (`cache.py`): whole files of a fixed number of pairs, each pair with
+its checksum. packed.json lists the sizes at which the pairs are there.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from depthlib.data.cache import DecodedPairs, FilePairs, describe_pixels, open_cache
+from depthlib.data.dataset_file import NAME, write_dataset_file
+from depthlib.data.images import read_size
+from depthlib.data.mixed_pairs import settle_focal
+from depthlib.data.pairs import PACKED, Pairs, read_csv, write_csv
+from depthlib.data.scenes import KNOWN
+from depthlib.data.splits import group_unknown
+from depthlib.files import write_bytes
+
+CSV = "pairs.csv"
+_ROW = ["rgb", "depth"]
+
+
+@dataclass(frozen=True)
+class Size:
+    """A size at which pairs are packed, and the folder of their shards."""
+
+    height: int
+    width: int
+    crop_border: bool
+    folder: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.height}x{self.width}{', its border cut off' if self.crop_border else ''}"
+
+
+class PackedPairs(DecodedPairs):
+    """Some pairs of a packed dataset, as `open_packed` gives them.
+
+    Without photos a damaged shard cannot be repaired: `gather` then raises ValueError.
+    """
+
+    def __init__(self, source: FilePairs, folder: Path, rows: np.ndarray):
+        super().__init__(source, folder)
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def gather(self, rows: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `DecodedPairs.gather`: RGB and counts."""
+        return super().gather(self.rows[np.asarray(rows, np.intp)])
+
+    def gather_confidence(self, rows: Iterable[int]) -> np.ndarray:
+        """As `DecodedPairs.gather_confidence`."""
+        return super().gather_confidence(self.rows[np.asarray(rows, np.intp)])
+
+    def refuse_damage(self, damage: dict[str, str]) -> None:
+        """Errors: ValueError where there is any."""
+        if damage:
+            path, reason = next(iter(damage.items()))
+            raise ValueError(
+                f"A packed dataset must be whole. Received: {path}: {reason}, and {len(damage) - 1}"
+                " others that are not. Copy them again."
+            )
+
+    def _repair(self, numbers: Iterable[int]) -> None:
+        self.refuse_damage(self.find_damage(numbers))
+
+
+def pack_pairs(
+    pairs: Pairs,
+    height: int,
+    width: int,
+    folder: Path | str,
+    *,
+    crop_border: bool = False,
+    workers: int | None = None,
+    progress: bool = True,
+) -> int:
+    """Packs the pairs at one size into `folder`, beside other sizes of them; how many there are.
+
+    `crop_border`, `workers`: as in `open_cache`, which makes the shards, and goes on where it was
+    stopped. What training asks the photos for is kept in pairs.csv and dataset.json: which frames
+    are alike where scenes are unknown, the photos' shape, their focal lengths, as shares of the
+    width. Confidence maps are copied as they are. Errors: those of `open_cache`; FileExistsError for a folder of other pairs; ValueError
+    for the folder of the photos, and for what is packed already.
+    """
+    folder = Path(folder)
+    if folder.resolve() == pairs.root.resolve() or (pairs.root / PACKED).exists():
+        raise ValueError(
+            "A dataset must be packed from its photos into another folder. Received: "
+            f"{pairs.root} into {folder}. Choose another folder."
+        )
+    pairs = pairs.select(np.flatnonzero(~pairs.table.duplicated(_ROW)))
+    kept = _keep_what_photos_say(pairs)
+    sizes = _read_sizes(folder) if (folder / PACKED).exists() else []
+    if sizes and _rows(read_csv(folder / CSV)) != _rows(kept):
+        raise FileExistsError(
+            f"A packed dataset must be of the same pairs at all sizes. Received: {folder}, which "
+            "holds other pairs. Choose another folder."
+        )
+    cache = open_cache(
+        pairs, height, width, folder, crop_border=crop_border, workers=workers, progress=progress
+    )
+    for index in range(len(kept) if kept.has_confidence else 0):
+        confidence = kept.confidence_path(index)
+        write_bytes(folder / confidence.relative_to(kept.root), confidence.read_bytes())
+    write_csv(kept, folder / CSV, elsewhere=True)
+    write_dataset_file(kept.spec, folder / NAME)
+    size = Size(height, width, crop_border, cache.folder.name)
+    listed = [vars(one) for one in dict.fromkeys([*sizes, size])]
+    text = json.dumps({"pairs": len(pairs), "sizes": listed}, indent=1)
+    write_bytes(folder / PACKED, f"{text}\n".encode())
+    return len(pairs)
+
+
+def open_packed(pairs: Pairs, height: int, width: int, crop_border: bool = False) -> PackedPairs:
+    """The decoded pairs, in their order, from the packed dataset that is their root.
+
+    Errors: ValueError for a size at which it is not packed, for pairs that are not in it, for
+    another range of depth or border, for a shard that is missing or has another length, and for a
+    packed.json that is none.
+    """
+    whole, sizes = read_csv(pairs.root / CSV), _read_sizes(pairs.root)
+    asked = Size(height, width, crop_border)
+    size = next((one for one in sizes if replace(one, folder="") == asked), None)
+    if size is None or describe_pixels(pairs.spec) != describe_pixels(whole.spec):
+        raise ValueError(
+            "A packed dataset must be used at a size, and with the range and border, at which it "
+            f"was packed. Received: {asked} of `{pairs.spec.name}` for {pairs.root}, which has "
+            f"{'; '.join(map(str, sizes))} of `{whole.spec.name}`. Pack it so, or use its photos."
+        )
+    places, asked_rows = (pd.MultiIndex.from_frame(one.table[_ROW]) for one in (whole, pairs))
+    rows = places.get_indexer(asked_rows)
+    if (rows < 0).any():
+        raise ValueError(
+            f"A packed dataset must hold all pairs. Received: {asked_rows[int(rows.argmin())][0]}, "
+            f"which is not in {pairs.root / CSV}. Pack them again."
+        )
+    source = FilePairs(whole, height, width, crop_border)
+    packed = PackedPairs(source, pairs.root / size.folder, rows)
+    packed.refuse_damage(packed.find_damage(thorough=False))
+    return packed
+
+
+def check_packed(folder: Path | str) -> dict[str, str]:
+    """Reads all of a packed dataset: what is wrong with which shard, by its path; {} where nothing.
+
+    Errors: those of `read_csv`; ValueError for a packed.json that is none.
+    """
+    folder = Path(folder)
+    whole, found = read_csv(folder / CSV), dict[str, str]()
+    for size in _read_sizes(folder):
+        source = FilePairs(whole, size.height, size.width, size.crop_border)
+        found |= DecodedPairs(source, folder / size.folder).find_damage()
+    return found
+
+
+def _keep_what_photos_say(pairs: Pairs) -> Pairs:
+    """The pairs with what training would look up in the photos."""
+    pairs = group_unknown(pairs)
+    spec, table = pairs.spec, pairs.table
+    if spec.focal_column:
+        table = table.assign(**{spec.focal_column: settle_focal(pairs).table["focal_share"]})
+    if spec.aspect is None:
+        height, width = read_size(pairs.rgb_path(0))
+        spec = replace(spec, aspect=width / height)
+    scenes = "column:scene" if pairs.scenes == KNOWN else "unknown"
+    return replace(pairs, table=table, spec=replace(spec, scenes=scenes))
+
+
+def _rows(pairs: Pairs) -> list[Any]:
+    return pairs.table[_ROW].to_numpy().tolist()
+
+
+def _read_sizes(folder: Path) -> list[Size]:
+    path = folder / PACKED
+    try:
+        return [Size(**size) for size in json.loads(path.read_bytes())["sizes"]]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ValueError(
+            f"{path} must be what `depthlib pack` wrote. Received: {type(error).__name__}: {error}."
+            " Pack the dataset again."
+        ) from error

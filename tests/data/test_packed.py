@@ -1,0 +1,221 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from depthlib.__main__ import main
+from depthlib.data import cache
+from depthlib.data.cache import FilePairs, open_cache
+from depthlib.data.dataset_file import make_spec, write_dataset_file
+from depthlib.data.mixed_pairs import settle_focal
+from depthlib.data.packed import check_packed, open_packed, pack_pairs
+from depthlib.data.pairs import read_csv, split_by_scene
+from depthlib.data.specs import NYU_TRAIN
+
+SIZE = (32, 48)
+# Reads random pairs for a while and compares each with the first process' bytes.
+READ = """
+import sys, time, zlib
+import cv2
+import numpy as np
+from depthlib.data import cache
+from depthlib.data.pairs import read_csv
+cache._SHARD = 5
+pairs = read_csv(sys.argv[1])
+held = cache.open_cache(pairs, 32, 48, sys.argv[2], progress=False)
+rng, end = np.random.default_rng(int(sys.argv[3])), None
+print("open", flush=True)
+sums = set()
+while end is None or time.monotonic() < end:
+    rows = rng.permutation(len(pairs))
+    rgb, counts = held.gather(rows)
+    order = np.argsort(rows)
+    sums.add((zlib.crc32(rgb[order].tobytes()), zlib.crc32(counts[order].tobytes())))
+    end = end or time.monotonic() + 1
+assert len(sums) == 1
+print(*sums.pop())
+"""
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch):
+    """Shards of 5 pairs: three for the 12 pairs, and the last one is smaller."""
+    monkeypatch.setattr(cache, "_SHARD", 5)
+
+
+@pytest.fixture
+def pairs(tiny_nyu):
+    return read_csv(tiny_nyu(scenes=3, frames=4) / "nyu2_train.csv", NYU_TRAIN)
+
+
+@pytest.fixture
+def packed(pairs, tmp_path):
+    """A packed dataset whose photos are gone, and what they were decoded to."""
+    fresh = FilePairs(pairs, *SIZE).gather(range(len(pairs)))
+    assert pack_pairs(pairs, *SIZE, tmp_path / "made", progress=False) == 12
+    shutil.move(tmp_path / "made", tmp_path / "elsewhere")
+    shutil.rmtree(pairs.root)
+    return tmp_path / "elsewhere", fresh
+
+
+def is_same(one, other):
+    return all((a == b).all() for a, b in zip(one, other, strict=True))
+
+
+def test_what_was_packed_is_trained_on_without_its_photos(pairs, packed, tmp_path):
+    folder, fresh = packed
+    read = read_csv(folder / "pairs.csv")
+    assert read.table[["rgb", "depth", "scene"]].equals(pairs.table[["rgb", "depth", "scene"]])
+    assert (read.scenes, read.spec.aspect) == ("known", 4 / 3)  # as NYU has it
+    held = open_cache(read, *SIZE, tmp_path / "cache")
+    assert is_same(held.gather(range(12)), fresh) and len(held) == 12
+    assert held.metres_per_count == FilePairs(pairs, *SIZE).metres_per_count
+    sides = split_by_scene(read, seed=3, validation=0.3)
+    for side, before in zip(sides, split_by_scene(pairs, seed=3, validation=0.3), strict=True):
+        assert side.table["rgb"].tolist() == before.table["rgb"].tolist()
+        chosen = read.table.index[read.table["rgb"].isin(side.table["rgb"])].to_numpy()
+        part = open_cache(side, *SIZE, tmp_path / "cache")
+        assert len(part) == len(side) == len(chosen)
+        rows = np.arange(len(side))[::-1]
+        assert is_same(part.gather(rows), [images[chosen[::-1]] for images in fresh])
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_copy_that_may_not_be_written_and_one_from_a_tar_are_read(packed, tmp_path):
+    folder, fresh = packed
+    archive = shutil.make_archive(str(tmp_path / "archive"), "tar", folder)
+    shutil.unpack_archive(archive, tmp_path / "unpacked")
+    for path in (tmp_path / "unpacked").rglob("*"):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    read = read_csv(tmp_path / "unpacked" / "pairs.csv")
+    assert is_same(open_cache(read, *SIZE, tmp_path / "cache").gather(range(12)), fresh)
+    assert check_packed(tmp_path / "unpacked") == {}
+
+
+def test_several_sizes_lie_in_one_folder_and_others_are_refused(pairs, tmp_path):
+    out, csv = tmp_path / "out", tmp_path / "out" / "pairs.csv"
+    for size in (SIZE, (16, 16), SIZE):
+        pack_pairs(pairs, *size, out, progress=False)
+    read = read_csv(csv)
+    for size in (SIZE, (16, 16)):
+        assert is_same(open_packed(read, *size).gather([7]), FilePairs(pairs, *size).gather([7]))
+    deeper = replace(read, spec=replace(read.spec, max_depth=20.0))
+    for asked, size in ((read, (32, 32)), (deeper, SIZE)):
+        with pytest.raises(ValueError, match="at a size.*which has 32x48; 16x16 of `nyu"):
+            open_packed(asked, *size)
+    with pytest.raises(ValueError, match="Received: 32x48, its border cut off"):
+        open_packed(read, *SIZE, crop_border=True)
+    with pytest.raises(FileExistsError, match="of the same pairs at all sizes. Received: .*out"):
+        pack_pairs(pairs.select([1, 2]), 8, 8, out, progress=False)
+    other = read.table.assign(rgb="other.jpg")
+    with pytest.raises(ValueError, match="must hold all pairs. Received: other.jpg"):
+        open_packed(replace(read, table=other), *SIZE)
+    for source, target in ((pairs, pairs.root), (read, tmp_path / "again")):
+        with pytest.raises(ValueError, match="must be packed from its photos into another folder"):
+            pack_pairs(source, *SIZE, target, progress=False)
+
+
+@pytest.mark.parametrize("damage", ["bit", "end", "missing", "swapped"])
+def test_a_damaged_copy_is_told_and_never_read(packed, tmp_path, damage, capsys):
+    folder, _ = packed
+    first, second, _ = sorted(folder.glob("*/*.npy"))
+    data = bytearray(second.read_bytes())
+    if damage == "bit":
+        data[len(data) // 2] ^= 4
+    if damage == "end":
+        del data[-1]
+    if damage == "swapped":
+        data = first.read_bytes()
+    second.unlink() if damage == "missing" else second.write_bytes(data)
+    assert list(check_packed(folder)) == [str(second)]
+    assert main(["pack", str(folder), "--check"]) == 1
+    assert f"{second}: " in capsys.readouterr().out
+    read = read_csv(folder / "pairs.csv")
+    with pytest.raises(ValueError, match=f"must be whole. Received: {second}: .*Copy them again"):
+        open_cache(read, *SIZE, tmp_path / "cache").gather(range(12))
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"sizes": [{"height": 1}]}', '{"sizes": 3}'])
+def test_another_file_of_that_name_is_refused(packed, text):
+    folder, _ = packed
+    (folder / "packed.json").write_text(text)
+    with pytest.raises(ValueError, match="packed.json must be what `depthlib pack` wrote"):
+        check_packed(folder)
+
+
+def test_focal_lengths_and_groups_of_like_frames_are_kept(write_pairs, tmp_path):
+    names = [(f"{number}.jpg", f"{number}.png") for number in range(6)]
+    root = write_pairs(tmp_path / "den", names)
+    write_pairs(root, names[:3], like=1)
+    focal = [60.0, 50, 40, 60, 70, 80]
+    table = pd.DataFrame(names, columns=["rgb", "depth"]).assign(focal=focal)
+    table.to_csv(root / "labels.csv", index=False)
+    spec = make_spec("den", metres_per_count=1e-3, focal_column="focal")
+    write_dataset_file(spec, root / "dataset.json")
+    before = read_csv(root / "labels.csv")
+    pack_pairs(before, *SIZE, tmp_path / "out", progress=False)
+    settled = settle_focal(before)
+    shutil.rmtree(root)
+    after = read_csv(tmp_path / "out/pairs.csv")
+    assert (after.scenes, after.table["scene"].nunique()) == ("grouped", 4)
+    assert after.spec.aspect == 64 / 48
+    again = settle_focal(after)
+    np.testing.assert_allclose(again.table["focal_share"], np.array(focal) / 64)
+    np.testing.assert_allclose(again.table["focal_share"], settled.table["focal_share"])
+    assert again.spec.focal == pytest.approx(settled.spec.focal)
+
+
+@pytest.mark.parametrize("way", ["cache", "packed"])
+def test_four_processes_read_one_cache_while_one_of_them_is_killed(pairs, tmp_path, way, project):
+    csv, folder = pairs.root / "nyu2_train.csv", tmp_path / "cache"
+    write_dataset_file(NYU_TRAIN, csv.with_suffix(".json"))
+    if way == "packed":
+        pack_pairs(pairs, *SIZE, tmp_path / "packed", progress=False)
+        csv, folder = tmp_path / "packed/pairs.csv", tmp_path / "packed"
+    else:
+        open_cache(pairs, *SIZE, folder, progress=False)
+    shards = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.glob("*/*.npy")}
+    words = [sys.executable, "-c", READ, csv, folder]
+    readers = [
+        subprocess.Popen([*words, str(number)], stdout=subprocess.PIPE, text=True, cwd=project)
+        for number in range(4)
+    ]
+    assert [reader.stdout.readline() for reader in readers] == ["open\n"] * 4
+    os.kill(readers[1].pid, signal.SIGKILL)
+    said = [reader.communicate()[0] for reader in readers]
+    assert [reader.returncode for reader in readers] == [0, -signal.SIGKILL, 0, 0]
+    assert said[0] and said[0] == said[2] == said[3] and "Decoding" not in "".join(said)
+    after = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.glob("*/*.npy")}
+    assert after == shards and len(shards) == 3
+
+
+def test_the_command_packs_and_says_what_it_needs(pairs, tmp_path, capsys):
+    csv, out = pairs.root / "nyu2_train.csv", tmp_path / "out"
+    words = ["pack", str(csv), "--spec=nyu_train", f"--out={out}"]
+    assert main([*words, "--size=32x48"]) == 0
+    assert f"{out}: 12 pairs of 32x48" in capsys.readouterr().out
+    assert main(["pack", str(out), "--check"]) == 0
+    for size in ("32", "0x48", "-1x4", "32x48x3", ""):
+        with pytest.raises(SystemExit, match="Give --size HxW and --out FOLDER. Received: size="):
+            main([*words, f"--size={size}"])
+
+
+def test_confidence_maps_are_packed_too_and_follow_their_pairs(pairs, tmp_path):
+    names = [f"confidence/{number}.png" for number in range(len(pairs))]
+    (pairs.root / "confidence").mkdir()
+    for number, name in enumerate(names):
+        cv2.imwrite(str(pairs.root / name), np.full(SIZE, 20 * number, np.uint8))
+    trusted = replace(pairs, table=pairs.table.assign(confidence=names))
+    pack_pairs(trusted, *SIZE, tmp_path / "packed", progress=False)
+    shutil.rmtree(pairs.root)
+    kept = read_csv(tmp_path / "packed/pairs.csv").select([7, 2, 9])
+    confidence = open_packed(kept, *SIZE).gather_confidence([2, 0, 1])
+    assert confidence.shape == (3, *SIZE)
+    assert [int(one.mean()) for one in confidence] == [180, 140, 40]
