@@ -253,7 +253,7 @@ def end_together() -> Iterator[None]:
         time.sleep(NOTICE)  # another one that told why ends this one meanwhile
         explained = ConnectionError(
             "All processes must take each step together. Received: "
-            f"{str(error).strip().partition(chr(10))[0]} One was killed, or its machine is gone: "
+            f"{str(error).strip().splitlines()[0]}. Most often one was killed, or its machine is gone: "
             "see what each has printed. The same commands, on all, go on."
         )
         _tell_failure(place, explained)

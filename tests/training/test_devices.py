@@ -8,7 +8,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 
 import keras
 import numpy as np
@@ -46,7 +45,11 @@ RICH = RECIPE.change(
 # `depthlib train` of the tiny network, which may kill itself in the middle of the second epoch.
 WORKER = """
 import os, signal, sys
-sys.modules["tensorflow"] = None  # Keras would import it for its random seed
+class WithoutTensorFlow:  # which Keras would import, for seconds, to seed it too
+    def find_spec(self, name, path, target=None):
+        if name == "tensorflow":
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, WithoutTensorFlow())
 from depthlib.training import build, run_folder
 from depthlib.training.__main__ import main
 from tests.training.test_devices import build_tiny
@@ -148,17 +151,15 @@ def test_a_process_that_dies_ends_the_other_and_two_go_on_to_the_run_of_one(
 ):
     run = tmp_path / "run"
     first, second = start_two(project, root, run, "die", as_arguments)
-    started = time.monotonic()
-    assert second.wait(timeout=120) == -9
-    died = time.monotonic()
-    error = first.communicate(timeout=60)[1]
-    assert time.monotonic() - died < 60 and first.returncode == 1, started
+    assert second.wait(timeout=300) == -9
+    error = first.communicate(timeout=60)[1]  # within a minute
+    assert first.returncode == 1, error
     assert "All processes must take each step together" in error
     assert len(pd.read_csv(run / "log.csv")) == 1
     # Again, as Slurm would start them: the same command on each.
     first, second = start_two(project, root, run, "live", as_slurm)
     for process in (first, second):
-        said = process.communicate(timeout=120)
+        said = process.communicate(timeout=300)
         assert process.returncode == 0, said
     assert "Epoch 1/3" not in said[0]
     assert_same_run(run, golden)
@@ -169,7 +170,7 @@ def test_a_process_that_dies_ends_the_other_and_two_go_on_to_the_run_of_one(
 def test_what_one_process_cannot_read_the_other_says_too(root, project, tmp_path):
     missing = tmp_path / "missing"
     first, second = start_two(project, root, tmp_path / "run", "live", as_arguments, missing)
-    errors = [process.communicate(timeout=120)[1] for process in (first, second)]
+    errors = [process.communicate(timeout=300)[1] for process in (first, second)]
     for process, error in zip((first, second), errors, strict=True):
         assert process.returncode == 1 and f"{missing}/nyu2_train.csv" in error, error
     assert "another has failed, process 1 of 2" in errors[0]
