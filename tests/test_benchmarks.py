@@ -99,8 +99,8 @@ def test_the_gpu_benchmark_prints_what_several_devices_bring(capsys, monkeypatch
     monkeypatch.setattr(gpu, "build", build_small)
     gpu.bench_devices("unet_seed  bfloat16 ", recipe, "bfloat16", 2, 3)
     assert seen == [(1, 2), (2, 4), (3, 6)] and keras.distribution.distribution() is None
-    out = capsys.readouterr().out.splitlines()
-    assert out[2] == "unet_seed  bfloat16     3 devices      30.0 images/s, 3.00 times one, 1.00 of their sum"
+    out = capsys.readouterr().out
+    assert "bfloat16     3 devices      30.0 images/s, 3.00 times one, 1.00 of their sum\n" in out
 
 
 def build_small(recipe, precision):

@@ -123,7 +123,9 @@ def assert_same_run(ours, golden):
 
 @needs_jax
 @pytest.mark.parametrize("count", [2, 3])
-def test_several_devices_give_the_run_of_one_whatever_does_not_divide(root, golden, tmp_path, count):
+def test_several_devices_give_the_run_of_one_whatever_does_not_divide(
+    root, golden, tmp_path, count
+):
     train_on(count, RECIPE, root, tmp_path / "run")
     assert_same_run(tmp_path / "run", golden)
 
@@ -223,7 +225,7 @@ def test_another_backend_is_refused_with_the_one_that_can(root, tmp_path):
 def test_what_is_no_device_no_process_and_no_coordinator_is_refused(monkeypatch):
     together = {"process": 0, "processes": 2, "coordinator": "127.0.0.1:12345"}
     for given, message in (
-        ({"devices": 5}, "`devices` must be what each process has. Received: devices=5 of 4. Use 4"),
+        ({"devices": 5}, "must be what each process has. Received: devices=5 of 4. Use 4"),
         ({"devices": 0}, "`devices` must be all, or at least 1. Received: devices=0"),
         ({"devices": "some"}, "Received: devices=some"),
         ({"process": 0}, "Give `process`, `processes` and `coordinator`, or `cluster` alone"),

@@ -219,7 +219,7 @@ def test_a_part_reads_no_others_rows(pairs, monkeypatch):
 
 
 def test_a_shard_that_is_none_is_named(pairs):
-    for shard, devices in (((2, 2), None), ((-1, 2), None), ((0, 2), 3), ((0, 2), 1), ((0, 0), None)):
+    for shard, devices in (((2, 2), 2), ((-1, 2), 2), ((0, 2), 3), ((0, 2), 1), ((0, 0), None)):
         with pytest.raises(ValueError, match=f"`shard` must be .*Received: shard=.{shard[0]}, "):
             make_training(pairs, shard=shard, devices=devices)
 
