@@ -118,7 +118,6 @@ def bench_devices(
     most = find_place().devices
     first = 0.0
     for count in sorted({2**power for power in range(most.bit_length())} | {most}):
-        keras.distribution.set_distribution(None)
         use_devices(count)
         rate = time_steps(build(recipe, precision), count * batch_size, seconds=3)
         first = first or rate
@@ -128,7 +127,7 @@ def bench_devices(
             flush=True,
         )
         keras.backend.clear_session()
-    keras.distribution.set_distribution(None)
+    use_devices(1)
 
 
 def set_tf32(on: bool) -> None:

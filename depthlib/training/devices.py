@@ -88,10 +88,9 @@ def use_devices(
     if cluster or coordinator is not None:
         _join(process, processes, coordinator)
     chosen = _choose(devices, jax.devices(), jax.process_count())
-    if len(chosen) > 1:
-        names = [f"{device.platform}:{device.id}" for device in chosen]
-        distribution = keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
-        keras.distribution.set_distribution(distribution)
+    names = [f"{device.platform}:{device.id}" for device in chosen]
+    several = keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
+    keras.distribution.set_distribution(several if len(chosen) > 1 else None)
 
 
 def _check_values(

@@ -80,7 +80,7 @@ def tiny_network(monkeypatch):
     monkeypatch.setattr("depthlib.training.build._build", build_tiny)
     yield
     if ON_JAX:
-        keras.distribution.set_distribution(None)
+        use_devices(1)
 
 
 @pytest.fixture(scope="module")
@@ -103,12 +103,11 @@ def golden(root, tmp_path_factory):
 
 def train_on(count, recipe, root, folder, **settings):
     """A run, or its next part, on so many devices."""
-    keras.distribution.set_distribution(None)
     use_devices(count)
     assert find_place().devices == count
     pairs = read_csv(root / "nyu2_train.csv", NYU_TRAIN)
     train(recipe, pairs, folder, verbose=0, **settings)
-    keras.distribution.set_distribution(None)
+    use_devices(1)
 
 
 def assert_same_run(ours, golden):
