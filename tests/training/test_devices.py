@@ -3,8 +3,8 @@
 `make test-all` runs it with KERAS_BACKEND=jax: Keras shares a network among devices on no other.
 """
 
+import json
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -17,10 +17,11 @@ import pytest
 from depthlib.data.pairs import read_csv
 from depthlib.data.specs import NYU_TRAIN
 from depthlib.networks.layers import DepthHead
-from depthlib.training import devices
+from depthlib.training import devices, run_folder
 from depthlib.training.__main__ import main
 from depthlib.training.devices import find_place, use_devices
 from depthlib.training.recipes import UNET
+from depthlib.training.run_folder import check_alike, describe_run
 from depthlib.training.train import train
 
 ON_JAX = keras.backend.backend() == "jax"
@@ -241,6 +242,31 @@ def test_what_is_no_device_no_process_and_no_coordinator_is_refused(monkeypatch)
         assert keras.distribution.distribution() is None
 
 
+def test_of_what_process_0_holds_the_others_have_a_copy_for_a_while(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(devices, "tell", lambda data: told.append(data) or data)
+    (tmp_path / "log.csv").write_text("epoch,loss\n1,2.5\n")
+    names = ("run.json", "log.csv")
+    with devices.lend_files(tmp_path, names) as folder:
+        assert folder == tmp_path
+    monkeypatch.setattr(devices, "find_place", lambda: devices.Place(1, 2, 2))
+    monkeypatch.setattr(devices, "tell", lambda _: told.pop(0))
+    with devices.lend_files(tmp_path, names) as folder:
+        assert folder != tmp_path and [path.name for path in folder.iterdir()] == ["log.csv"]
+        assert (folder / "log.csv").read_text() == "epoch,loss\n1,2.5\n"
+    assert not folder.exists() and not told
+
+
+def test_processes_that_would_train_other_runs_are_refused_with_what_differs(root, monkeypatch):
+    pairs = read_csv(root / "nyu2_train.csv", NYU_TRAIN)
+    run = describe_run(RECIPE, [pairs], pairs)
+    check_alike(run)
+    first = describe_run(RECIPE.change(epochs=4), [pairs.select(range(9))], pairs)
+    monkeypatch.setattr(run_folder, "tell", lambda _: json.dumps(first).encode())
+    with pytest.raises(ValueError, match="epochs: 4 there, 3 here; training pairs: .* same CSV"):
+        check_alike(run)
+
+
 def test_an_error_of_xla_is_told_by_the_status_that_it_begins_with():
     for text, is_of_jax in (
         ("UNKNOWN: Gloo AllGather failed: Connection reset by peer", True),
@@ -248,4 +274,3 @@ def test_an_error_of_xla_is_told_by_the_status_that_it_begins_with():
         ("A run folder must hold one run. Received: OTHER: it", False),
     ):
         assert devices._is_of_jax(ValueError(text)) == is_of_jax
-        assert bool(re.match("[A-Z]", text))
