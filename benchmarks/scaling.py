@@ -24,16 +24,15 @@ from benchmarks.rounds import median_ratio
 
 ROOT = Path(__file__).parents[1]
 EACH = 8  # photos a process in each batch: the recipe's own
-STEPS = 8
 
 
-def main(cores: list[int], rounds: int) -> None:
+def main(cores: list[int], rounds: int, steps: int) -> None:
     names = ("one", "two", "one_working", "two_working")
     rates: dict[str, list[float]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(rounds):
             for name, own in (("one", cores[:1]), ("two", cores)):
-                rate, working = start(own, Path(folder))
+                rate, working = start(own, steps, Path(folder))
                 rates[name].append(rate)
                 rates[f"{name}_working"].append(working)
                 print(f"{name}: {rate:.2f} images/s, by work {working:.2f}", flush=True)
@@ -43,7 +42,7 @@ def main(cores: list[int], rounds: int) -> None:
         print(f"{kind}: {medians} images/s, {ratio:.2f} times one")
 
 
-def start(cores: list[int], folder: Path) -> tuple[float, float]:
+def start(cores: list[int], steps: int, folder: Path) -> tuple[float, float]:
     """Images a second of one process on each of `cores`, together: by the clock, and by work."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -51,7 +50,8 @@ def start(cores: list[int], folder: Path) -> tuple[float, float]:
     compiled = {"JAX_COMPILATION_CACHE_DIR": str(folder / "compiled")}
     processes = []
     for number, core in enumerate(cores):
-        words = [str(core), str(number), str(len(cores)), str(port), str(folder / "cache")]
+        numbers = map(str, (core, number, len(cores), port, steps))
+        words = [*numbers, str(folder / "cache")]
         command = [sys.executable, "-m", "benchmarks.scaling", "--worker", *words]
         environment = {**os.environ, **compiled, "OMP_NUM_THREADS": "1", "KERAS_BACKEND": "jax"}
         process = subprocess.Popen(
@@ -65,7 +65,7 @@ def start(cores: list[int], folder: Path) -> tuple[float, float]:
     return each[0][0], sum(working for _, working in each)
 
 
-def work(core: int, process: int, processes: int, port: int, cache: str) -> None:
+def work(core: int, process: int, processes: int, port: int, steps: int, cache: str) -> None:
     """One process: prints the images a second of all, and its own by a second of its work."""
     os.sched_setaffinity(0, {core})  # before JAX counts its threads
     from depthlib.data.pairs import read_csv
@@ -81,22 +81,23 @@ def work(core: int, process: int, processes: int, port: int, cache: str) -> None
     compile_network(model, recipe, pairs.spec, steps=1000)
     batches, _ = open_batches(recipe, [pairs], pairs.select([]), cache)
     cut_padding(model, batches.sizes)
-    model.fit(batches, steps_per_epoch=2, shuffle=False, verbose=0)  # compiles
+    model.fit(batches, steps_per_epoch=1, shuffle=False, verbose=0)  # compiles
     begin, worked = time.perf_counter(), time.process_time()
     # The epoch's losses are numbers, so all is computed.
-    model.fit(batches, steps_per_epoch=STEPS, shuffle=False, verbose=0)
+    model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
     seconds, working = time.perf_counter() - begin, time.process_time() - worked
-    print(STEPS * recipe.batch_size / seconds, STEPS * EACH / working)
+    print(steps * recipe.batch_size / seconds, steps * EACH / working)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--cores", type=int, nargs=2, default=[0, 1])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--worker", nargs=5, help=argparse.SUPPRESS)
+    parser.add_argument("--steps", type=int, default=8, help="that are timed of each process")
+    parser.add_argument("--worker", nargs=6, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
-        core, process, processes, port = map(int, arguments.worker[:4])
-        work(core, process, processes, port, arguments.worker[4])
+        *numbers, cache = arguments.worker
+        work(*map(int, numbers), cache)
     else:
-        main(arguments.cores, arguments.rounds)
+        main(arguments.cores, arguments.rounds, arguments.steps)
