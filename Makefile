@@ -192,7 +192,7 @@ PYTEST := $(PY) -m pytest -q -n 2 --dist worksteal
 test: .venv/dev.done lint ## the linter and the quick tests
 	$(PYTEST) -m "not slow"
 
-test-all: .venv/dev.done ## the slow tests, which `make test` leaves out
+test-all: .venv/dev.done test-jax ## the slow tests, which `make test` leaves out, and JAX's
 	$(PYTEST) -m slow
 
 fuzz: .venv/dev.done ## 20,000 hostile files and words, with another seed each time; TRIES=
@@ -206,18 +206,23 @@ lint: .venv/dev.done
 	$(PY) -m ruff check
 	$(PY) -m mypy
 
-test-backends: test-jax test-torch ## the networks' tests on JAX and on PyTorch, without TensorFlow
-test-jax test-torch: test-%: .venv-%/setup.done
-	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest -q tests/networks/test_layers.py \
-	    tests/networks/test_encoder_decoder.py tests/networks/test_unet.py tests/networks/test_losses.py \
-	    tests/networks/test_keras_metrics.py tests/test_device.py tests/training/test_optimizers.py \
-	    $(TRAINS_$*)
+test-backends: test-jax test-torch ## the networks' tests on JAX and on PyTorch
+BACKENDS := $(addprefix tests/,networks/test_layers.py networks/test_encoder_decoder.py networks/test_unet.py \
+    networks/test_losses.py networks/test_keras_metrics.py test_device.py training/test_optimizers.py)
+# Training too, on one device and on several; in one process, whose compiler has threads of its own.
+test-jax: .venv/dev.done
+	KERAS_BACKEND=jax $(PY) -m pytest -q -m "not slow" $(BACKENDS) tests/networks/test_distillation.py \
+	    tests/training/test_train.py tests/training/test_devices.py \
+	    tests/test_benchmarks.py::test_the_gpu_benchmark_prints_what_several_devices_bring
+# PyTorch on a CPU refuses the backward pass of a convolution as tiny as training's tests have.
+test-torch: .venv-torch/setup.done
+	KERAS_BACKEND=torch .venv-torch/bin/python -m pytest -q $(BACKENDS)
 
 clean-cache: ## remove the decoded images
 	rm -rf runs/cache
 
 clean: ## remove the environments and what tools leave; runs/ stays
-	rm -rf .venv .venv-predict .venv-jax .venv-torch .pytest_cache .ruff_cache .mypy_cache depthlib.egg-info
+	rm -rf .venv .venv-predict .venv-torch .pytest_cache .ruff_cache .mypy_cache depthlib.egg-info
 	rm -rf web/node_modules web/dist
 
 # Set-up. Python 3.14 has no TensorFlow yet; what pyenv calls python3.13 need not run.
@@ -241,15 +246,11 @@ ALONE := --no-deps --no-build-isolation -e .
 LOCKED = --require-hashes -r $(call text,LOCK) && $(PY) -m pip install $(ALONE)
 .venv/setup.done: PACKAGES = $(if $(value LOCK),$(LOCKED),-r requirements.txt -e .)
 .venv-predict/setup.done: PACKAGES = -e .[cloud]
-.venv-jax/setup.done: PACKAGES = jax $(LIGHT)
 .venv-torch/setup.done: PACKAGES = $(call each,TORCH) $(LIGHT)
-# PyTorch on a CPU refuses the backward pass of a convolution as tiny as this test's.
-TRAINS_jax := tests/training/test_train.py tests/networks/test_distillation.py
 LIGHT := keras pandas scikit-learn h5py opencv-python-headless matplotlib pillow tqdm filelock pooch requests \
     pytest \
     -c requirements.txt
-.venv/setup.done .venv-predict/setup.done .venv-jax/setup.done .venv-torch/setup.done: \
-    requirements.txt pyproject.toml
+.venv/setup.done .venv-predict/setup.done .venv-torch/setup.done: requirements.txt pyproject.toml
 	@if [ -e $(@D)/unfinished ] || [ "$(OTHER_PYTHON)" ]; then rm -rf $(@D); fi
 	@mkdir -p $(@D) && touch $(@D)/unfinished
 	@if $(FOUND) -c 'import ensurepip' 2>/dev/null; then $(FOUND) -m venv $(@D); \

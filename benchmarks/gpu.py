@@ -3,7 +3,8 @@ benchmarks.gpu
 
 Needs this repository, Keras and the backend, and ends within `--minutes` (8). Prints images a
 second by batch size and precision, the share of the measured matrix rate and peak memory; then the
-time of an epoch of the original project's two runs, and of all of NYU read from a cache.
+time of an epoch of the original project's two runs, and of all of NYU read from a cache. With
+`--devices all` (or how many, on JAX) also what 2, 4 and more devices bring, each with that batch.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from depthlib.device import BACKEND, describe_device, time_matmul
 from depthlib.networks.losses import DepthLoss
 from depthlib.networks.multiply_adds import count_macs
 from depthlib.training.build import build_network
+from depthlib.training.devices import find_place, use_devices
 from depthlib.training.recipes import ORIGINAL_RESNET34, ORIGINAL_UNET, Recipe
 
 PRECISIONS = ("bfloat16", "tf32", "float32")
@@ -108,6 +110,26 @@ def time_epoch(recipe: Recipe, rate: float, model: keras.Model, batch_size: int)
     return 20_000 / rate + 5_000 * (time.perf_counter() - start) / (steps * batch_size)
 
 
+def bench_devices(
+    name: str, recipe: Recipe, precision: str, batch_size: int, devices: int | str
+) -> None:
+    """Prints images a second on 1, 2, 4 ... of `devices`, each with a batch of `batch_size`."""
+    use_devices(devices)
+    most = find_place().devices
+    first = 0.0
+    for count in sorted({2**power for power in range(most.bit_length())} | {most}):
+        use_devices(count)
+        rate = time_steps(build(recipe, precision), count * batch_size, seconds=3)
+        first = first or rate
+        print(
+            f"{name} {count:4} devices {rate:9.1f} images/s, {rate / first:.2f} times one, "
+            f"{rate / first / count:.2f} of their sum",
+            flush=True,
+        )
+        keras.backend.clear_session()
+    use_devices(1)
+
+
 def set_tf32(on: bool) -> None:
     """Whether float32 products may be rounded to TF32 (10 bits of mantissa)."""
     if BACKEND == "tensorflow":
@@ -149,8 +171,12 @@ def main(
     batches: tuple[int, ...] = BATCHES,
     matrix: int = 8192,
     pairs: int = NYU_PAIRS,
+    devices: int | str | None = None,
 ) -> None:
-    """Prints all that fits into `minutes`: bfloat16 first, with the epochs, then the others."""
+    """Prints all that fits into `minutes`: bfloat16 first, with the epochs, then the others.
+
+    `devices` as in `use_devices`: their scaling too, in bfloat16, while there is time.
+    """
     clock = Clock(60 * minutes)
     for heading, value in describe_device().items():
         print(f"{heading:12} {value}")
@@ -170,6 +196,9 @@ def main(
                 if recipe is recipes[0]:
                     seconds = time_nyu(recipe, model, batch_size, pairs)
                     print(f"{name} epoch of {pairs} cached pairs: {seconds:.1f} s", flush=True)
+                if devices is not None and clock.start():
+                    bench_devices(name, recipe, precision, batch_size, devices)
+                    clock.stop()
             keras.backend.clear_session()
 
 
@@ -225,4 +254,7 @@ def time_nyu(recipe: Recipe, model: keras.Model, batch_size: int, count: int) ->
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--minutes", type=float, default=8.0)
-    main(parser.parse_args().minutes)
+    parser.add_argument("--devices", metavar="all|N", help="what several devices bring, on JAX")
+    arguments = parser.parse_args()
+    devices = arguments.devices
+    main(arguments.minutes, devices=int(devices) if devices and devices.isdecimal() else devices)

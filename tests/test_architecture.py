@@ -39,7 +39,8 @@ WITHOUT_KERAS = {
 }  # fmt: skip
 BESIDE = {"experiments", "rendering", "benchmarks", "tools", "tests", "web"}
 BACKENDS = {"tensorflow", "jax", "torch"}
-KNOW_BACKENDS = {"device.py", "networks/layers.py"}  # the report, the fused batch norm
+# The report, the fused batch norm, what only JAX can.
+KNOW_BACKENDS = {"device.py", "networks/layers.py", "training/devices.py"}
 
 TREES = {
     path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text(encoding="utf-8"))

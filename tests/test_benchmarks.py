@@ -4,6 +4,7 @@ import os
 import time
 from concurrent.futures import Future
 
+import keras
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from benchmarks.rounds import median_ratio, run_rounds, time_rate
 from benchmarks.synthetic import PlainLoader
 from depthlib.data.pairs import read_csv
 from depthlib.data.specs import NYU_TRAIN
+from depthlib.training.devices import find_place
 from depthlib.training.recipes import ORIGINAL_RESNET34, ORIGINAL_UNET
 
 
@@ -81,6 +83,32 @@ def test_the_gpu_benchmark_runs_on_any_device_and_prints_each_figure(capsys, mon
     assert "resnet34   bfloat16     2      10.0 images/s" in out
     assert "unet_seed  bfloat16  epoch of 20,000 + 5,000 images: 4.0 s" in out
     assert "resnet34   bfloat16  epoch of 8 cached pairs: 5.0 s" in out
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="needs KERAS_BACKEND=jax")
+def test_the_gpu_benchmark_prints_what_several_devices_bring(capsys, monkeypatch):
+    recipe = ORIGINAL_UNET.change(height=32, width=48)
+    seen = []
+
+    def time_steps(model, batch_size, seconds):
+        model.train_on_batch(*gpu.FixedBatch((32, 48), batch_size, 1).batch)
+        seen.append((find_place().devices, batch_size))
+        return 10.0 * len(seen)
+
+    monkeypatch.setattr(gpu, "time_steps", time_steps)
+    monkeypatch.setattr(gpu, "build", build_small)
+    gpu.bench_devices("unet_seed  bfloat16 ", recipe, "bfloat16", 2, 3)
+    assert seen == [(1, 2), (2, 4), (3, 6)] and keras.distribution.distribution() is None
+    out = capsys.readouterr().out
+    assert "bfloat16     3 devices      30.0 images/s, 3.00 times one, 1.00 of their sum\n" in out
+
+
+def build_small(recipe, precision):
+    """A convolution: a real network takes JAX half a minute to compile."""
+    photos = keras.Input((recipe.height, recipe.width, 3), dtype="uint8")
+    model = keras.Model(photos, keras.layers.Conv2D(1, 3, padding="same")(photos))
+    model.compile("sgd", "mse")
+    return model
 
 
 def test_the_gpu_benchmark_ends_in_time(capsys):

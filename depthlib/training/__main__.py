@@ -80,19 +80,24 @@ def main(words: Sequence[str] | None = None) -> int:
     except (OSError, ValueError, FloatingPointError, ImportError) as error:
         sys.exit(str(error))
     if find_place().is_first:
-        print(f"{len(log)} of {recipe.epochs} epochs, {log['seconds'].sum():.0f} s: {arguments.run}")
+        seconds = log["seconds"].sum()
+        print(f"{len(log)} of {recipe.epochs} epochs, {seconds:.0f} s: {arguments.run}")
     return 0 if len(log) >= recipe.epochs else UNFINISHED
 
 
 def _add_devices(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("several devices and machines, with KERAS_BACKEND=jax")
-    group.add_argument("--devices", metavar="all|N", help="of this process; default 1, several: all")
-    group.add_argument("--process", type=int, metavar="I", help="this one's number, from 0")
-    group.add_argument("--processes", type=int, metavar="N", help="how many start this command")
-    group.add_argument("--coordinator", metavar="HOST:PORT", help="where process 0 listens")
-    group.add_argument(
-        "--cluster", action="store_true", help="take these three from Slurm, Open MPI or Kubernetes"
+    add = group.add_argument
+    add(
+        "--devices",
+        metavar="all|N",
+        help="of each process; by default one, of several processes all",
     )
+    add("--process", type=int, metavar="I", help="this one's number, from 0")
+    add("--processes", type=int, metavar="N", help="how many run this command together")
+    add("--coordinator", metavar="HOST:PORT", help="where process 0 listens")
+    words = "takes these three from what Slurm, Open MPI or Kubernetes set"
+    add("--cluster", action="store_true", help=words)
 
 
 def _use_devices(arguments: argparse.Namespace) -> None:

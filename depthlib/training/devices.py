@@ -88,10 +88,9 @@ def use_devices(
     if cluster or coordinator is not None:
         _join(process, processes, coordinator)
     chosen = _choose(devices, jax.devices(), jax.process_count())
-    if len(chosen) > 1:
-        names = [f"{device.platform}:{device.id}" for device in chosen]
-        distribution = keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
-        keras.distribution.set_distribution(distribution)
+    names = [f"{device.platform}:{device.id}" for device in chosen]
+    several = keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
+    keras.distribution.set_distribution(several if len(chosen) > 1 else None)
 
 
 def _check_values(
@@ -146,8 +145,9 @@ def _join(process: int | None, processes: int | None, coordinator: str | None) -
     arguments = (jax.process_index(), over)
     watch = threading.Thread(target=_end_with_others, args=arguments, daemon=True)
     watch.start()
-    # Before JAX's own exit, as the one that is registered last is called first.
-    atexit.register(lambda: (over.set(), watch.join()))
+    # Before JAX's own exit, as what is registered last is called first.
+    atexit.register(watch.join)
+    atexit.register(over.set)
 
 
 def _choose(devices: int | str, found: Sequence[Any], processes: int) -> list[Any]:
@@ -191,7 +191,10 @@ def cut_padding(
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """What is built and computed in the block is this process' own, on its first device."""
+    """What is built and computed in the block is this process' own, on its first device.
+
+    `find_place` says so, too: of no other process.
+    """
     held = keras.distribution.distribution()
     keras.distribution.set_distribution(None)
     try:
@@ -253,8 +256,8 @@ def end_together() -> Iterator[None]:
         time.sleep(NOTICE)  # another one that told why ends this one meanwhile
         explained = ConnectionError(
             "All processes must take each step together. Received: "
-            f"{str(error).strip().partition(chr(10))[0]} One was killed, or its machine is gone: "
-            "see what each has printed. The same commands, on all, go on."
+            f"{str(error).strip().splitlines()[0]}. Most often one was killed, or its machine is "
+            "gone: see what each has printed. The same commands, on all, go on."
         )
         _tell_failure(place, explained)
         raise explained from error
@@ -280,8 +283,10 @@ def _end_with_others(process: int, over: threading.Event) -> None:
             continue
         if reason.startswith(f"process {process} "):
             return
-        said = f"This process ends as another has failed, {reason}\nThe same commands, on all, go on."
-        print(said, file=sys.stderr, flush=True)
+        print(
+            f"This process ends as another has failed, {reason}\nThe same commands, on all, go on.",
+            file=sys.stderr,
+        )
         _leave()
 
 

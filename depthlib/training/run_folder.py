@@ -95,13 +95,14 @@ def share_folder(folder: Path) -> Iterator[Path]:
 
 def check_alike(run: dict) -> None:
     """Accepts what `describe_run` says where it is the same in all processes; else ValueError."""
-    first = _flatten(json.loads(tell(json.dumps(run).encode())))
-    own = _flatten(json.loads(json.dumps(run)))
-    values = [f"{key}: {first[key]!r} there, {own[key]!r} here" for key in own if first[key] != own[key]]
-    if values:
+    text = json.dumps(run).encode()
+    there, here = (_flatten(json.loads(each)) for each in (tell(text), text))
+    differing = [key for key in here if there[key] != here[key]]
+    if differing:
+        values = "; ".join(f"{key}: {there[key]!r} there, {here[key]!r} here" for key in differing)
         raise ValueError(
             "All processes must train the same recipe on the same pairs. Received: what differs "
-            f"from process 0 in {'; '.join(values)}. Give each the same command and the same CSV."
+            f"from process 0 in {values}. Give each the same command and the same CSV."
         )
 
 

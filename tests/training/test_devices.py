@@ -3,12 +3,11 @@
 `make test-all` runs it with KERAS_BACKEND=jax: Keras shares a network among devices on no other.
 """
 
+import json
 import os
-import re
 import socket
 import subprocess
 import sys
-import time
 
 import keras
 import numpy as np
@@ -18,10 +17,11 @@ import pytest
 from depthlib.data.pairs import read_csv
 from depthlib.data.specs import NYU_TRAIN
 from depthlib.networks.layers import DepthHead
-from depthlib.training import devices
+from depthlib.training import devices, run_folder
 from depthlib.training.__main__ import main
 from depthlib.training.devices import find_place, use_devices
 from depthlib.training.recipes import UNET
+from depthlib.training.run_folder import check_alike, describe_run
 from depthlib.training.train import train
 
 ON_JAX = keras.backend.backend() == "jax"
@@ -46,7 +46,11 @@ RICH = RECIPE.change(
 # `depthlib train` of the tiny network, which may kill itself in the middle of the second epoch.
 WORKER = """
 import os, signal, sys
-sys.modules["tensorflow"] = None  # Keras would import it for its random seed
+class WithoutTensorFlow:  # which Keras would import, for seconds, to seed it too
+    def find_spec(self, name, path, target=None):
+        if name == "tensorflow":
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, WithoutTensorFlow())
 from depthlib.training import build, run_folder
 from depthlib.training.__main__ import main
 from tests.training.test_devices import build_tiny
@@ -77,7 +81,7 @@ def tiny_network(monkeypatch):
     monkeypatch.setattr("depthlib.training.build._build", build_tiny)
     yield
     if ON_JAX:
-        keras.distribution.set_distribution(None)
+        use_devices(1)
 
 
 @pytest.fixture(scope="module")
@@ -100,12 +104,11 @@ def golden(root, tmp_path_factory):
 
 def train_on(count, recipe, root, folder, **settings):
     """A run, or its next part, on so many devices."""
-    keras.distribution.set_distribution(None)
     use_devices(count)
     assert find_place().devices == count
     pairs = read_csv(root / "nyu2_train.csv", NYU_TRAIN)
     train(recipe, pairs, folder, verbose=0, **settings)
-    keras.distribution.set_distribution(None)
+    use_devices(1)
 
 
 def assert_same_run(ours, golden):
@@ -120,7 +123,9 @@ def assert_same_run(ours, golden):
 
 @needs_jax
 @pytest.mark.parametrize("count", [2, 3])
-def test_several_devices_give_the_run_of_one_whatever_does_not_divide(root, golden, tmp_path, count):
+def test_several_devices_give_the_run_of_one_whatever_does_not_divide(
+    root, golden, tmp_path, count
+):
     train_on(count, RECIPE, root, tmp_path / "run")
     assert_same_run(tmp_path / "run", golden)
 
@@ -148,17 +153,15 @@ def test_a_process_that_dies_ends_the_other_and_two_go_on_to_the_run_of_one(
 ):
     run = tmp_path / "run"
     first, second = start_two(project, root, run, "die", as_arguments)
-    started = time.monotonic()
-    assert second.wait(timeout=120) == -9
-    died = time.monotonic()
-    error = first.communicate(timeout=60)[1]
-    assert time.monotonic() - died < 60 and first.returncode == 1, started
+    assert second.wait(timeout=300) == -9
+    error = first.communicate(timeout=60)[1]  # within a minute
+    assert first.returncode == 1, error
     assert "All processes must take each step together" in error
     assert len(pd.read_csv(run / "log.csv")) == 1
     # Again, as Slurm would start them: the same command on each.
     first, second = start_two(project, root, run, "live", as_slurm)
     for process in (first, second):
-        said = process.communicate(timeout=120)
+        said = process.communicate(timeout=300)
         assert process.returncode == 0, said
     assert "Epoch 1/3" not in said[0]
     assert_same_run(run, golden)
@@ -169,7 +172,7 @@ def test_a_process_that_dies_ends_the_other_and_two_go_on_to_the_run_of_one(
 def test_what_one_process_cannot_read_the_other_says_too(root, project, tmp_path):
     missing = tmp_path / "missing"
     first, second = start_two(project, root, tmp_path / "run", "live", as_arguments, missing)
-    errors = [process.communicate(timeout=120)[1] for process in (first, second)]
+    errors = [process.communicate(timeout=300)[1] for process in (first, second)]
     for process, error in zip((first, second), errors, strict=True):
         assert process.returncode == 1 and f"{missing}/nyu2_train.csv" in error, error
     assert "another has failed, process 1 of 2" in errors[0]
@@ -222,7 +225,7 @@ def test_another_backend_is_refused_with_the_one_that_can(root, tmp_path):
 def test_what_is_no_device_no_process_and_no_coordinator_is_refused(monkeypatch):
     together = {"process": 0, "processes": 2, "coordinator": "127.0.0.1:12345"}
     for given, message in (
-        ({"devices": 5}, "`devices` must be what each process has. Received: devices=5 of 4. Use 4"),
+        ({"devices": 5}, "must be what each process has. Received: devices=5 of 4. Use 4"),
         ({"devices": 0}, "`devices` must be all, or at least 1. Received: devices=0"),
         ({"devices": "some"}, "Received: devices=some"),
         ({"process": 0}, "Give `process`, `processes` and `coordinator`, or `cluster` alone"),
@@ -239,6 +242,31 @@ def test_what_is_no_device_no_process_and_no_coordinator_is_refused(monkeypatch)
         assert keras.distribution.distribution() is None
 
 
+def test_of_what_process_0_holds_the_others_have_a_copy_for_a_while(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(devices, "tell", lambda data: told.append(data) or data)
+    (tmp_path / "log.csv").write_text("epoch,loss\n1,2.5\n")
+    names = ("run.json", "log.csv")
+    with devices.lend_files(tmp_path, names) as folder:
+        assert folder == tmp_path
+    monkeypatch.setattr(devices, "find_place", lambda: devices.Place(1, 2, 2))
+    monkeypatch.setattr(devices, "tell", lambda _: told.pop(0))
+    with devices.lend_files(tmp_path, names) as folder:
+        assert folder != tmp_path and [path.name for path in folder.iterdir()] == ["log.csv"]
+        assert (folder / "log.csv").read_text() == "epoch,loss\n1,2.5\n"
+    assert not folder.exists() and not told
+
+
+def test_processes_that_would_train_other_runs_are_refused_with_what_differs(root, monkeypatch):
+    pairs = read_csv(root / "nyu2_train.csv", NYU_TRAIN)
+    run = describe_run(RECIPE, [pairs], pairs)
+    check_alike(run)
+    first = describe_run(RECIPE.change(epochs=4), [pairs.select(range(9))], pairs)
+    monkeypatch.setattr(run_folder, "tell", lambda _: json.dumps(first).encode())
+    with pytest.raises(ValueError, match="epochs: 4 there, 3 here; training pairs: .* same CSV"):
+        check_alike(run)
+
+
 def test_an_error_of_xla_is_told_by_the_status_that_it_begins_with():
     for text, is_of_jax in (
         ("UNKNOWN: Gloo AllGather failed: Connection reset by peer", True),
@@ -246,4 +274,3 @@ def test_an_error_of_xla_is_told_by_the_status_that_it_begins_with():
         ("A run folder must hold one run. Received: OTHER: it", False),
     ):
         assert devices._is_of_jax(ValueError(text)) == is_of_jax
-        assert bool(re.match("[A-Z]", text))

@@ -185,6 +185,45 @@ def test_a_pair_is_augmented_the_same_in_batches_of_any_size(pairs):
     assert not same(read_all(make_training(pairs)), read_all(make_training(pairs, seed=8)))
 
 
+@pytest.mark.parametrize("mix", [0.0, 0.5])
+@pytest.mark.parametrize("paired_views", [False, True])
+def test_the_parts_of_a_batch_are_the_batch_and_what_fills_them_up_has_no_depth(
+    pairs, mix, paired_views
+):
+    augmentation = Augmentation(weather=0.5, effects=("fog", "night"), mix=mix)
+    settings = {"augmentation": augmentation, "paired_views": paired_views}
+    whole = make_training(pairs, **settings)  # batches of 5, 5 and 2
+    for shards, devices, padded in ((2, 2, (6, 6, 2)), (3, 6, (6, 6, 12)), (2, 8, (8, 8, 16))):
+        parts = [
+            make_training(pairs, shard=(number, shards), devices=devices, **settings)
+            for number in range(shards)
+        ]
+        for index in range(3):
+            batch = [np.concatenate(each) for each in zip(*(p[index] for p in parts), strict=True)]
+            real = len(whole[index][0])
+            assert same([images[:real] for images in batch], whole[index])
+            assert not batch[1][real:].any()
+            views = 2 if paired_views else 1
+            assert len(batch[0]) == views * padded[index]
+            assert parts[0].sizes[len(batch[0])] == real
+
+
+def test_a_part_reads_no_others_rows(pairs, monkeypatch):
+    generator = make_training(pairs, batch_size=4, shard=(1, 2), workers=1)
+    read = []
+    gather = generator.source.gather
+    monkeypatch.setattr(generator.source, "gather", lambda rows: read.extend(rows) or gather(rows))
+    read_all(generator)
+    order = np.random.default_rng([7, 0, 0]).permutation(12).reshape(3, 2, 2)
+    assert read == order[:, 1].ravel().tolist()
+
+
+def test_a_shard_that_is_none_is_named(pairs):
+    for shard, devices in (((2, 2), 2), ((-1, 2), 2), ((0, 2), 3), ((0, 2), 1), ((0, 0), None)):
+        with pytest.raises(ValueError, match=f"`shard` must be .*Received: shard=.{shard[0]}, "):
+            make_training(pairs, shard=shard, devices=devices)
+
+
 def test_batches_are_the_same_in_any_sequence_of_asking(pairs):
     generator, other = make_training(pairs, 2, workers=1), make_training(pairs, 2, workers=4)
     for index in (5, 0, 1, 1, 4, 0, 2, 3):
