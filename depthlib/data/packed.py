@@ -90,8 +90,9 @@ def pack_pairs(
     `crop_border`, `workers`: as in `open_cache`, which makes the shards, and goes on where it was
     stopped. What training asks the photos for is kept in pairs.csv and dataset.json: which frames
     are alike where scenes are unknown, the photos' shape, their focal lengths, as shares of the
-    width. Confidence maps are copied as they are. Errors: those of `open_cache`; FileExistsError for a folder of other pairs; ValueError
-    for the folder of the photos, and for what is packed already.
+    width. Confidence maps are copied as they are. Errors: those of `open_cache`; FileExistsError
+    for a folder of other pairs; ValueError for the folder of the photos, and for what is packed
+    already.
     """
     folder = Path(folder)
     if folder.resolve() == pairs.root.resolve() or (pairs.root / PACKED).exists():
