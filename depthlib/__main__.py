@@ -275,7 +275,7 @@ def _add_stereo(parser: argparse.ArgumentParser) -> None:
     add("--far", type=float, default=80.0, metavar="METRES", help="default 80")
     add("--sure", type=float, default=0.8, metavar="SHARE", help="least confidence, default 0.8")
     add("--every", type=int, default=1, metavar="N", help="only each N-th pair")
-    add("--overwrite", action="store_true", help="write files anew that are there already")
+    add("--overwrite", action="store_true", help="match a scene anew that is there already")
     add("--shard", metavar="I/N", help=SHARD_HELP)
     match.set_defaults(run=_stereo_match)
 

@@ -6,8 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from tqdm.auto import tqdm
 
 from depthlib import plotting
 from depthlib.commands.shard_notes import Note, Run, note_shard
+from depthlib.commands.stereo_pairs import Read, find_readable, open_pairs
 from depthlib.data import stereo
 from depthlib.data.csv_tables import why_unlistable
 from depthlib.data.dataset_file import (
@@ -31,18 +31,14 @@ from depthlib.data.pairs import Pairs, check_pairs, find_pairs, write_csv
 from depthlib.data.shards import Shard
 from depthlib.data.specs import DatasetSpec
 from depthlib.files import check_suffix, write_bytes
-from depthlib.video.frames import Frames, open_frames
 
 CSV, SETTINGS, SHEET = "stereo.csv", "stereo.json", "stereo.png"
 _QUALITY = 95  # of the JPEG photos
 _COUNT = 1 / 256  # metres: as KITTI's depth maps have it
 _FARTHEST = 65535 * _COUNT
 _SHOWN = 5  # pairs in the picture sheet
-_RATES = 1.02  # how far the rates of two videos may be apart, by their time stamps
 _WHOLE = 0.98  # of the frames that a video says it has: some count by their duration
 _FEW = 0.05  # of the pixels: where fewer are sure, the cameras may be swapped
-
-Read = Callable[[], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -109,8 +105,9 @@ def match_sources(
     stereo.csv (rgb, depth, confidence, scene) and dataset.json of all scenes, stereo.png. shard:
     the part of the pairs, also of a video's frames, that is matched; `merge.merge_shards` writes
     stereo.csv and stereo.png.
-    Errors: ValueError for settings that cannot be, for photos that are no pairs of this rig, for a
-    folder that holds a dataset of another rig or was matched by other settings.
+    Errors: those of `open_pairs`; ValueError for settings that cannot be, for photos that are none
+    of this rig, for a scene that is no name of a folder or was matched by other settings, for an
+    `out` that is among the photos, or holds others' maps or those of another rig.
     """
     ranged = 0.1 < far <= _FARTHEST and (near is None or near < far)
     if not 0 < sure <= 1 or not ranged or every < 1:
@@ -123,8 +120,8 @@ def match_sources(
     found = [find_inputs([word]) for word in words]
     folder = _Scene(out, scene or _name_scene(words))
     _refuse_among(out, (photos for photos, _ in found))
-    count, jobs = _open_pairs(words, found, every)
-    name, first, failed = _find_readable(jobs)
+    count, jobs = open_pairs(words, found, every)
+    name, first, failed = find_readable(jobs)
     rectifier = rig.rectify(*first[0].shape[:2])
     disparities = stereo.count_disparities(
         rectifier.intrinsics.width, rectifier.focal_baseline, near
@@ -290,106 +287,6 @@ def _refuse_among(folder: Path, sides: Iterable[Sequence[Path]]) -> None:
                 "What is written must not lie among the photos. Received: the folder "
                 f"{folder}, in which {photo.name} is. Choose another folder."
             )
-
-
-def _open_pairs(
-    words: Sequence[str], found: Sequence[tuple[list[Path], list[Path]]], every: int
-) -> tuple[int | None, Iterator[tuple[str, Read]]]:
-    """How many pairs there are, None where unknown, and each one's name and what reads it.
-
-    found: the photos and the videos that each word means.
-    """
-    if all(photos for photos, _ in found):
-        stereo.check_partners(found[0][0], found[-1][0])
-        _check_names(found[0][0])
-        rows = list(zip(*(photos[::every] for photos, _ in found), strict=True))
-        return len(rows), ((row[0].stem, partial(_read_pair, row)) for row in rows)
-    if not all(videos for _, videos in found):
-        raise ValueError(
-            "Both sides must be photos, or both videos. Received: "
-            f"{' and '.join(words)}. Give two folders, two videos, or one with both side by side."
-        )
-    if many := next((videos for _, videos in found if len(videos) > 1), None):
-        raise ValueError(
-            f"A scene must be of one video a side. Received: {many[0]} and {many[1]}. Match each "
-            "by itself."
-        )
-    videos = [open_frames(videos[0]) for _, videos in found]
-    _check_step(videos)
-    frames = islice(enumerate(zip(*videos, strict=False)), 0, None, every)
-    count = videos[0].count and -(-videos[0].count // every)
-    return count, ((f"{n:06d}", partial(_take_pair, row, words[0])) for n, row in frames)
-
-
-def _check_step(videos: Sequence[Frames]) -> None:
-    """Errors: ValueError where the videos of a rig do not have a frame for a frame."""
-    rates = [video.fps or 1.0 for video in videos]
-    if len({video.count for video in videos}) > 1 or max(rates) > _RATES * min(rates):
-        told = " and ".join(
-            f"{video.count} at {rate:.4g} a second in {video.source}"
-            for video, rate in zip(videos, rates, strict=True)
-        )
-        raise ValueError(
-            f"Two videos of a rig must have a frame for a frame. Received: {told}. Cut them to "
-            "begin and end at the same moments, at one rate."
-        )
-
-
-def _check_names(photos: Sequence[Path]) -> None:
-    """Errors: ValueError where the files of two photos would have one name, or one no CSV names."""
-    named: dict[str, Path] = {}
-    for path in photos:
-        if reason := why_unlistable(path.stem):
-            raise ValueError(f"A CSV must be able to name a photo. Received: {path}: {reason}.")
-        if other := named.get(path.stem):
-            raise ValueError(
-                "The photos of a scene must differ in their names. Received: "
-                f"{other} and {path}. Match each folder as a scene of its own."
-            )
-        named[path.stem] = path
-
-
-def _find_readable(
-    jobs: Iterator[tuple[str, Read]],
-) -> tuple[str, tuple[np.ndarray, np.ndarray], list[tuple[str, str]]]:
-    """The first pair that can be read, with its name, and what is wrong with those before it.
-
-    Errors: ValueError where none can.
-    """
-    failed: list[tuple[str, str]] = []
-    for name, read in jobs:
-        try:
-            return name, read(), failed
-        except (OSError, ValueError) as error:
-            failed.append((name, str(error)))
-    raise ValueError(f"One pair must be readable. Received: {len(failed)}. {failed[0][1]}")
-
-
-def _read_pair(paths: tuple[Path, ...]) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        return _take_pair(tuple(map(read_rgb, paths)), str(paths[0]))
-    except ValueError as error:
-        raise ValueError(f"{error} The pair is {' and '.join(map(str, paths))}.") from error
-
-
-def _take_pair(photos: tuple[np.ndarray, ...], source: str) -> tuple[np.ndarray, np.ndarray]:
-    """A left and a right photo of the same size, which one picture may hold side by side."""
-    if len(photos) == 1:
-        width = photos[0].shape[1]
-        if width % 2:
-            raise ValueError(
-                "A picture of both photos side by side must have an even width. Received: "
-                f"{width} pixels in {source}. Give each camera's own."
-            )
-        photos = photos[0][:, : width // 2], photos[0][:, width // 2 :]
-    left, right = photos
-    if left.shape != right.shape:
-        raise ValueError(
-            "The photos of a pair must have one size. Received: "
-            f"{left.shape[0]}x{left.shape[1]} and {right.shape[0]}x{right.shape[1]} (height x "
-            f"width), of {source}."
-        )
-    return np.ascontiguousarray(left), np.ascontiguousarray(right)
 
 
 def _check_sides(views: tuple[np.ndarray, np.ndarray], disparities: int, source: str) -> None:

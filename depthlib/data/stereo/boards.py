@@ -75,7 +75,7 @@ class Board:
             return None
         corners = (corners.reshape(-1, 2) + 0.5) / shrink - 0.5
         corners = np.ascontiguousarray(corners, np.float32)
-        # The window must hold one corner alone; a marker's are an eighth of a square off.
+        # The window must hold one corner alone; those of markers lie an eighth of a square off.
         gaps = np.linalg.norm(corners[:, None] - corners[None], axis=2)
         nearest = np.sort(gaps, axis=1)[:, 1].min()
         half = int(np.clip(nearest / (8 if self.charuco else 4), 2, 11))

@@ -107,7 +107,7 @@ def calibrate_photos(
         raise _lacks_boards(table, left, board)
     size = (width, height)
     cameras = [
-        _calibrate_one([view.points for view in views.values()], corners, size)
+        _calibrate_one([view.points for view in views.values()], corners, size, left[0])
         for corners in (
             [view.left for view in views.values()],
             [view.right for view in views.values()],
@@ -123,12 +123,12 @@ def calibrate_photos(
         )
     turn, move, agree = _find_pose(list(views.values()), cameras, 0, width)
     if agree.mean() <= 0.5:
-        first = table.iloc[next(iter(views))]
+        pair = table.iloc[next(iter(views))]
         raise ValueError(
             "Both photos of a pair must be of one moment, and the cameras must not move to each "
             f"other. Received: {len(views)} pairs, of which {agree.sum()} agree on how the cameras "
-            f"stand; the first is {first['left']} and {first['right']}. "
-            f"{_tell_disagreement(list(views.values()), cameras, size, tilt)}"
+            f"stand; the first is {pair['left']} and {pair['right']}. "
+            f"{_tell_disagreement(list(views.values()), cameras, size, tilt, left[0])}"
         )
     path = Path(left[0]).parent
     _make_rig(path, cameras[0], cameras[1], turn, move, size).check()
@@ -139,6 +139,8 @@ def calibrate_photos(
             "one moment, or the board was not found rightly",
         )
         del views[number]
+    if len(views) < LEAST:
+        raise _lacks_boards(table, left, board)
     while True:
         rms, errors, (k1, d1, k2, d2, rotation, translation) = _calibrate_both(
             list(views.values()), cameras, size
@@ -251,15 +253,18 @@ def _lacks_boards(table: pd.DataFrame, left: Sequence[Path], board: Board) -> Va
 
 
 def _calibrate_one(
-    points: list[np.ndarray], corners: list[np.ndarray], size: tuple[int, int]
+    points: list[np.ndarray], corners: list[np.ndarray], size: tuple[int, int], first: Path
 ) -> tuple:
-    """(matrix, distortion, turns, shifts) of one camera, the last two a board each."""
+    """(matrix, distortion, turns, shifts) of one camera, the last two a board each.
+
+    Errors: ValueError that names the `first` photo, where no camera would see boards so.
+    """
     try:
         _, *found = cv2.calibrateCamera(points, corners, size, None, None)
     except cv2.error as error:
         raise ValueError(
             "Boards must be seen as a camera sees them. Received: corners for which OpenCV finds "
-            f"no camera ({error.err}). Take photos of one sharp, flat board."
+            f"no camera ({error.err}), in photos such as {first}. Take sharp ones of a flat board."
         ) from error
     return tuple(found)
 
@@ -284,13 +289,13 @@ def _calibrate_both(views: list[_View], cameras: list, size: tuple[int, int]) ->
 
 
 def _tell_disagreement(
-    views: list[_View], cameras: list, size: tuple[int, int], tilt: float
+    views: list[_View], cameras: list, size: tuple[int, int], tilt: float, first: Path
 ) -> str:
     """Why most pairs disagree on how the cameras stand, and what to do."""
     width, _ = size
     if any(view.note for view in views):  # what was turned back may be what the camera saw
         turned = [replace(view, right=view.right[::-1].copy()) for view in views]
-        other = _calibrate_one([v.points for v in turned], [v.right for v in turned], size)
+        other = _calibrate_one([v.points for v in turned], [v.right for v in turned], size, first)
         if _find_pose(turned, [cameras[0], other], 0, width)[2].mean() > _EXPLAINS:
             return "The right photos are upside down to the left ones: turn them by 180 degrees."
     for shift in _SHIFTS:

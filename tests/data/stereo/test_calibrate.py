@@ -39,6 +39,23 @@ def test_photos_of_another_moment_are_left_out_by_name(photos):
     assert found.rig.baseline == pytest.approx(0.12, rel=0.01)
 
 
+def test_too_few_pairs_that_agree_are_no_calibration(photos):
+    left, right = photos
+    with pytest.raises(ValueError, match="needs 5 pairs.*Received: 4 of 6; of .*stand otherwise"):
+        calibrate_photos(left[:6], [*right[:4], right[5], right[4]], BOARD)
+
+
+def test_corners_that_no_camera_sees_are_refused_in_our_words(photos, monkeypatch):
+    def find_on_a_line(board, rgb):
+        line = np.zeros((len(board.points), 2), np.float32)
+        line[:, 0] = np.arange(len(line))
+        return np.arange(len(line)), line
+
+    monkeypatch.setattr(Board, "find", find_on_a_line)
+    with pytest.raises(ValueError, match=f"as a camera sees them.*such as {photos[0][0]}"):
+        calibrate_photos(*photos, BOARD)
+
+
 def test_cameras_that_are_out_of_step_are_told_by_how_much(photos):
     left, right = photos
     with pytest.raises(ValueError, match="right photos are 1 behind: remove the first 1 of them"):
