@@ -50,6 +50,7 @@ from depthlib.training.run_folder import (
 from depthlib.weather import EFFECTS
 
 
+@end_together()
 def train(
     recipe: Recipe,
     pairs: Pairs,
@@ -88,7 +89,7 @@ def train(
     training, validation = _split(recipe, pairs, extra)
     run = describe_run(recipe, training, validation)
     spec = _with_aspect(_join(training), training[0])
-    with end_together(), share_folder(run_folder) as folder:
+    with share_folder(run_folder) as folder:
         check_alike(run)
         check_folder(folder, run)
         keras.utils.set_random_seed(recipe.seed)  # of weights that are then read, all have the same
