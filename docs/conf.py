@@ -30,7 +30,9 @@ release = depthlib.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc"]
 root_doc = "docs/index"
-include_patterns = ["docs/**", "models/*.md", "*.ipynb", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
+include_patterns = [
+    "docs/**", "models/*.md", "*.ipynb", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
+]  # fmt: skip
 # Folders that are never walked.
 exclude_patterns = [".*", "runs", "datasets", "tests", "web", "docs/conf.py"]
 myst_heading_anchors = 3

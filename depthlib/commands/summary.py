@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 
 from depthlib.data.inputs import locate, name_photo
-from depthlib.files import write_bytes
+from depthlib.files import check_regular, write_bytes
 
 FILE = "depth.csv"
 COLUMNS = (
@@ -128,6 +128,7 @@ def _read(path: Path) -> tuple[dict[str, dict[str, str]], bool]:
     """The rows of a table by photo, and whether the file ends in a whole one."""
     if not path.exists():
         return {}, False
+    check_regular(path)
     text = path.read_bytes().decode("utf-8", "surrogateescape")
     whole, newline, rest = text.rpartition("\n")
     try:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from depthlib.files import natural_key
+from depthlib.files import check_regular, natural_key
 
 PHOTOS = {
     ".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".avif", ".heic", ".heif", ".jp2",
@@ -104,6 +104,7 @@ def _list_folder(folder: Path) -> list[Path]:
 
 
 def _read_list(listing: Path) -> list[Path]:
+    check_regular(listing)
     try:
         text = listing.read_text(encoding="utf-8-sig")
         if "\0" in text:
