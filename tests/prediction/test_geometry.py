@@ -115,7 +115,7 @@ def test_a_focal_length_needs_one_of_training():
     assert lay_out(64, 96, View(32, 48, 1.0)).factor == 1
 
 
-@pytest.mark.parametrize(("height", "width"), [(1, 1_000_000), (2_000_000, 1)])
+@pytest.mark.parametrize(("height", "width"), [(1, 1_000_000), (1, 100_000_000)])
 def test_a_photo_that_would_take_thousands_of_inputs_is_refused(height, width):
     view = View(192, 256, max_depth=10.0, focal=0.81, aspect=4 / 3)
     with pytest.raises(ValueError, match=f"at most 256 .* Received: {height}x{width} "):
