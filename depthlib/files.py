@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import stat
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -125,6 +126,19 @@ def name_errors(path: Path | str, rule: str, remedy: str = "Copy it again.") -> 
             raise
         reason = str(error).strip().partition("\n")[0].removesuffix(".") or type(error).__name__
         raise ValueError(f"{rule} Received: {path}: {reason}. {remedy}") from error
+
+
+def check_regular(path: Path | str) -> None:
+    """Accepts a file on a disk: a pipe may never answer, and a device never end.
+
+    Errors: FileNotFoundError, IsADirectoryError, or an OSError that names it.
+    """
+    path = Path(path)
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(f"There must be a file. Received: {path}, a folder.")
+    if not stat.S_ISREG(mode):
+        raise OSError(f"A file must be a regular one. Received: {path}, a pipe or a device.")
 
 
 def check_hdf5(opened: Any, most_bytes: int | None = None) -> None:

@@ -8,6 +8,15 @@ import zipfile
 import pandas as pd
 import pytest
 
+from depthlib.commands.summary import Summary
+from depthlib.data.arrays import read_array
+from depthlib.data.images import read_stored
+from depthlib.data.inputs import find_inputs
+from depthlib.data.intrinsics import read_camera
+from depthlib.data.kitti import read_camera as kitti_camera
+from depthlib.data.kitti import read_scan
+from depthlib.data.lenses import find_lens, parse_focal
+from depthlib.data.stereo.rig import read_rig
 from depthlib.files import (
     check_zip,
     hold_lock,
@@ -175,3 +184,24 @@ def test_what_a_killed_process_left_is_removed_once_the_file_is_written(tmp_path
     remove_left(tmp_path)
     found = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")]
     assert sorted([*found, "b/d"]) == sorted(kept)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("camera.yml", lambda path: read_camera(path)),
+        ("rig.yml", lambda path: read_rig(path)),
+        ("list.txt", lambda path: find_inputs([path])),
+        ("depth.csv", lambda path: Summary(path.parent)),
+        ("scan.bin", lambda path: read_scan(path)),
+        ("calib_cam_to_cam.txt", lambda path: kitti_camera(path.parent)),
+        ("photo.jpg", lambda path: find_lens(path, parse_focal("exif"))),
+        ("map.png", lambda path: read_stored(path)),
+        ("map.npy", lambda path: read_array(path, None, 100)),
+    ],
+)
+def test_a_pipe_in_a_files_place_is_refused_and_never_waited_for(tmp_path, name, read):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(OSError, match=f"regular .*Received: .*{name}"):
+        read(tmp_path / name)

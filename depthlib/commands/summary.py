@@ -15,7 +15,7 @@ import numpy as np
 
 from depthlib.data.inputs import locate, locate_all, name_photo
 from depthlib.data.shards import Shard, count_alike, hash_text, hash_texts
-from depthlib.files import natural_key, write_bytes
+from depthlib.files import check_regular, natural_key, write_bytes
 
 FILE = "depth.csv"
 SHARDS = ".shards"  # the folder, in `out`, of what shards note until they are merged
@@ -205,6 +205,7 @@ def _read(path: Path) -> tuple[dict[str, dict[str, str]], bool]:
     """The rows of a table by photo, and whether the file ends in a whole one."""
     if not path.exists():
         return {}, False
+    check_regular(path)
     text = path.read_bytes().decode("utf-8", "surrogateescape")
     whole, newline, rest = text.rpartition("\n")
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from depthlib.data.shards import Shard, count_alike, hash_texts
-from depthlib.files import natural_key
+from depthlib.files import check_regular, natural_key
 
 PHOTOS = {
     ".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".avif", ".heic", ".heif", ".jp2",
@@ -191,6 +191,7 @@ def _suffix(path: str) -> str:
 
 
 def _read_list(listing: Path) -> list[Path]:
+    check_regular(listing)
     try:
         text = listing.read_text(encoding="utf-8-sig")
         if "\0" in text:

@@ -10,6 +10,7 @@ import numpy as np
 
 from depthlib.data.decoding import MAX_PIXELS
 from depthlib.data.images import check_rgb
+from depthlib.files import check_regular
 
 SHARES = (0.2, 10.0)  # of a photo's width: what focal lengths of lenses lie between
 
@@ -301,6 +302,7 @@ def read_entries(path: Path) -> dict[str, str]:
     OpenCV's own files are read by OpenCV. It does not read all that ROS writes (a camera_name of
     00b09d01, 1e-3, a list with a number a line), so there we look for names and numbers.
     """
+    check_regular(path)
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:

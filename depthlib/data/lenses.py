@@ -14,6 +14,7 @@ from typing import Literal
 from PIL import Image
 
 from depthlib.data.intrinsics import SHARES, CameraCalibration, same_aspect
+from depthlib.files import check_regular
 
 with suppress(ImportError):  # an extra: photos as iPhones write them
     from pillow_heif import register_heif_opener
@@ -289,6 +290,7 @@ def _read_number(tags: dict[int, object], tag: int, missing: float = 0.0) -> flo
 
 
 def _read_header(path: Path | str) -> _Header:
+    check_regular(path)
     with Path(path).open("rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of damaged EXIF: what can be read counts
         try:

@@ -30,6 +30,7 @@ RATIO_POWER = 0.75
 FILL_WIDE, FILL_TALL = 0.5, 0.2
 DEPTH_POWER = 0.75
 LEAST_TILING = 1.15  # a photo that would stick out of the view by less is fitted: tiles cost time
+MOST_CANVASES = 256  # inputs that a photo takes: of one pixel's height, it would take thousands
 OVERLAP = 0.25  # of a tile, at least
 
 
@@ -101,7 +102,8 @@ def lay_out(height: int, width: int, view: View, focal: float | None = None) -> 
     focal: the photo's horizontal focal length over its width. None, unknown: rooms are taken as if
     training's camera had taken a larger photo and this one were cut out of it, roads as if its
     lens spanned the same angle from left to right.
-    Errors: ValueError for a focal length that no lens has, or where training's is not known.
+    Errors: ValueError for a focal length that no lens has, or where training's is not known, and
+    for a photo so narrow that MOST_CANVASES do not hold it.
     """
     check_focal(focal, view)
     squeeze = view.width / view.height / view.shape  # of the columns, by training
@@ -120,6 +122,13 @@ def lay_out(height: int, width: int, view: View, focal: float | None = None) -> 
         if fit < scale < LEAST_TILING * fit:
             scale = fit
     rows, columns = max(1, round(height * scale)), max(1, round(width * scale * squeeze))
+    tops, lefts = _place_tiles(rows, view.height), _place_tiles(columns, view.width)
+    if len(tops) * len(lefts) > MOST_CANVASES:
+        raise ValueError(
+            f"A photo must be seen whole in at most {MOST_CANVASES} inputs of the network. "
+            f"Received: {height}x{width} (height x width), which takes {len(tops) * len(lefts):,}. "
+            "Cut it into parts that are less narrow."
+        )
     seen = ratio * scale / fit
     return Layout(
         view,
@@ -127,8 +136,8 @@ def lay_out(height: int, width: int, view: View, focal: float | None = None) -> 
         width,
         rows,
         columns,
-        _place_tiles(rows, view.height),
-        _place_tiles(columns, view.width),
+        tops,
+        lefts,
         focal,
         factor=seen if is_road else seen**DEPTH_POWER,
         sky_factor=focal / view.focal if is_road and focal and view.focal else 0.0,

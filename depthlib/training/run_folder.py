@@ -22,6 +22,7 @@ import pandas as pd
 from depthlib import __version__
 from depthlib.data.pairs import Pairs
 from depthlib.files import (
+    check_regular,
     hold_lock,
     name_errors,
     remove_temporaries,
@@ -158,6 +159,7 @@ def read_last(folder: Path) -> keras.Model | None:
         return None
     rule = f"A run goes on from {LAST} as it was written."
     with name_errors(path, rule, f"Put it back, or {_begin_anew(folder)}"):
+        check_regular(path)
         check_claims(path)
         with warnings.catch_warnings():
             # Keras would go on with a new optimizer where the file has none of these variables.
@@ -191,6 +193,7 @@ def read_log(folder: Path, done: int, column: str | None = None) -> pd.DataFrame
         return pd.DataFrame()
     path = folder / LOG
     try:
+        check_regular(path)
         log = pd.read_csv(path, nrows=done)
         numbers = log[["epoch", "loss", "seconds"]].astype(float)
         if column:  # may be empty where a network gave no number
@@ -327,6 +330,7 @@ def _begin_anew(folder: Path) -> str:
 
 def _read_run(path: Path) -> dict:
     """What `_flatten` gives of a run.json; a field that has come since has its default."""
+    check_regular(path)
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
         unknown = sorted(run["recipe"].keys() - Recipe().to_dict().keys())

@@ -58,8 +58,8 @@ def draw_rgb(seed: int = 0) -> np.ndarray:
 
 
 def draw_depth(seed: int = 0) -> np.ndarray:
-    """1 to 9 m, float32."""
-    depth = np.linspace(1 + seed % 40 / 10, 9, SIZE[0] * SIZE[1], dtype=np.float32)
+    """1 to 9 m, float32, nearer in the lower rows as rooms are."""
+    depth = np.linspace(9, 1 + seed % 40 / 10, SIZE[0] * SIZE[1], dtype=np.float32)
     return depth.reshape(SIZE)
 
 

@@ -113,3 +113,11 @@ def test_a_focal_length_needs_one_of_training():
     with pytest.raises(ValueError, match="known focal length. Received: focal=0.8"):
         lay_out(64, 96, View(32, 48, 1.0), 0.8)
     assert lay_out(64, 96, View(32, 48, 1.0)).factor == 1
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1_000_000), (1, 100_000_000)])
+def test_a_photo_that_would_take_thousands_of_inputs_is_refused(height, width):
+    view = View(192, 256, max_depth=10.0, focal=0.81, aspect=4 / 3)
+    with pytest.raises(ValueError, match=f"at most 256 .* Received: {height}x{width} "):
+        lay_out(height, width, view)
+    assert lay_out(400, 8000, view).canvases < 50  # a panorama

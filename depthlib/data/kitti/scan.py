@@ -12,6 +12,7 @@ from depthlib.data.intrinsics import (
     check_rotation,
     check_size,
 )
+from depthlib.files import check_regular
 
 WHERE = "https://www.cvlibs.net/datasets/kitti/raw_data.php"
 _FARTHEST = 100  # metres between scanner and camera: both are on one car
@@ -84,6 +85,7 @@ def read_scan(path: Path | str) -> np.ndarray:
             f"There is no {path}. Some photos of KITTI have no scan: leave the frame out, or "
             "download the drive again."
         )
+    check_regular(path)
     data = path.read_bytes()
     if not data or len(data) % _POINT:
         raise ValueError(
@@ -126,10 +128,9 @@ def _read_matrix(path: Path, name: str, rows: int, columns: int) -> np.ndarray:
             f"There is no {path}. Unpack the day's calibration (such as 2011_09_26_calib.zip, "
             f"{WHERE}) so that it lies beside the day's drives."
         )
-    lines = (
-        line.partition(":")
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
-    )
+    check_regular(path)
+    text = path.read_text(encoding="utf-8", errors="replace")
+    lines = (line.partition(":") for line in text.splitlines())
     try:
         numbers = [float(word) for key, _, said in lines if key == name for word in said.split()]
     except ValueError:
