@@ -27,8 +27,8 @@ class Shipped:
 
 NYU_LICENCE = "non-commercial (NYU Depth V2, ImageNet)"
 SHIPPED = {
-    "light": Shipped("mobilenet_v2", "rooms, quick", 0.776, 0.844, 4, NYU_LICENCE),
-    "best": Shipped("", "rooms, most accurate", 0.794, 0.853, 50, NYU_LICENCE),
+    "light": Shipped("mobilenet_v2", "rooms, quick", 0.797, 0.851, 4, NYU_LICENCE),
+    "best": Shipped("", "rooms, most accurate", 0.802, 0.857, 21, NYU_LICENCE),
     "resnet34": Shipped(
         "resnet34", "rooms, as trained by the notebooks", 0.724, 0.804, 45, NYU_LICENCE
     ),
