@@ -1,8 +1,8 @@
 """Metres that drifted, brought back: one factor for a network, found on measured photos.
 
-Labels by other networks teach shapes better than they teach metres, and the loss holds the scale
-loosely (`ScaleInvariantLoss`). What trained on them may see every room some percent too large; one
-factor, taken on photos with measured depth, mends that and changes nothing else.
+Labels by other networks have a scale of their own, and the loss holds the scale of a photo loosely
+(`ScaleInvariantLoss`). What trained on them may see every room some percent too large or too small.
+One factor, taken on photos with measured depth, corrects that and changes nothing else.
 
 Also a command: python -m depthlib.training.rescale runs/more/best.keras --data CSV --export FILE
 """
