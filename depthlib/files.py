@@ -120,7 +120,7 @@ def name_errors(path: Path | str, rule: str, remedy: str = "Copy it again.") -> 
         yield
     except Exception as error:
         said = f"{error} {getattr(error, 'filename', '')}"
-        if isinstance(error, OSError | ValueError) and str(path) in said:
+        if type(error).__module__ == "builtins" and str(path) in said:
             raise
         if isinstance(error, ModuleNotFoundError):
             raise

@@ -282,7 +282,7 @@ def _write_summary(folder: Path) -> None:
 
 
 def _use_summary(folder: Path, path: Path) -> Any:
-    from depthlib.commands.summary import Summary, leave_out_outputs
+    from depthlib.commands.summary import Summary, are_outputs
 
     photos = sorted(folder.glob("*.jpg"))
     summary = Summary(folder)
@@ -291,7 +291,7 @@ def _use_summary(folder: Path, path: Path) -> Any:
     summary.add(photos[0], {"name": names[photos[0]], "made": "best"})
     summary.close()
     assert Summary(folder).find_other(photos[0], "light") == "best"
-    leave_out_outputs(photos)
+    are_outputs(photos)
     return None
 
 

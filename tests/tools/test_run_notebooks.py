@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import nbformat
 import pytest
@@ -115,6 +116,8 @@ def test_an_interrupt_ends_in_one_line_whether_it_imports_begins_or_runs(noteboo
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # A job in the background, as tests may be, hands down that it is ignored.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     while sign not in process.stdout.readline():
