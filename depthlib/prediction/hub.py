@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from depthlib.data.images import check_rgb
 from depthlib.prediction.geometry import View
-from depthlib.prediction.interface import DepthPredictor, predict_squeezed
+from depthlib.prediction.interface import DepthPredictor
 
 PREFIX = "keras_hub:"  # how the word for such a network begins
 
@@ -45,19 +44,7 @@ class HubPredictor(DepthPredictor):
         focals: Sequence[float | None] | None = None,
     ) -> list[np.ndarray]:
         """Depth float32 (height, width) of each uint8 RGB photo; of its lens it knows nothing."""
-        for photo in photos:
-            check_rgb(photo)
-        return [
-            predict_squeezed(
-                lambda rgb: self.predict_batch(rgb[None])[0],
-                photo,
-                (self.height, self.width),
-                self.find_view(*photo.shape[:2]),
-                self.unit == "disparity",
-                flip_average,
-            )
-            for photo in photos
-        ]
+        return self.predict_squeezed(photos, flip_average)
 
     def predict_batch(self, batch: np.ndarray) -> np.ndarray:
         """The network's own map float32 (batch, height, width) of uint8 RGB inputs."""

@@ -21,34 +21,6 @@ def find_confidence(log_depths: Sequence[np.ndarray] | np.ndarray) -> np.ndarray
     return np.exp(-np.std(log_depths, axis=0) / SPREAD)
 
 
-def predict_squeezed(
-    run: Callable[[np.ndarray], np.ndarray],
-    photo: np.ndarray,
-    size: tuple[int, int],
-    view: tuple[slice, slice],
-    is_disparity: bool = False,
-    flip_average: bool = False,
-) -> np.ndarray:
-    """Depth float32 (height, width) of a photo by a network that says nothing of what it sees.
-
-    run: its map of uint8 RGB of the `size` (height, width) into which the photo's `view`, rows and
-    columns, is squeezed. What lies beside that has the depth of the view's nearest pixel. Flips are
-    averaged in disparity where the network gives that.
-    """
-    rows, columns = view
-    seen = photo[rows, columns]
-    shown = resize_rgb(seen, *size)
-    depth = run(shown)
-    if flip_average:
-        depth = (depth + run(np.ascontiguousarray(shown[:, ::-1]))[:, ::-1]) / 2
-    depth = cv2.resize(depth, seen.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    if is_disparity:
-        depth = 1 / np.maximum(depth, max(depth.max() / FARTHEST, np.finfo(np.float32).tiny))
-    height, width = photo.shape[:2]
-    outside = (rows.start, height - rows.stop), (columns.start, width - columns.stop)
-    return np.pad(depth, outside, mode="edge")
-
-
 class DepthPredictor(ABC):
     """Calls a depth network on photos of any shape; `geometry` decides how each meets its view.
 
@@ -145,6 +117,35 @@ class DepthPredictor(ABC):
             mirrored = self._predict_in_batches(canvases[:, :, ::-1])
             depths = (depths + mirrored[:, :, ::-1]) / 2
         return depths
+
+    def predict_squeezed(
+        self, photos: Sequence[np.ndarray], flip_average: bool = False
+    ) -> list[np.ndarray]:
+        """Depth of photos by a network that knows nothing of shapes and lenses, at their sizes.
+
+        The part of each photo that it sees, `find_view`, is squeezed into its input. What lies
+        beside that has the depth of the nearest pixel in it. Flips are averaged in disparity where
+        the network gives that. Errors: ValueError for an array that is no photo.
+        """
+        for photo in photos:
+            check_rgb(photo)
+        return [self._predict_squeezed(photo, flip_average) for photo in photos]
+
+    def _predict_squeezed(self, photo: np.ndarray, flip_average: bool) -> np.ndarray:
+        height, width = photo.shape[:2]
+        rows, columns = self.find_view(height, width)
+        seen = photo[rows, columns]
+        shown = resize_rgb(seen, self.height, self.width)
+        (depth,) = self.predict_batch(shown[None])
+        if flip_average:
+            (mirrored,) = self.predict_batch(np.ascontiguousarray(shown[None, :, ::-1]))
+            depth = (depth + mirrored[:, ::-1]) / 2
+        depth = cv2.resize(depth, seen.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        if self.unit == "disparity":
+            nearest = max(depth.max(), np.finfo(np.float32).tiny * FARTHEST)
+            depth = 1 / np.maximum(depth, nearest / FARTHEST)
+        outside = (rows.start, height - rows.stop), (columns.start, width - columns.stop)
+        return np.pad(depth, outside, mode="edge")
 
     def _predict_in_batches(self, canvases: np.ndarray) -> np.ndarray:
         size = self.batch_size

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from depthlib.data.images import check_rgb
 from depthlib.files import name_errors
 from depthlib.metrics import PROTOCOLS
 from depthlib.prediction.geometry import View
-from depthlib.prediction.interface import DepthPredictor, predict_squeezed
+from depthlib.prediction.interface import DepthPredictor
 
 # What makes each output comparable with the truth (`metrics.align`); the usual one comes first.
 USUAL_ALIGNMENTS = {
@@ -159,25 +158,12 @@ class OnnxPredictor(DepthPredictor):
     ) -> list[np.ndarray]:
         """Depth float32 (height, width) of each uint8 RGB photo (height, width, 3), at its size.
 
-        As `DepthPredictor` has it. Of a file that is not ours, what lies outside of the spec's
-        view has the depth of the view's nearest pixel, and flips are averaged in disparity where
-        the network gives that. Errors: ValueError for an array that is no such photo.
+        As `DepthPredictor` has it; of a file that is not ours, as its `predict_squeezed` has it.
+        Errors: ValueError for an array that is no such photo.
         """
         if self.is_ours:
             return super().__call__(photos, flip_average, focals)
-        for photo in photos:
-            check_rgb(photo)
-        return [
-            predict_squeezed(
-                self.run,
-                photo,
-                (self.height, self.width),
-                self.find_view(*photo.shape[:2]),
-                self.unit == "disparity",
-                flip_average,
-            )
-            for photo in photos
-        ]
+        return self.predict_squeezed(photos, flip_average)
 
     def find_view(self, height: int, width: int) -> tuple[slice, slice]:
         """The rows and columns that are seen of a photo of this size: its spec's view."""
