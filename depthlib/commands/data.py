@@ -26,6 +26,8 @@ from depthlib.data.pairs import ROOT, Pairs
 from depthlib.data.shards import Shard
 from depthlib.plotting import save_figure, show_overlays
 
+# What merging needs to know of a run.
+SETTINGS = {"folder", "elsewhere", "photos", "depth", "spec", "tolerance", "focal", "test"}
 LEFT_OUT = 12  # lines of what is left out that are printed
 
 
@@ -75,6 +77,11 @@ def merge_dataset(place: Path, notes: Sequence[Note]) -> None:
     Errors: those of `data.dataset`; ValueError where other files are there than the shards saw.
     """
     run, words = notes[0].run, dict(notes[0].run.settings)
+    if not run.made.startswith(f"{words} --check ") or set(words) != SETTINGS:
+        raise ValueError(
+            f"Notes of shards must be those that `depthlib data` wrote. Received: {words} in "
+            f"{place}. Run all shards again."
+        )
     folder, elsewhere = place / words.pop("folder"), words.pop("elsewhere")
     focal, test = words.pop("focal"), words.pop("test")
     dataset = find_dataset(folder, **words)

@@ -149,7 +149,8 @@ class Summary:
 
 def list_tables(out: Path) -> list[Path]:
     """The tables of the shards of `out`, the one that was written to last at the end."""
-    tables = (out / SHARDS).glob("[0-9]*of[0-9]*.csv")
+    found = (out / SHARDS).glob("[0-9]*of[0-9]*.csv")
+    tables = [table for table in found if Shard.find(table.stem)]
     return sorted(tables, key=lambda table: table.stat().st_mtime_ns)
 
 
