@@ -212,6 +212,8 @@ def _read(path: Path) -> tuple[dict[str, dict[str, str]], bool]:
     try:
         heading, *rows = csv.reader(io.StringIO(whole + newline, newline=""))
         table = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+        for row in table:
+            _check_name(row["name"])
     except (ValueError, csv.Error):
         heading, table = [], []
     if tuple(heading) != COLUMNS:
@@ -221,6 +223,13 @@ def _read(path: Path) -> tuple[dict[str, dict[str, str]], bool]:
         )
     named = {row["photo"]: row for row in table}
     return named, not rest
+
+
+def _check_name(name: str) -> None:
+    """Errors: ValueError for a name that would lead files out of their folder."""
+    path = Path(name)  # of a video's frame: clip/000001
+    if not path.parts or path.anchor or ".." in path.parts or "\0" in name:
+        raise ValueError(name)
 
 
 def _format(rows: Iterable[Mapping[str, str]]) -> bytes:
