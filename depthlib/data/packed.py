@@ -166,9 +166,11 @@ def open_packed(pairs: Pairs, height: int, width: int, crop_border: bool = False
 def check_packed(folder: Path | str) -> dict[str, str]:
     """Reads all of a packed dataset: what is wrong with which shard, by its path; {} where nothing.
 
+    `folder`, or the pairs.csv in it.
     Errors: those of `read_csv`; ValueError for a packed.json that is none, or is of other rows.
     """
     folder, found = Path(folder), dict[str, str]()
+    folder = folder.parent if folder.name == CSV else folder
     whole, sizes = _read(folder)
     for size in sizes:
         source = FilePairs(whole, size.height, size.width, size.crop_border)
