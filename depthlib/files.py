@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 import stat
+import sys
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -208,8 +209,10 @@ def natural_key(name: str) -> str:
     """
 
     def write(match: re.Match) -> str:
-        digits = str(int(match[0]))
-        return f"\0{chr(len(digits))}{digits}"
+        # Not int() of all of them, which takes no thousands.
+        digits = match[0] if match[0].isascii() else "".join(str(int(digit)) for digit in match[0])
+        digits = digits.lstrip("0") or "0"
+        return f"\0{chr(min(len(digits), sys.maxunicode))}{digits}"
 
     return re.sub(r"\d+", write, name)
 

@@ -173,6 +173,8 @@ def test_numbers_in_names_sort_by_their_value():
 
     assert sorted(names, key=natural_key) == sorted(names, key=split)
     assert natural_key("a007") == natural_key("a7") != natural_key("a70")
+    assert natural_key("9" * 5000) < natural_key("1" + "0" * 5000)  # more than int() takes
+    assert natural_key("٠٣") == natural_key("3")
 
 
 def test_what_a_killed_process_left_is_removed_once_the_file_is_written(tmp_path):

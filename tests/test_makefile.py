@@ -392,6 +392,13 @@ def test_changes_of_a_recipe_keep_their_quotes_spaces_and_brackets():
             read_changes([word])
 
 
+@pytest.mark.parametrize("value", ["40", *WILD])
+def test_the_number_of_tries_reaches_the_campaign_as_it_was_written(wild_words, value):
+    campaign, tests = wild_words("fuzz", f"TRIES={value}")[-2:]
+    assert campaign == ["tests.fuzz.campaign", "--tries", value]
+    assert tests[0] == "pytest"
+
+
 @pytest.mark.parametrize("value", WILD)
 def test_what_pip_is_to_install_reaches_it_as_it_was_written(wild_words, value):
     installs = wild_words("test-torch", f"TORCH={value}")[-2]

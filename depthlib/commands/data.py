@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,8 @@ from depthlib.data.pairs import ROOT, Pairs
 from depthlib.data.shards import Shard
 from depthlib.plotting import save_figure, show_overlays
 
+# What merging needs to know of a run.
+SETTINGS = {"folder", "elsewhere", "photos", "depth", "spec", "tolerance", "focal", "test"}
 LEFT_OUT = 12  # lines of what is left out that are printed
 
 
@@ -46,10 +49,15 @@ def make_dataset(
     The arguments are those of the subcommand. A shard checks its part of the pairs and notes the
     sound ones; `merge_dataset` writes. Errors: those of `data.dataset`.
     """
+    if not 0 <= test < 1 or not tolerance >= 0:  # before all is checked; NaN is neither
+        raise ValueError(
+            "`test` must be a share of the pairs, 0 to below 1, and `tolerance` seconds, 0 or "
+            f"more. Received: test={test}, tolerance={tolerance}. Use 0.2 and 0.02, say."
+        )
     dataset = find_dataset(folder, photos, depth, spec, tolerance)
     print(*dataset.notes, sep="\n")
     _print_table(summarise_left(dataset.left), "Left out")
-    most = int(check) if check.isdigit() else check
+    most = int(check) if re.fullmatch("[0-9]{1,9}", check) else check
     place = out or dataset.first.root
     words = {"photos": photos, "depth": depth, "spec": spec, "tolerance": tolerance}
     settings = {"folder": os.path.relpath(folder, place), "elsewhere": out is not None, **words}
@@ -75,6 +83,11 @@ def merge_dataset(place: Path, notes: Sequence[Note]) -> None:
     Errors: those of `data.dataset`; ValueError where other files are there than the shards saw.
     """
     run, words = notes[0].run, dict(notes[0].run.settings)
+    if not run.made.startswith(f"{words} --check ") or set(words) != SETTINGS:
+        raise ValueError(
+            f"Notes of shards must be those that `depthlib data` wrote. Received: {words} in "
+            f"{place}. Run all shards again."
+        )
     folder, elsewhere = place / words.pop("folder"), words.pop("elsewhere")
     focal, test = words.pop("focal"), words.pop("test")
     dataset = find_dataset(folder, **words)

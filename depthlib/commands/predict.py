@@ -243,7 +243,11 @@ class _Folder:
         for file in files:
             if str(locate(file)) in self.sources:
                 return f"{file} is to be predicted itself, so it is not written. Use another folder"
-            if file.exists() and path not in self.summary and not self.overwrite:
+            try:
+                is_there = file.exists()
+            except OSError as error:  # its name is too long, by what is added to the photo's
+                return f"{file} cannot be written: {error.strerror}. Rename the photo"
+            if is_there and path not in self.summary and not self.overwrite:
                 return (
                     f"{file} is there, and {self.summary.path} does not say that it is of this "
                     "photo. Use another folder, or --overwrite, which writes it anew"

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +70,13 @@ def note_shard(out: Path, shard: Shard | None, run: Run) -> Iterator[Note]:
 def read_notes(out: Path) -> list[Note]:
     """The notes of all shards of a run, in their order.
 
-    What was begun with another number of shards may lie beside them.
+    What was begun with another number of shards may lie beside them, and copies by other names.
     Errors: FileNotFoundError where no shard is, or some are missing, which it names; ValueError for
     shards of several runs, and for a file that is no note.
     """
     by_run, by_count = defaultdict(list), defaultdict(list)
-    paths = (out / SHARDS).glob("[0-9]*of[0-9]*.json")
+    found = (out / SHARDS).glob("[0-9]*of[0-9]*.json")
+    paths = [path for path in found if Shard.find(path.stem)]
     for path in sorted(paths, key=lambda path: natural_key(path.name)):
         note = _read(path)
         by_run[str(note.run)].append(str(note.shard))
@@ -102,7 +104,13 @@ def remove_notes(out: Path) -> None:
 def _read(path: Path) -> Note:
     try:
         words = json.loads(path.read_bytes())
-        return Note(**words | {"shard": Shard(**words["shard"]), "run": Run(**words["run"])})
+        note = Note(**words | {"shard": Shard(**words["shard"]), "run": Run(**words["run"])})
+        if note.shard.label != path.stem:
+            raise ValueError(f"It is of shard {note.shard}")
+        for part in (note.problems, note.results, note.run.settings):
+            if not isinstance(part, dict):
+                raise TypeError(f"{part!r} has no names")
+        return note
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
             f"{path} must be what a shard noted. Received: {type(error).__name__}: {error}. Remove "
@@ -112,15 +120,16 @@ def _read(path: Path) -> Note:
 
 def _describe_missing(out: Path, by_count: Mapping[int, Sequence[Note]]) -> str:
     begun = {table.stem for table in list_tables(out)}
-    counts = set(by_count) | {int(label.partition("of")[2]) for label in begun}
+    counts = set(by_count) | {shard.count for shard in map(Shard.find, begun) if shard}
     if not counts:
         return f"There are no shards to merge in {out}. Give the --out of runs with --shard."
     count = max(counts, key=lambda count: len(by_count.get(count, ())))
     ended = {note.shard.number for note in by_count.get(count, ())}
-    missing = [Shard(number, count) for number in range(1, count + 1) if number not in ended]
-    shown = [f"{shard}{' (begun)' * (shard.label in begun)}" for shard in missing[:SHOWN]]
-    shown += [f"{len(missing) - SHOWN} more"] * (len(missing) > SHOWN)
+    missing = (Shard(number, count) for number in range(1, count + 1) if number not in ended)
+    shown = [f"{shard}{' (begun)' * (shard.label in begun)}" for shard in islice(missing, SHOWN)]
+    left = count - len(ended)
+    shown += [f"{left - SHOWN} more"] * (left > SHOWN)
     return (
         f"All shards must have ended before they are merged. Received: {out}, where "
-        f"{len(missing)} of {count} are missing: {', '.join(shown)}. Run them; what is there stays."
+        f"{left} of {count} are missing: {', '.join(shown)}. Run them; what is there stays."
     )

@@ -149,7 +149,8 @@ class Summary:
 
 def list_tables(out: Path) -> list[Path]:
     """The tables of the shards of `out`, the one that was written to last at the end."""
-    tables = (out / SHARDS).glob("[0-9]*of[0-9]*.csv")
+    found = (out / SHARDS).glob("[0-9]*of[0-9]*.csv")
+    tables = [table for table in found if Shard.find(table.stem)]
     return sorted(tables, key=lambda table: table.stat().st_mtime_ns)
 
 
@@ -211,6 +212,8 @@ def _read(path: Path) -> tuple[dict[str, dict[str, str]], bool]:
     try:
         heading, *rows = csv.reader(io.StringIO(whole + newline, newline=""))
         table = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+        for row in table:
+            _check_name(row["name"])
     except (ValueError, csv.Error):
         heading, table = [], []
     if tuple(heading) != COLUMNS:
@@ -220,6 +223,13 @@ def _read(path: Path) -> tuple[dict[str, dict[str, str]], bool]:
         )
     named = {row["photo"]: row for row in table}
     return named, not rest
+
+
+def _check_name(name: str) -> None:
+    """Errors: ValueError for a name that would lead files out of their folder."""
+    path = Path(name)  # of a video's frame: clip/000001
+    if not path.parts or path.anchor or ".." in path.parts or "\0" in name:
+        raise ValueError(name)
 
 
 def _format(rows: Iterable[Mapping[str, str]]) -> bytes:

@@ -10,6 +10,7 @@ depth dataset of Ultralytics' is read as it is.
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -256,7 +257,8 @@ def _as_tuple(value: Any) -> Any:
 
 def _is_number(value: Any, low: float = -math.inf, high: float = math.inf) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value) and low <= value <= high
+    # Not math.isfinite: JSON has whole numbers that are too long for a float.
+    return number and -sys.float_info.max <= value <= sys.float_info.max and low <= value <= high
 
 
 def _is_text(value: Any) -> bool:

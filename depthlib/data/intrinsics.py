@@ -13,6 +13,7 @@ from depthlib.data.images import check_rgb
 from depthlib.files import check_regular
 
 SHARES = (0.2, 10.0)  # of a photo's width: what focal lengths of lenses lie between
+STRETCH = 4  # times as long as wide, or the other way: what pixels of no camera are
 
 # Names are compared in small letters without underscores. A stereo rig's cameras have theirs.
 _MATRICES = {
@@ -208,11 +209,12 @@ def check_matrix(matrix: np.ndarray, path: Path) -> None:
     """Errors: ValueError for a matrix that is none of a camera; a little skew is left out."""
     fx, fy = matrix[0, 0], matrix[1, 1]
     upright = matrix[1, 0] == 0 and abs(matrix[0, 1]) <= 0.01 * fx
-    if not (fx > 0 and fy > 0 and upright and (matrix[2] == (0, 0, 1)).all()):
+    alike = fx > 0 and fy > 0 and 1 / STRETCH <= fy / fx <= STRETCH
+    if not (alike and upright and (matrix[2] == (0, 0, 1)).all()):
         raise ValueError(
-            "A camera matrix must be (fx 0 cx, 0 fy cy, 0 0 1) in pixels, fx and fy above 0. "
-            f"Received: {matrix.tolist()} in {path}. Calibrate the camera, or transpose a matrix "
-            "that was written by columns."
+            "A camera matrix must be (fx 0 cx, 0 fy cy, 0 0 1) in pixels, fx and fy above 0 and at "
+            f"most {STRETCH} times each other. Received: {matrix.tolist()} in {path}. "
+            "Calibrate the camera, or transpose a matrix that was written by columns."
         )
 
 
@@ -322,7 +324,8 @@ def read_entries(path: Path) -> dict[str, str]:
         storage = cv2.FileStorage(text, cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
         root = storage.root()
         return {name: " ".join(_walk(root.getNode(name))) for name in root.keys()}  # noqa: SIM118
-    except (cv2.error, SystemError) as error:  # the second is what its constructor raises
+    # SystemError is what its constructor raises, RecursionError `_walk` for lists in lists.
+    except (cv2.error, SystemError, RecursionError) as error:
         raise ValueError(
             f"A calibration must be a file that OpenCV reads. Received: {path}, which it cannot. "
             "Write it again with cv2.FileStorage, or copy it again."

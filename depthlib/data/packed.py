@@ -25,6 +25,7 @@ from depthlib.data.splits import group_unknown
 from depthlib.files import write_bytes
 
 CSV = "pairs.csv"
+MOST = 10_000  # pixels of a side, as in a recipe
 _ROW = ["rgb", "depth"]
 
 
@@ -36,6 +37,16 @@ class Size:
     width: int
     crop_border: bool
     folder: str = ""
+
+    def __post_init__(self) -> None:
+        if not all(type(side) is int and 1 <= side <= MOST for side in (self.height, self.width)):
+            raise ValueError(
+                f"A size must be HxW, whole pixels of 1 to {MOST}. Received: "
+                f"{self.height!r}x{self.width!r}."
+            )
+        name = self.folder
+        if name == ".." or Path(name).name != name or not name.isprintable():
+            raise ValueError(f"A size must lie in a folder beside {PACKED}. Received: {name!r}.")
 
     def __str__(self) -> str:
         return f"{self.height}x{self.width}{', its border cut off' if self.crop_border else ''}"
@@ -91,10 +102,10 @@ def pack_pairs(
     stopped. What training asks the photos for is kept in pairs.csv and dataset.json: which frames
     are alike where scenes are unknown, the photos' shape, their focal lengths, as shares of the
     width. Confidence maps are copied as they are. Errors: those of `open_cache`; FileExistsError
-    for a folder of other pairs; ValueError for the folder of the photos, and for what is packed
-    already.
+    for a folder of other pairs; ValueError for the folder of the photos, for what is packed
+    already, and for a side of more than MOST pixels.
     """
-    folder = Path(folder)
+    folder, size = Path(folder), Size(height, width, crop_border)
     if folder.resolve() == pairs.root.resolve() or (pairs.root / PACKED).exists():
         raise ValueError(
             "A dataset must be packed from its photos into another folder. Received: "
@@ -102,8 +113,8 @@ def pack_pairs(
         )
     pairs = pairs.select(np.flatnonzero(~pairs.table.duplicated(_ROW)))
     kept = _keep_what_photos_say(pairs)
-    sizes = _read_sizes(folder) if (folder / PACKED).exists() else []
-    if sizes and _rows(read_csv(folder / CSV)) != _rows(kept):
+    whole, sizes = _read(folder) if (folder / PACKED).exists() else (kept, [])
+    if _rows(whole) != _rows(kept):
         raise FileExistsError(
             f"A packed dataset must be of the same pairs at all sizes. Received: {folder}, which "
             "holds other pairs. Choose another folder."
@@ -116,9 +127,9 @@ def pack_pairs(
         write_bytes(folder / confidence.relative_to(kept.root), confidence.read_bytes())
     write_csv(kept, folder / CSV, elsewhere=True)
     write_dataset_file(kept.spec, folder / NAME)
-    size = Size(height, width, crop_border, cache.folder.name)
-    listed = [vars(one) for one in dict.fromkeys([*sizes, size])]
-    text = json.dumps({"pairs": len(pairs), "sizes": listed}, indent=1)
+    listed = dict.fromkeys([*sizes, replace(size, folder=cache.folder.name)])
+    says = {"pairs": len(kept), "rows": kept.digest(), "sizes": list(map(vars, listed))}
+    text = json.dumps(says, indent=1)
     write_bytes(folder / PACKED, f"{text}\n".encode())
     return len(pairs)
 
@@ -128,9 +139,9 @@ def open_packed(pairs: Pairs, height: int, width: int, crop_border: bool = False
 
     Errors: ValueError for a size at which it is not packed, for pairs that are not in it, for
     another range of depth or border, for a shard that is missing or has another length, and for a
-    packed.json that is none.
+    packed.json that is none, or is of other rows than pairs.csv.
     """
-    whole, sizes = read_csv(pairs.root / CSV), _read_sizes(pairs.root)
+    whole, sizes = _read(pairs.root)
     asked = Size(height, width, crop_border)
     size = next((one for one in sizes if replace(one, folder="") == asked), None)
     if size is None or describe_pixels(pairs.spec) != describe_pixels(whole.spec):
@@ -155,11 +166,13 @@ def open_packed(pairs: Pairs, height: int, width: int, crop_border: bool = False
 def check_packed(folder: Path | str) -> dict[str, str]:
     """Reads all of a packed dataset: what is wrong with which shard, by its path; {} where nothing.
 
-    Errors: those of `read_csv`; ValueError for a packed.json that is none.
+    `folder`, or the pairs.csv in it.
+    Errors: those of `read_csv`; ValueError for a packed.json that is none, or is of other rows.
     """
-    folder = Path(folder)
-    whole, found = read_csv(folder / CSV), dict[str, str]()
-    for size in _read_sizes(folder):
+    folder, found = Path(folder), dict[str, str]()
+    folder = folder.parent if folder.name == CSV else folder
+    whole, sizes = _read(folder)
+    for size in sizes:
         source = FilePairs(whole, size.height, size.width, size.crop_border)
         found |= DecodedPairs(source, folder / size.folder).find_damage()
     return found
@@ -182,12 +195,22 @@ def _rows(pairs: Pairs) -> list[Any]:
     return pairs.table[_ROW].to_numpy().tolist()
 
 
-def _read_sizes(folder: Path) -> list[Size]:
-    path = folder / PACKED
+def _read(folder: Path) -> tuple[Pairs, list[Size]]:
+    """All pairs of a packed dataset, in the order of its shards, and its sizes."""
+    whole, path = read_csv(folder / CSV), folder / PACKED
     try:
-        return [Size(**size) for size in json.loads(path.read_bytes())["sizes"]]
+        says = json.loads(path.read_bytes())
+        sizes, rows = [Size(**size) for size in says["sizes"]], says["rows"]
+        if not sizes:
+            raise ValueError("no size")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
             f"{path} must be what `depthlib pack` wrote. Received: {type(error).__name__}: {error}."
             " Pack the dataset again."
         ) from error
+    if rows != whole.digest():  # what a row's pixels are, its place alone says
+        raise ValueError(
+            f"{folder / CSV} must keep its rows as `depthlib pack` wrote them. Received: others, "
+            "or in another order. Copy it again; a CSV of some of them may lie beside it."
+        )
+    return whole, sizes

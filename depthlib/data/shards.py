@@ -41,6 +41,13 @@ class Shard:
         """What its files are called."""
         return f"{self.number}of{self.count}"
 
+    @classmethod
+    def find(cls, label: str) -> "Shard | None":
+        """The shard with this `label`; None for words that are no shard's, as of a file's copy."""
+        match = re.fullmatch(r"([1-9]\d{0,8})of([1-9]\d{0,8})", label, re.ASCII)
+        number, count = map(int, match.groups()) if match else (0, 0)
+        return cls(number, count) if 1 <= number <= count else None
+
     def holds(self, name: str) -> bool:
         """Whether a file is in it; `name`: its path relative to what the user gave."""
         return hash_text(name) % self.count == self.number - 1

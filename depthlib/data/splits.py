@@ -74,7 +74,7 @@ def split_last(pairs: "Pairs", share: float) -> tuple["Pairs", "Pairs"]:
 
     Errors: ValueError for a share that leaves a side empty.
     """
-    count = round(share * len(pairs))
+    count = round(share * len(pairs)) if 0 < share < 1 else 0  # NaN is not
     if not 0 < count < len(pairs):
         raise ValueError(
             "A share must leave a pair on each side. Received: "

@@ -32,6 +32,10 @@ DEPTH_POWER = 0.75
 LEAST_TILING = 1.15  # a photo that would stick out of the view by less is fitted: tiles cost time
 MOST_CANVASES = 256  # inputs that a photo takes: of one pixel's height, it would take thousands
 OVERLAP = 0.25  # of a tile, at least
+_MOST = {  # what a `View` may hold
+    "height": 100_000, "width": 100_000, "max_depth": np.inf, "focal": 1000, "aspect": 1000,
+    "horizon": 1,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class View:
     focal: the training photos' horizontal focal length over their width; None where unknown.
     aspect: their width over their height; None: that of the input.
     horizon: a road's, its row over the height; None for other scenes.
+    Errors: ValueError for other values, as a file may hold them.
     """
 
     height: int
@@ -50,6 +55,19 @@ class View:
     focal: float | None = None
     aspect: float | None = None
     horizon: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, most in _MOST.items():
+            value = getattr(self, name)
+            if value is None and name in ("focal", "aspect", "horizon"):
+                continue
+            # A bool is an integer too, and NaN is not above 0.
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not (is_number and 0 < value <= most):
+                raise ValueError(
+                    f"`{name}` of what a network sees must be a number above 0, at most {most:g}. "
+                    f"Received: {name}={value!r}. Train or export the network again."
+                )
 
     @property
     def shape(self) -> float:

@@ -79,7 +79,7 @@ class PeerSpec:
                 if not equals:
                     raise ValueError
                 values[name] = _SPEC_WORDS[name](value)
-            except (KeyError, ValueError) as error:
+            except (KeyError, ValueError, OverflowError) as error:
                 raise ValueError(
                     "What an ONNX file gives and sees must be said as output=metre|relative|"
                     "disparity, size=HEIGHTxWIDTH, scaling=NUMBER, mean=R/G/B, deviation=R/G/B or "
@@ -242,7 +242,7 @@ def _read_metadata(metadata: Mapping[str, str], path: Path) -> dict | None:
         own = json.loads(metadata[METADATA])
         View(1, 1, **own["view"])
         return {"view": own["view"], "unit": own["unit"], "dataset": own["dataset"]}
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
             f"The metadata {METADATA!r} of an ONNX file must be what depthlib writes. Received: "
             f"{metadata[METADATA]!r} in {path}. Export the network again."

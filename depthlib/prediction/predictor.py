@@ -38,7 +38,16 @@ class Predictor(DepthPredictor):
 
 
 def view_of(model: keras.Model) -> View:
-    """What a network sees, as its file says: the size of its input, and its head's view."""
+    """What a network sees, as its file says: the size of its input, and its head's view.
+
+    Errors: ValueError where its head says something else, and those of `View`.
+    """
     head = model.layers[-1]
     height, width = model.input_shape[1:3]
-    return View(height, width, head.max_depth, **(head.view or {}))
+    try:
+        return View(height, width, head.max_depth, **(head.view or {}))
+    except TypeError as error:
+        raise ValueError(
+            "The view of a network must be its `focal`, `aspect` and `horizon`. Received: "
+            f"{head.view!r}. Train it again, or copy the file again."
+        ) from error

@@ -338,7 +338,7 @@ def _choose_scale(result: DepthResult) -> tuple[str, float]:
     largest = result.max_depth or float(result.depth_m.max()) or 1.0
     if result.unit == "relative":
         return "relative", largest / LARGEST_COUNT
-    if round(largest / INDOOR_MILLIMETRE.scale) <= LARGEST_COUNT:
+    if largest / INDOOR_MILLIMETRE.scale < LARGEST_COUNT + 0.5:  # infinity is not
         return "mm", INDOOR_MILLIMETRE.scale
     return "m256", DENSE_M256.scale
 

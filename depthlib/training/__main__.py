@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,7 +106,7 @@ def _use_devices(arguments: argparse.Namespace) -> None:
     given = {name: getattr(arguments, name) for name in names}
     if arguments.devices or any(value not in (None, False) for value in given.values()):
         devices = arguments.devices or "all"
-        use_devices(int(devices) if devices.isdecimal() else devices, **given)
+        use_devices(int(devices) if re.fullmatch("[0-9]{1,9}", devices) else devices, **given)
 
 
 if __name__ == "__main__":

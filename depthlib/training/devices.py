@@ -23,7 +23,7 @@ import keras
 import numpy as np
 
 from depthlib.device import BACKEND
-from depthlib.files import write_bytes
+from depthlib.files import check_regular, write_bytes
 
 # A process that says nothing for so long is taken as dead; so is one that others wait for at the
 # end.
@@ -222,8 +222,10 @@ def lend_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
     """
     place = find_place()
     if place.is_first:
-        for name in names:
+        for name in names if place.processes > 1 else ():
             path = folder / name
+            if path.exists():
+                check_regular(path)  # a pipe would never answer
             tell(b"+" + path.read_bytes() if path.exists() else b"-")
         yield folder
         return

@@ -193,7 +193,7 @@ _TYPES: dict[type, tuple[str, Any]] = {
     int: ("an integer", Integral),
     float: ("a number", Real),
     bool: ("True or False", (bool, np.bool_)),
-    str: ("a string", (str, PathLike)),
+    str: ("a non-empty string", (str, PathLike)),
 }
 
 
@@ -217,6 +217,8 @@ def _convert(value: object, kind: Any) -> Any:
         return tuple(_convert(item, part) for item, part in zip(value, parts, strict=True))
     # For Python a bool is an integer too.
     if not isinstance(value, _TYPES[kind][1]) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(value)
+    if value == "":  # as a shell's variable that nobody set leaves it: weights=$BEST
         raise ValueError(value)
     return kind(value)
 

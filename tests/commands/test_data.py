@@ -70,6 +70,12 @@ def test_wrong_words_are_refused_without_a_traceback(folder):
         (["--spec", "kinect"], "`spec` must be one of"),
         (["--photos", "photo"], "a folder .rgb., a pattern"),
         (["--spec", "kitti", "--check", "half"], "`check` must be a number"),
+        (["--spec", "kitti", "--check", "²"], "`check` must be a number"),
+        (["--spec", "kitti", "--check", "9" * 5000], "`check` must be a number"),
+        (["--test", "nan"], "`test` must be a share of the pairs.*Received: test=nan"),
+        (["--test=-0.1"], "`test` must be a share of the pairs"),
+        (["--test", "1"], "`test` must be a share of the pairs"),
+        (["--tolerance", "nan"], "`tolerance` seconds, 0 or more.*tolerance=nan"),
         (["--spec", "indoor_millimetre", "--focal", "26"], "`focal` must be"),
     ):
         with pytest.raises(SystemExit, match=f"depthlib data: .*{message}"):

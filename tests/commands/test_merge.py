@@ -1,4 +1,5 @@
 import csv
+import json
 import shutil
 import signal
 import subprocess
@@ -297,6 +298,19 @@ def test_a_folder_that_changed_before_its_shards_were_merged_is_refused(write_pa
     with pytest.raises(SystemExit, match="must stay as it is until its shards are merged"):
         main(["merge", str(root)])
     assert not (root / "pairs.csv").exists()
+
+
+@pytest.mark.parametrize("changed", [{"folder": None}, {"folder": "elsewhere"}, {"test": 0.5}])
+def test_settings_that_no_shard_of_a_dataset_noted_are_refused(write_pairs, tmp_path, changed):
+    root = write_pairs(tmp_path, [(f"rgb/{n}.jpg", f"depth/{n}.png") for n in range(6)])
+    assert main(["data", str(root), "--spec=indoor_millimetre", "--shard=1/1"]) == 0
+    path = root / ".shards/1of1.json"
+    words = json.loads(path.read_text())
+    words["run"]["settings"] |= changed
+    path.write_text(json.dumps(words))
+    with pytest.raises(SystemExit, match="must be those that `depthlib data` wrote"):
+        main(["merge", str(root)])
+    assert path.exists() and not (root / "pairs.csv").exists()
 
 
 @pytest.mark.parametrize("kind", ["photos", "videos"])

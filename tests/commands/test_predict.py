@@ -225,6 +225,17 @@ def test_a_photo_and_a_folder_that_one_may_not_use_are_named(photos, tmp_path, p
     assert "must be a folder that you may write to. Received" in said["shut"]
 
 
+def test_a_name_that_is_too_long_for_its_files_stops_no_other(tmp_path):
+    photos = [draw(tmp_path / f"{name}.png") for name in "abc"]
+    (tmp_path / "in").mkdir()
+    for place, length in enumerate((1, 250, 220)):
+        name = f"{photos[place].stem * length}.png"
+        photos[place] = photos[place].rename(tmp_path / "in" / name)
+    report = predict([tmp_path / "in"], tmp_path / "out")
+    assert report.written == [photos[0], photos[2]] and list(report.failed) == [photos[1]]
+    assert "Rename the photo" in report.failed[photos[1]]
+
+
 def test_a_full_disk_stops_the_run_at_once(photos, tmp_path, monkeypatch):
     for number in range(3, 30):
         draw(photos / f"{number}.png")

@@ -65,6 +65,42 @@ def test_a_note_of_a_shard_that_cannot_be_is_named(tmp_path):
         read_notes(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["1of2 (1).json", "1of2.json.1of2.json", "01of2.json"])
+def test_a_copy_of_a_note_does_not_stand_for_another_shard(tmp_path, name):
+    note(tmp_path, 1, 2)
+    path = tmp_path / ".shards/1of2.json"
+    path.with_name(name).write_bytes(path.read_bytes())
+    path.with_name("2of2 (1).csv").touch()
+    with pytest.raises(FileNotFoundError, match="1 of 2 are missing: 2/2. Run"):
+        read_notes(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"shard": {"number": 2, "count": 2}},
+        {"shard": {"number": 1.0, "count": 2.0}},
+        {"shard": {"number": True, "count": 2}},
+        {"problems": ["a.jpg"]},
+        {"problems": 3},
+        {"results": []},
+        {"run": {"command": "data", "made": "", "listing": "", "files": 1, "settings": []}},
+    ],
+)
+def test_a_note_of_other_values_is_named(tmp_path, changed):
+    note(tmp_path, 1, 2)
+    path = tmp_path / ".shards/1of2.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    with pytest.raises(ValueError, match="1of2.json must be what a shard noted"):
+        read_notes(tmp_path)
+
+
+def test_a_billion_shards_are_not_counted_one_by_one(tmp_path):
+    note(tmp_path, 7, 999_999_999)
+    with pytest.raises(FileNotFoundError, match="999999998 of 999999999 are missing: 1/9.* more"):
+        read_notes(tmp_path)
+
+
 def test_notes_are_removed_also_after_a_kill_while_they_were(tmp_path):
     for _ in range(2):
         note(tmp_path, 1, 1)

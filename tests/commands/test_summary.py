@@ -84,6 +84,15 @@ def test_another_table_of_this_name_is_not_touched(tmp_path, text):
     assert not are_outputs([photo]).any()
 
 
+@pytest.mark.parametrize("name", ["../a", "/a", "b/../../a", "..", "", "a\0"])
+def test_a_row_whose_files_would_lie_elsewhere_is_refused(tmp_path, name):
+    add(Summary(tmp_path), tmp_path / "a.jpg")
+    heading, row = (tmp_path / FILE).read_text().splitlines()
+    (tmp_path / FILE).write_text(f"{heading}\n{row.replace('a.jpg,a,', f'a.jpg,{name},')}\n")
+    with pytest.raises(ValueError, match="must be the table .* Choose another folder"):
+        Summary(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("photos", "names"),
     [

@@ -88,6 +88,10 @@ def test_a_focal_length_in_pixels_is_one_over_the_photos_width(tmp_path):
         ('{"metres_per_count"', "must be JSON"),
         ("\xff", "must be JSON"),
         ('{"metres_per_count": NaN}', "a positive number.*Received: nan"),
+        ({"metres_per_count": 10**400}, "a positive number.*Received: 1000"),
+        ({"metres_per_count": 1, "median_range": [1, 10**400]}, "`median_range`"),
+        ({"metres_per_count": 1, "invalid_counts": [-(10**400)]}, "`invalid_counts`"),
+        ({"metres_per_count": 1, "focal_pixels": 10**400, "photo_width": 9}, "positive numbers"),
     ],
 )
 def test_a_file_that_says_something_else_is_refused_by_key_and_name(tmp_path, given, message):

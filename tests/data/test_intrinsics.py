@@ -232,9 +232,16 @@ def test_opencvs_sample_is_read(shared):
         ("[90.0,", "[fx,", "9 finite numbers"),
         ("[90.0,", "[0,", "must be .fx 0 cx, 0 fy cy, 0 0 1. in pixels.*Received: ..0.0, 0.0, 64"),
         ("[90.0,", "[-90.0,", "must be .fx 0 cx"),
+        ("[90.0,", "[1e300,", "fx and fy above 0 and at most 4 times each other"),
+        ("[90.0,", "[21.0,", "at most 4 times each other"),
         ("[90.0, 0, 64.5,", "[90.0, 30, 64.5,", "must be .fx 0 cx"),
         ("0, 0, 1]  #", "64.5, 47.5, 1]  #", "transpose a matrix"),
-        ("[90.0,", "[0.7,", "focal length of 0.2 to 10 times .*Received: 0.7 and .64.5, 47.5. in"),
+        ("[90.0,", "[0.7,", "at most 4 times each other. Received: ..0.7, 0.0, 64.5"),
+        (
+            "[90.0, 0, 64.5,\n         0, 9.1e1",
+            "[0.7, 0, 64.5, 0, 0.7",
+            "focal length of 0.2 to 10",
+        ),
         ("64.5", "200.5", "principal point 0 to 1 .*Received: 90 and .200.5"),
         ("plumb_bob", "double_sphere", "must be plumb_bob, .*Received: double_sphere"),
         ("plumb_bob", "equidistant", "distortion_coefficients of .* 4 finite numbers"),
@@ -259,6 +266,7 @@ def test_a_calibration_of_no_camera_says_the_rule_and_the_file(tmp_path, old, ne
     [
         b"", b"hello", b"\xff\xfe\0\0", b"PK\x03\x04\xf0\xff", b"%YAML:1.0\n---\n  [", b"<?xml",
         b'<?xml version="1.0"?>\n<calibration><fx>1</fx></calibration>\n', b"{", b"[1, 2]",
+        b'{"camera_matrix":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
         b"%YAML:1.0\n---\n", b"<html></html>", b"%YAML:1.0\n---\ncamera_matrix: [1, 2\n",
     ],
 )  # fmt: skip

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import signal
@@ -134,7 +135,7 @@ def test_a_damaged_copy_is_told_and_never_read(packed, tmp_path, damage, capsys)
     if damage == "swapped":
         data = first.read_bytes()
     second.unlink() if damage == "missing" else second.write_bytes(data)
-    assert list(check_packed(folder)) == [str(second)]
+    assert list(check_packed(folder)) == list(check_packed(folder / "pairs.csv")) == [str(second)]
     assert main(["pack", str(folder), "--check"]) == 1
     assert f"{second}: " in capsys.readouterr().out
     read = read_csv(folder / "pairs.csv")
@@ -142,12 +143,59 @@ def test_a_damaged_copy_is_told_and_never_read(packed, tmp_path, damage, capsys)
         open_cache(read, *SIZE, tmp_path / "cache").gather(range(12))
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"sizes": [{"height": 1}]}', '{"sizes": 3}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"sizes": [{"height": 1}]}', '{"sizes": 3}', '{"sizes": [], "rows": ""}']
+)
 def test_another_file_of_that_name_is_refused(packed, text):
     folder, _ = packed
     (folder / "packed.json").write_text(text)
     with pytest.raises(ValueError, match="packed.json must be what `depthlib pack` wrote"):
         check_packed(folder)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"height": -32},
+        {"height": 32.5},
+        {"height": "32"},
+        {"height": True},
+        {"width": 10**12},
+        {"folder": 5},
+        {"folder": ".."},
+        {"folder": "../elsewhere"},
+        {"folder": "/etc"},
+        {"folder": "a\0b"},
+        {"folder": "\ud800"},
+    ],
+)
+def test_a_size_that_cannot_be_is_refused(packed, changed):
+    path = packed[0] / "packed.json"
+    says = json.loads(path.read_text())
+    says["sizes"][0] |= changed
+    path.write_text(json.dumps(says))
+    with pytest.raises(ValueError, match="packed.json must be what `depthlib pack` wrote"):
+        check_packed(packed[0])
+
+
+@pytest.mark.parametrize("change", ["sorted", "another"])
+def test_rows_in_another_order_are_refused_as_their_place_says_whose_pixels(
+    packed, tmp_path, change
+):
+    folder, _ = packed
+    heading, *rows = (folder / "pairs.csv").read_text().splitlines()
+    rows = rows[::-1] if change == "sorted" else [rows[0].replace("1.", "0."), *rows[1:]]
+    (folder / "pairs.csv").write_text("\n".join([heading, *rows]))
+    with pytest.raises(ValueError, match="pairs.csv must keep its rows"):
+        check_packed(folder)
+    with pytest.raises(ValueError, match="pairs.csv must keep its rows"):
+        open_cache(read_csv(folder / "pairs.csv"), *SIZE, tmp_path / "cache")
+
+
+def test_a_side_that_is_too_long_is_refused_before_anything_is_decoded(pairs, tmp_path):
+    with pytest.raises(ValueError, match="whole pixels of 1 to 10000. Received: 10001x8"):
+        pack_pairs(pairs, 10_001, 8, tmp_path / "made")
+    assert not (tmp_path / "made").exists()
 
 
 def test_focal_lengths_and_groups_of_like_frames_are_kept(write_pairs, tmp_path):

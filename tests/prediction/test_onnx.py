@@ -1,8 +1,11 @@
+import json
+
 import numpy as np
+import onnx
 import pytest
 
 from depthlib.prediction.onnx import OnnxPredictor, PeerSpec
-from tests.onnx_files import CHANNELS, write_onnx
+from tests.onnx_files import CHANNELS, write_onnx, write_own_onnx
 
 RNG = np.random.default_rng(0)
 
@@ -124,8 +127,36 @@ def test_a_spec_that_does_not_exist_or_fit_is_refused(tmp_path):
         PeerSpec(output="inverse")
     with pytest.raises(ValueError, match="`view` must be one of .* Received: view='centre'"):
         PeerSpec(view="centre")
+    with pytest.raises(ValueError, match="must be said as output=.*Received: 'size=1"):
+        PeerSpec.parse(f"size={10**400}x8")
     with pytest.raises(ValueError, match=r"`size` must be .* Received: size=\[8, 12\]"):
         OnnxPredictor(write_onnx(tmp_path / "tiny.onnx"), PeerSpec(size=(8, 12)))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"max_depth": -10},
+        {"max_depth": "10"},
+        {"max_depth": float("nan")},
+        {"max_depth": None},
+        {"focal": 0},
+        {"focal": True},
+        {"aspect": [4, 3]},
+        {"aspect": 10**400},
+        {"horizon": 1.5},
+        {"camera": 1},
+    ],
+)
+def test_metadata_of_a_view_that_cannot_be_is_refused(tmp_path, changed):
+    path = write_own_onnx(tmp_path / "own.onnx")
+    network = onnx.load(path)
+    own = json.loads(network.metadata_props[0].value)
+    own["view"] |= changed
+    network.metadata_props[0].value = json.dumps(own)
+    onnx.save(network, path)
+    with pytest.raises(ValueError, match="must be what depthlib writes. Received: .*own.onnx"):
+        OnnxPredictor(path)
 
 
 def test_parameters_are_the_weights_in_the_file(tmp_path):

@@ -35,6 +35,15 @@ def test_a_saved_network_needs_nothing_but_its_path(model, photo, tmp_path):
     np.testing.assert_allclose(predict([photo])[0], expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("view", [{"camera": 1}, [0.8], {"focal": -1}, {"aspect": "4:3"}])
+def test_a_view_that_a_file_cannot_hold_is_refused(view):
+    photos = keras.Input((32, 48, 3), dtype="uint8")
+    logits = keras.layers.Conv2D(1, 3, padding="same")(keras.layers.Rescaling(1 / 255)(photos))
+    other = keras.Model(photos, DepthHead(**HEAD, view=view)(logits))
+    with pytest.raises(ValueError, match="what a network sees|view of a network must be"):
+        Predictor(other)
+
+
 def test_a_missing_model_names_the_notebook_that_makes_it(tmp_path):
     with pytest.raises(FileNotFoundError, match="missing.keras.*train_resnet.ipynb"):
         load_model(tmp_path / "missing.keras")

@@ -182,6 +182,7 @@ def test_dense_maps_of_real_roads_are_read_by_the_spec_that_roads_are_written_in
         (65.537, "_depth_m256.png"),
         (80.0, "_depth_m256.png"),
         (1000.0, "_depth_m256.png"),
+        (1e308, "_depth_m256.png"),
         (None, "_depth_mm.png"),  # of this map: 4 m
     ],
 )

@@ -247,6 +247,7 @@ def test_of_what_process_0_holds_the_others_have_a_copy_for_a_while(tmp_path, mo
     monkeypatch.setattr(devices, "tell", lambda data: told.append(data) or data)
     (tmp_path / "log.csv").write_text("epoch,loss\n1,2.5\n")
     names = ("run.json", "log.csv")
+    monkeypatch.setattr(devices, "find_place", lambda: devices.Place(0, 2, 2))
     with devices.lend_files(tmp_path, names) as folder:
         assert folder == tmp_path
     monkeypatch.setattr(devices, "find_place", lambda: devices.Place(1, 2, 2))

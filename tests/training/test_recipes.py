@@ -102,6 +102,7 @@ def test_a_choice_that_makes_no_sense_is_refused(fields, message):
         "scenes=1.5", "crop_border=maybe", "crop_border=0", "normalise=None", "normalise=''",
         "seed=-1", "seed=0.5", "seed=4294967296", "network=7", "schedule=None", "split=[]",
         "loss={1: 2}", "precision=float16", "height={[1]: 2}", "height=((((((", "epochs=",
+        "weights=", "teacher=", "effects=('',)",
     ],
 )  # fmt: skip
 def test_a_value_of_another_type_or_beyond_its_range_is_refused_by_its_field(change):
@@ -145,7 +146,7 @@ def test_what_a_field_must_be_is_said_in_words():
         ({"counts": 5}, "a tuple of 2 (an integer, at least 1 and at most 10000000; an integer, "),
         ({"loss_weights": 1}, "a tuple of 3 (a number, at least 0 and at most 1000). Received"),
         ({"clip_norm": 0}, "a number, above 0 and at most 1000, or None. Received: clip_norm=0."),
-        ({"effects": "fog"}, "a tuple such as (one,), each a string, or None. Received"),
+        ({"effects": "fog"}, "a tuple such as (one,), each a non-empty string, or None. Received"),
         ({"average": 1}, "a number, at least 0 and below 1. Received: average=1."),
         ({"crop_border": "maybe"}, "True or False. Received: crop_border='maybe'."),
     ):

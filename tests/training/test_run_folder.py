@@ -1,4 +1,5 @@
 import json
+import os
 
 import keras
 import pytest
@@ -198,6 +199,14 @@ def test_a_folder_that_no_run_began_in_is_left_as_it_was(tmp_path):
     with hold_folder(tmp_path / "mine"):
         pass
     assert (tmp_path / "mine").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+@pytest.mark.parametrize("name", ["run.json", "log.csv", "last.keras"])
+def test_one_process_reads_no_file_of_a_folder_before_it_is_checked(tmp_path, name):
+    os.mkfifo(tmp_path / name)  # reading it would wait for ever
+    with run_folder.share_folder(tmp_path) as shared:
+        assert shared == tmp_path
 
 
 def test_the_log_has_the_rows_that_the_network_has_done_to_the_last_digit(tmp_path):
