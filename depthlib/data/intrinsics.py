@@ -139,7 +139,22 @@ class CameraCalibration:
         self._check(intrinsics)
         if self.fisheye:
             return cv2.fisheye.undistortImage(rgb, matrix, self.distortion, Knew=new), intrinsics
+        self._check_fold(matrix, intrinsics)
         return cv2.undistort(rgb, matrix, self.distortion, None, new), intrinsics
+
+    def _check_fold(self, matrix: np.ndarray, view: Intrinsics) -> None:
+        """Errors: ValueError where two places of the undistorted `view` are one of the photo."""
+        columns, rows = (np.linspace(0, side - 1, 33) for side in (view.width, view.height))
+        x, y = np.meshgrid((columns - view.cx) / view.fx, (rows - view.cy) / view.fy)
+        rays = np.stack([x, y, np.ones_like(x)], axis=-1).reshape(-1, 3)
+        seen, _ = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), matrix, self.distortion)
+        across, down = np.moveaxis(seen.reshape(33, 33, 2), -1, 0)
+        if not ((np.diff(across, axis=1) > 0).all() and (np.diff(down, axis=0) > 0).all()):
+            told = ", ".join(f"{value:.4g}" for value in self.distortion.ravel())
+            raise ValueError(
+                "A lens's distortion must be such that it can be taken out. Received: "
+                f"{told} from {self.path}, which folds the photo. Calibrate again."
+            )
 
     def _check(self, found: Intrinsics) -> None:
         """Errors: ValueError where no camera takes such photos."""

@@ -384,6 +384,14 @@ def test_a_distortion_that_cannot_be_taken_out_is_refused(tmp_path):
         read_camera(path).undistort(np.zeros((96, 128, 3), np.uint8))
 
 
+@pytest.mark.parametrize("k1", [-50.0, -5.0, -2.0])
+def test_a_distortion_that_folds_the_photo_is_refused(tmp_path, k1):
+    wild = np.array([k1, 0.0, 0.0, 0.0, 0.0])
+    path = write_opencv(tmp_path / "a.yml", camera_matrix=MATRIX, distortion_coefficients=wild)
+    with pytest.raises(ValueError, match="folds the photo|[Cc]alibrate again"):
+        read_camera(path).undistort(np.zeros((96, 128, 3), np.uint8))
+
+
 @pytest.mark.parametrize("rgb", [np.zeros((96, 128), np.uint8), np.zeros((96, 128, 3))])
 def test_only_a_photo_is_undistorted(tmp_path, rgb):
     camera = read_camera(write(tmp_path / "a.yaml", ROS))
