@@ -9,7 +9,7 @@ import pandas as pd
 
 from depthlib.data.images import read_rgb
 from depthlib.evaluation import Predict
-from depthlib.files import refuse_escape
+from experiments.point_pairs import read_marks
 
 COLUMNS = ["photo", "kind", "part", "corners"]
 NEAR = 1.25  # a pixel is right within this factor of the foot's depth
@@ -22,16 +22,7 @@ def read_outlines(path: Path | str) -> pd.DataFrame:
     Errors: FileNotFoundError; ValueError for other columns or corners.
     """
     path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"There is no {path}. The repository's is real_photos/.")
-    outlines = pd.read_csv(path)
-    if list(outlines) != COLUMNS or outlines.empty:
-        raise ValueError(
-            f"A CSV of outlines must have rows of {', '.join(COLUMNS)}. Received: "
-            f"{', '.join(outlines)}, {len(outlines)} rows in {path}."
-        )
-    for photo in outlines["photo"].unique():
-        refuse_escape(photo, path)
+    outlines = read_marks(path, "outlines", COLUMNS)
     return outlines.assign(corners=[_read_corners(text, path) for text in outlines["corners"]])
 
 

@@ -23,17 +23,7 @@ def read_ordinal_pairs(path: Path | str) -> pd.DataFrame:
     photo that is named by more than a file name or relative path.
     """
     path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"There is no {path}. The repository's is real_photos/.")
-    pairs = pd.read_csv(path)
-    columns = ["photo", "effect", *POINTS]
-    if list(pairs) != columns or pairs.empty:
-        raise ValueError(
-            f"A CSV of pairs must have rows of {', '.join(columns)}. Received: {', '.join(pairs)}, "
-            f"{len(pairs)} rows in {path}."
-        )
-    for photo in pairs["photo"].unique():
-        refuse_escape(photo, path)
+    pairs = read_marks(path, "pairs", ["photo", "effect", *POINTS])
     wrong = ~((pairs[POINTS] >= 0) & (pairs[POINTS] < 1)).all(axis=1)
     if wrong.any():
         raise ValueError(
@@ -41,6 +31,25 @@ def read_ordinal_pairs(path: Path | str) -> pd.DataFrame:
             f"{pairs[POINTS][wrong].iloc[0].tolist()} in line {wrong.idxmax() + 2} of {path}."
         )
     return pairs
+
+
+def read_marks(path: Path, kind: str, columns: Sequence[str]) -> pd.DataFrame:
+    """What is marked on photos, in a CSV of these columns, of which `photo` names the photo.
+
+    Errors: FileNotFoundError; ValueError for other columns, or a photo that is named by more than a
+    file name or relative path.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"There is no {path}. The repository's is real_photos/.")
+    marks = pd.read_csv(path)
+    if list(marks) != list(columns) or marks.empty:
+        raise ValueError(
+            f"A CSV of {kind} must have rows of {', '.join(columns)}. Received: "
+            f"{', '.join(marks)}, {len(marks)} rows in {path}."
+        )
+    for photo in marks["photo"].unique():
+        refuse_escape(photo, path)
+    return marks
 
 
 def score_ordinal(

@@ -6,7 +6,7 @@ al., arXiv 1603.05027), layer for layer, ResNet50 and MobileNetV2 those of keras
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +143,13 @@ def _batch_norm(x: keras.KerasTensor, name: str, scale: bool = True) -> keras.Ke
 
 _CLASSIFICATION_MODELS = "https://github.com/qubvel/classification_models/releases/download/0.0.1/"
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications/"
+_RESNET50 = Encoder(
+    encode_resnet50,
+    "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    _KERAS + "resnet/",
+    "4d473c1dd8becc155b73f8504c6f6626",
+    keras.applications.ResNet50,
+)
 ENCODERS = {
     "resnet18": Encoder(
         lambda images: encode_resnet(images, (2, 2, 2, 2)),
@@ -156,20 +163,8 @@ ENCODERS = {
         _CLASSIFICATION_MODELS,
         "8caaa0ad39d927cb8ba5385bf945d582",
     ),
-    "resnet50": Encoder(
-        encode_resnet50,
-        "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        _KERAS + "resnet/",
-        "4d473c1dd8becc155b73f8504c6f6626",
-        keras.applications.ResNet50,
-    ),
-    "resnet50_c4": Encoder(
-        encode_resnet50_c4,
-        "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        _KERAS + "resnet/",
-        "4d473c1dd8becc155b73f8504c6f6626",
-        keras.applications.ResNet50,
-    ),
+    "resnet50": _RESNET50,
+    "resnet50_c4": replace(_RESNET50, encode=encode_resnet50_c4),
     "mobilenet_v2": Encoder(
         encode_mobilenet_v2,
         "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5",
@@ -215,7 +210,7 @@ def load_encoder_weights(model: keras.Model, encoder: str, path: Path | str) -> 
         with h5py.File(path) as file:
             check_hdf5(file, MOST_BYTES)
         if application:
-            arrays = _read_application(application, encoder, path)
+            arrays = _read_application(application, path)
         else:
             arrays = _read_layers(path)
         missing = sorted(layer.name for layer in wanted if layer.name not in arrays)
@@ -240,7 +235,7 @@ def _read_layers(path: Path) -> dict[str, list[np.ndarray]]:
 
 
 def _read_application(
-    application: Callable[..., keras.Model], encoder: str, path: Path
+    application: Callable[..., keras.Model], path: Path
 ) -> dict[str, list[np.ndarray]]:
     """Each layer's weights in a file of keras.applications, for RGB photos.
 
@@ -250,7 +245,7 @@ def _read_application(
     network = application(weights=None, include_top=whole)
     network.load_weights(path)
     arrays = {layer.name: layer.get_weights() for layer in network.layers}
-    if encoder.startswith("resnet50"):  # its first convolution was trained on BGR
+    if application is keras.applications.ResNet50:  # its first convolution was trained on BGR
         arrays["conv1_conv"][0] = arrays["conv1_conv"][0][:, :, ::-1]
     return arrays
 
