@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from depthlib.data.views import Views
 from depthlib.weather import EFFECTS
 
 # What decides each change to a pair, 0 to 1 each. A chance is met where the draw is below it.
@@ -113,12 +114,14 @@ class Augmentation:
         draws: np.ndarray,
         metres_per_count: float | np.ndarray = 0.0,
         confidence: np.ndarray | None = None,
+        views: Views | None = None,
     ) -> None:
         """Changes RGB uint8 (batch, h, w, 3) and depth uint16 (batch, h, w) in place by `draws`.
 
-        Confidence, uint8 (batch, h, w), moves with them. For weather, `metres_per_count` are the
-        metres of a count, one for all or (batch,); 0 where depth is known only up to a scale, whose
-        median then counts as 3 m.
+        Confidence, uint8 (batch, h, w), and views move with them, and keep their colours. For
+        weather, which a photo without any depth does not get, `metres_per_count` are the metres of
+        a count, one for all or (batch,); 0 where depth is known only up to a scale, whose median
+        then counts as 3 m.
         """
         flips, jitters, crops, cuts = (
             np.flatnonzero(draws[name] < getattr(self, name))
@@ -128,10 +131,11 @@ class Augmentation:
         smooth = [rgb] if confidence is None else [rgb, confidence]
         for index in crops:
             top = draws["top"][index] if self.horizon is None else self.horizon
-            place = float(top), float(draws["left"][index])
-            _enlarge(
-                [image[index] for image in smooth], counts[index], float(shares[index]), *place
-            )
+            share, place = float(shares[index]), (float(top), float(draws["left"][index]))
+            part = _choose_part(counts.shape[1:], share, *place)
+            _enlarge([image[index] for image in smooth], counts[index], part, share)
+            if views is not None:
+                views.enlarge(index, *part, share)
         if self.rotation:
             for row, draw in enumerate(draws["angle"].tolist()):
                 degrees = (2 * draw - 1) * self.rotation
@@ -141,12 +145,14 @@ class Augmentation:
         tables = self._make_tables(draws[jitters])
         for index, table in zip(jitters, tables, strict=True):
             cv2.LUT(rgb[index], table, dst=rgb[index])
-        for index in cuts:
+        for index in cuts[counts[cuts].any(axis=(1, 2))]:
             band = float(draws["band_left"][index]), float(draws["band_width"][index])
             _cut_depth(rgb[index], counts[index], *band)
         for index in flips:
             for image in (*smooth, counts):
                 cv2.flip(image[index], 1, dst=image[index])
+            if views is not None:
+                views.mirror(index)
 
     def mix_photos(self, rgb: np.ndarray, counts: np.ndarray, draws: np.ndarray) -> None:
         """Mixes photos in place, the last of all that happens to them; their depth becomes 0."""
@@ -174,7 +180,9 @@ class Augmentation:
             number = int(float(draws["effect"][index]) * len(self.effects))
             effect = EFFECTS[self.effects[number]]
             valid = counts[index][counts[index] > 0]
-            one = metres_per_count[index] or MEDIAN / (np.median(valid) if len(valid) else 1)
+            if not len(valid):  # weather hangs on depth
+                continue
+            one = metres_per_count[index] or MEDIAN / np.median(valid)
             depth_m = counts[index] * np.float32(one)
             rng = _make_rng(float(draws["weather_seed"][index]))
             rgb[index] = effect(rgb[index], depth_m, float(draws["strength"][index]), rng)
@@ -198,13 +206,24 @@ def check_effects(effects: tuple[str, ...]) -> None:
         )
 
 
-def _enlarge(
-    smooth: Sequence[np.ndarray], counts: np.ndarray, share: float, top: float, left: float
-) -> None:
-    """Fills images and a map with a part of each, in place; `top`, `left`, 0 to 1, say which."""
-    height, width = counts.shape
+def _choose_part(
+    size: tuple[int, ...], share: float, top: float, left: float
+) -> tuple[int, int, int, int]:
+    """The first row and column, rows and columns of a part; `top`, `left`, 0 to 1, say which."""
+    height, width = size
     rows, columns = round(height * share), round(width * share)
-    row, column = round(top * (height - rows)), round(left * (width - columns))
+    return round(top * (height - rows)), round(left * (width - columns)), rows, columns
+
+
+def _enlarge(
+    smooth: Sequence[np.ndarray],
+    counts: np.ndarray,
+    place: tuple[int, int, int, int],
+    share: float,
+) -> None:
+    """Fills images and a map with a part of each, in place: see `_choose_part`."""
+    height, width = counts.shape
+    row, column, rows, columns = place
     part = np.s_[row : row + rows, column : column + columns]
     for image in smooth:
         cv2.resize(image[part].copy(), (width, height), dst=image)

@@ -35,6 +35,7 @@ from depthlib.data import images
 from depthlib.data.arrays import file_of
 from depthlib.data.pairs import PACKED, Pairs
 from depthlib.data.specs import DatasetSpec
+from depthlib.data.views import Views, read_views
 from depthlib.files import hold_lock, replace_file
 
 _FORMAT = 4  # raise it when the pixels or the files change
@@ -43,7 +44,7 @@ _CHUNK = 16  # pairs a task
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _UNRELATED = (  # fields of a spec that do not change the pixels
     "photo", "depth", "protocol", "made_by", "focal", "aspect", "horizon", "empty_is_far", "scenes",
-    "focal_column", "lower_is_nearer",
+    "focal_column", "lower_is_nearer", "centre", "baseline",
 )  # fmt: skip
 _LATER = (
     "encoding", "pixels_per_count", "count_offset", "focal_baseline", "key", "most_outside",
@@ -59,7 +60,7 @@ def metres_per_count(spec: DatasetSpec) -> float:
 
 def decode_pair(
     rgb_path: Path,
-    depth_path: Path,
+    depth_path: Path | None,
     spec: DatasetSpec,
     height: int,
     width: int,
@@ -67,11 +68,15 @@ def decode_pair(
 ) -> tuple[np.ndarray, np.ndarray]:
     """A pair as the networks see it: RGB uint8 (height, width, 3), counts uint16 (height, width).
 
-    Counts are in `metres_per_count(spec)`. `crop_border` cuts off the spec's border first. Errors:
-    those of `images.read_pair`, which name the file.
+    Counts are in `metres_per_count(spec)`, without a map all 0. `crop_border` cuts off the spec's
+    border first. Errors: those of `images.read_pair`, which name the file.
     """
     top, bottom, left, right = spec.border if crop_border else (0, 1, 0, 1)
     least = height / (bottom - top), width / (right - left)
+    if depth_path is None:
+        rgb = images.read_rgb(rgb_path)
+        rgb = images.crop_border(rgb, spec.border) if crop_border else rgb
+        return images.resize_rgb(rgb, height, width), np.zeros((height, width), np.uint16)
     rgb, depth = images.read_pair(rgb_path, depth_path, spec, least)
     if crop_border:
         rgb, depth = (images.crop_border(image, spec.border) for image in (rgb, depth))
@@ -125,9 +130,10 @@ class FilePairs:
     def gather(self, rows: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
         """RGB uint8 (rows, height, width, 3) and counts uint16 (rows, height, width)."""
         size = (self.pairs.spec, self.height, self.width, self.crop_border)
-        decoded = [
-            decode_pair(self.pairs.rgb_path(row), self.pairs.depth_path(row), *size) for row in rows
-        ]
+        decoded = []
+        for row in rows:
+            depth_path = self.pairs.depth_path(row) if self.pairs.spec.has_depth else None
+            decoded.append(decode_pair(self.pairs.rgb_path(row), depth_path, *size))
         rgb, counts = zip(*decoded, strict=True)
         return np.stack(rgb), np.stack(counts)
 
@@ -143,6 +149,15 @@ class FilePairs:
         size = (self.pairs.spec, self.height, self.width, self.crop_border)
         paths = map(self.pairs.confidence_path, rows)
         return np.stack([decode_confidence(path, *size) for path in paths])
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Which other views there are of its photos: see `Pairs.views`."""
+        return self.pairs.views
+
+    def gather_views(self, rows: Iterable[int], names: Sequence[str]) -> Views:
+        """These views of the photos, from their files: see `read_views`."""
+        return read_views(self.pairs, rows, names, self.height, self.width, self.crop_border)
 
 
 class DecodedPairs:
@@ -203,6 +218,15 @@ class DecodedPairs:
     def gather_confidence(self, rows: Iterable[int]) -> np.ndarray:
         """Confidence, as `FilePairs` gives it: 8-bit maps are quick to decode each time."""
         return self.source.gather_confidence(rows)
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Which other views there are of its photos."""
+        return self.source.views
+
+    def gather_views(self, rows: Iterable[int], names: Sequence[str]) -> Views:
+        """Other views, as `FilePairs` gives them: small files are quick to decode each time."""
+        return self.source.gather_views(rows, names)
 
     def find_damage(
         self, numbers: Iterable[int] | None = None, thorough: bool = True
@@ -497,7 +521,8 @@ def _fingerprint(source: FilePairs) -> str:
         "crop": source.crop_border,
     }
     digest = hashlib.sha256(json.dumps(settings).encode())
-    for name in pairs.table[["rgb", "depth"]].to_numpy().ravel():
+    files = [name for name in ("rgb", "depth") if name in pairs.table]
+    for name in pairs.table[files].to_numpy().ravel():
         try:
             state = _describe_state(file_of(pairs.root / name), source.by_content)
         except FileNotFoundError as error:

@@ -15,7 +15,8 @@ MAPS = {
     ".png", ".tif", ".tiff", ".exr", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".pfm", ".pgm", ".jp2",
     ".jpg", ".jpeg", ".bmp", ".webp", ".raw",
 }  # fmt: skip
-FILES = ("rgb", "depth", "confidence")  # columns that name files
+VIEWS = ("right", "previous", "next")  # columns of other photos of what a photo shows
+FILES = ("rgb", "depth", "confidence", *VIEWS)  # columns that name files
 # What a heading calls its columns, without _path, _file and the like.
 COLUMNS = {
     "rgb": {"rgb", "photo", "image", "img", "color", "colour", "picture", "file", "filename",
@@ -28,6 +29,9 @@ COLUMNS = {
     "scene": {"scene", "room", "sequence", "scene_id", "video"},
     "focal": {"focal", "focal_length", "fx"},
     "confidence": {"confidence", "conf"},
+    "right": {"right"},
+    "previous": {"previous", "prev"},
+    "next": {"next"},
 }  # fmt: skip
 _ENDS = re.compile(r"_?(path|paths|file|filename|name)s?$")
 _SPACES = r"\s+"
@@ -37,6 +41,9 @@ _SEPARATORS = (",", ";", "\t", _SPACES)
 
 def read_pair_table(path: Path) -> pd.DataFrame:
     """A list of pairs as text columns: rgb, depth, and what else the heading names, in lower case.
+
+    A heading may name other views (VIEWS) in place of depth or beside it; a photo that has no such
+    view has an empty field there.
 
     With a heading or without; fields parted by commas, semicolons, tabs or spaces; lines that begin
     with # and an index column are left out, as is a confidence that names no files; UTF-8, UTF-16
@@ -50,7 +57,7 @@ def read_pair_table(path: Path) -> pd.DataFrame:
     fields, separator = _split_first(lines)
     heading = name_columns(fields)
     table = _parse(lines, separator, path, rule)
-    if {"rgb", "depth"} <= set(heading):
+    if _is_heading(heading):
         _refuse_twins(heading, path)
         table = table.iloc[1:].reset_index(drop=True)
         table.columns = pd.Index(heading[: table.shape[1]])
@@ -58,10 +65,12 @@ def read_pair_table(path: Path) -> pd.DataFrame:
         table = _name_by_content(table, path)
     if table.empty:
         raise ValueError(f"{rule} Received: none in {path}. Make it again.")
-    if "confidence" in table and not table["confidence"].map(names_file).all():
-        table = table.drop(columns="confidence")  # a number for each photo, say, is no map
+    for name in ("confidence", *VIEWS):
+        if name in table and not _name_files(table[name], empty=name in VIEWS):
+            table = table.drop(columns=name)  # a number for each photo, say, is no map
     files = [name for name in FILES if name in table]
-    if table[files].isin(["", "None"]).any(axis=None):  # None: in BTS's lists
+    whole = [name for name in files if name not in VIEWS]
+    if table[whole].isin(["", "None"]).any(axis=None):  # None: in BTS's lists
         raise ValueError(
             f"Each row of a CSV must be `rgb,depth`. Received: an empty field or None in {path}. "
             "Complete the row or remove it."
@@ -85,7 +94,7 @@ def read_index(path: Path) -> pd.DataFrame | None:
     if {"photo", "scene"} <= set(table):
         return table
     names = list(map(str, table))
-    if {"rgb", "depth"} <= set(name_columns(names)) or sum(map(names_file, names)) >= 2:
+    if _is_heading(name_columns(names)) or sum(map(names_file, names)) >= 2:
         return None
     raise ValueError(f"{rule} Received: {', '.join(names)} in {path}.")
 
@@ -139,7 +148,7 @@ def _split_first(lines: Sequence[str]) -> tuple[list[str], str]:
     first = lines[0] if lines else ""
     for separator in _SEPARATORS:
         fields = _split(first, separator)
-        if {"rgb", "depth"} <= set(name_columns(fields)) or sum(map(names_file, fields)) >= 2:
+        if _is_heading(name_columns(fields)) or sum(map(names_file, fields)) >= 2:
             return fields, separator
     return _split(first, ","), ","
 
@@ -185,6 +194,17 @@ def name_columns(fields: Sequence[str]) -> list[str]:
                 for field, found, same in zip(fields, names, exact, strict=True)
             ]
     return names
+
+
+def _is_heading(names: Sequence[str]) -> bool:
+    """Whether these are the columns of pairs: a photo, and its depth or other views of it."""
+    return "rgb" in names and not {"depth", *VIEWS}.isdisjoint(names)
+
+
+def _name_files(column: pd.Series, empty: bool) -> bool:
+    """Whether all fields of a column name files, at least one of them; `empty` ones may be."""
+    filled = column[column != ""] if empty else column
+    return len(filled) > 0 and bool(filled.map(names_file).all())
 
 
 def _refuse_twins(heading: Sequence[str], path: Path) -> None:

@@ -29,6 +29,7 @@ from depthlib.files import check_suffix, write_bytes
 
 NAME = "dataset.json"
 _ALWAYS = ("depth_dtype", "metres_per_count", "min_depth", "max_depth", "encoding")
+_UNCOUNTED = ("disparity", "none")  # encodings whose maps hold no counts of depth
 _NOT_IN_NAMES = '/\\:*?"<>|+'
 _SUFFIXES = (".json", ".yaml", ".yml")
 
@@ -104,23 +105,25 @@ def make_spec(name: str, like: str | None = None, **given: Any) -> DatasetSpec:
 
 
 def _defaults(given: Mapping[str, Any]) -> dict[str, Any]:
-    disparity = given.get("encoding") == "disparity"
-    dtype = given.get("depth_dtype", "float32" if disparity else "uint16")
+    encoding = given.get("encoding", "depth")
+    counted = encoding not in _UNCOUNTED
+    dtype = given.get("depth_dtype", "uint16" if counted else "float32")
     if dtype.startswith("float"):
         given = {"metres_per_count": 1.0} | dict(given)
-    elif "metres_per_count" not in given and not disparity:
+    elif "metres_per_count" not in given and counted:
         raise ValueError(
             "`metres_per_count` must be said where depth is stored as whole numbers. Received: "
             "none. Use 0.001 for millimetres, or null for depth up to an unknown scale."
         )
-    relative = not disparity and given.get("metres_per_count") is None
+    relative = counted and given.get("metres_per_count") is None
+    relative |= encoding == "none" and given.get("baseline") is None
     low = given.get("min_depth", 0.01 if relative else 0.1)
     high = given.get("max_depth", 1.0 if relative else 10.0)
     return {
         "photo": "",
         "depth": "",
         "depth_dtype": dtype,
-        "metres_per_count": None if disparity else given["metres_per_count"],
+        "metres_per_count": given["metres_per_count"] if counted else None,
         "min_depth": low,
         "max_depth": high,
         "median_range": (low, high),
@@ -141,8 +144,8 @@ def _check_together(spec: DatasetSpec) -> None:
             "encoding",
         ),
         (
-            not disparity or spec.metres_per_count is None,
-            "be left out of disparity, whose counts are pixels",
+            spec.encoding not in _UNCOUNTED or spec.metres_per_count is None,
+            "be left out of disparity, whose counts are pixels, and where there are no maps",
             "metres_per_count",
         ),
         (
@@ -153,6 +156,12 @@ def _check_together(spec: DatasetSpec) -> None:
         (
             spec.focal is None or spec.focal_column is None,
             "not be said both",
+            "focal",
+            "focal_column",
+        ),
+        (
+            spec.has_depth or spec.focal or spec.focal_column,
+            "be said where there are no depth maps: what other views tell of depth hangs on it",
             "focal",
             "focal_column",
         ),
@@ -307,6 +316,11 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "aspect": (_or_none(_positive), "the photo's width over its height"),
     "horizon": (_or_none(lambda v: _is_number(v, 0, 1)), "a row over the photo's height"),
     "camera_height": (_or_none(_positive), "metres above the road"),
+    "centre": (
+        lambda v: isinstance(v, tuple) and len(v) == 2 and all(_is_number(n, 0, 1) for n in v),
+        "[across, down], as shares of the photo's width and height",
+    ),
+    "baseline": (_or_none(_positive), "metres between the cameras of the photos and of right"),
     "empty_is_far": (lambda v: isinstance(v, bool), "true or false"),
     "lower_is_nearer": (lambda v: isinstance(v, bool), "true or false"),
     "scenes": (

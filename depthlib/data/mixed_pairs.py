@@ -10,6 +10,7 @@ from depthlib.data.cache import DecodedPairs, FilePairs
 from depthlib.data.images import read_size
 from depthlib.data.pairs import PACKED, Pairs
 from depthlib.data.specs import DatasetSpec
+from depthlib.data.views import VIEWS, Views
 
 
 @dataclass
@@ -74,6 +75,22 @@ class MixedPairs:
         for places, own in parts:
             confidence[places] = own
         return confidence
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Which other views there are of the photos of any source."""
+        return tuple(n for n in VIEWS if any(n in source.views for source in self.sources))
+
+    def gather_views(self, rows: Sequence[int] | np.ndarray, names: Sequence[str]) -> Views:
+        """These views of the photos, as each source gives them; depth is scaled by `factors`."""
+        parts = []
+        for member, places, own_rows in self._divide(rows):
+            own = self.sources[member].gather_views(own_rows, names)
+            factor = np.asarray(self.factors[member] if self.factors else 1, np.float32)
+            own.cameras[:, 4] *= factor[own_rows] if factor.ndim else factor
+            parts.append((places, own))
+        order = np.argsort(np.concatenate([places for places, _ in parts]))
+        return Views.join([own for _, own in parts]).select(order)
 
     def _divide(
         self, rows: Sequence[int] | np.ndarray

@@ -101,15 +101,21 @@ def pack_pairs(
     `crop_border`, `workers`: as in `open_cache`, which makes the shards, and goes on where it was
     stopped. What training asks the photos for is kept in pairs.csv and dataset.json: which frames
     are alike where scenes are unknown, the photos' shape, their focal lengths, as shares of the
-    width. Confidence maps are copied as they are. Errors: those of `open_cache`; FileExistsError
-    for a folder of other pairs; ValueError for the folder of the photos, for what is packed
-    already, and for a side of more than MOST pixels.
+    width. Confidence maps are copied as they are, other views are left out. Errors: those of
+    `open_cache`; FileExistsError for a folder of other pairs; ValueError for the folder of the
+    photos, for what is packed already, for pairs without depth, and for a side of more than MOST
+    pixels.
     """
     folder, size = Path(folder), Size(height, width, crop_border)
     if folder.resolve() == pairs.root.resolve() or (pairs.root / PACKED).exists():
         raise ValueError(
             "A dataset must be packed from its photos into another folder. Received: "
             f"{pairs.root} into {folder}. Choose another folder."
+        )
+    if not pairs.spec.has_depth:
+        raise ValueError(
+            "A dataset must have depth to be packed. Received: photos with other views alone, of "
+            f"{pairs.spec.name!r}. Keep its photos."
         )
     pairs = pairs.select(np.flatnonzero(~pairs.table.duplicated(_ROW)))
     kept = _keep_what_photos_say(pairs)
@@ -181,7 +187,7 @@ def check_packed(folder: Path | str) -> dict[str, str]:
 def _keep_what_photos_say(pairs: Pairs) -> Pairs:
     """The pairs with what training would look up in the photos."""
     pairs = group_unknown(pairs)
-    spec, table = pairs.spec, pairs.table
+    spec, table = pairs.spec, pairs.table.drop(columns=list(pairs.views))
     if spec.focal_column:
         table = table.assign(**{spec.focal_column: settle_focal(pairs).table["focal_share"]})
     if spec.aspect is None:

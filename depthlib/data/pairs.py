@@ -14,6 +14,7 @@ from depthlib.data.arrays import file_of, find_paths
 from depthlib.data.checks import check_pairs
 from depthlib.data.csv_tables import (
     FILES,
+    VIEWS,
     format_rows,
     name_columns,
     read_pair_table,
@@ -42,9 +43,11 @@ class Pairs:
 
     `table` has the columns rgb and depth (POSIX paths relative to `root`) and scene; confidence
     (paths too) where the CSV has it, condition (which light or weather a photo shows) where
-    index.csv has it, and the column of focal lengths that the spec names. `scenes` says whether
-    scenes are "known"; or "grouped", frames that look alike as one; or "unknown", where each photo
-    is taken as a scene of its own.
+    index.csv has it, and the column of focal lengths that the spec names. Other photos of what a
+    photo shows are in the columns right (of the second camera), previous and next (of the same one
+    at other times), "" where there is none; where the spec has no depth, depth is missing. `scenes`
+    says whether scenes are "known"; or "grouped", frames that look alike as one; or "unknown",
+    where each photo is taken as a scene of its own.
     """
 
     root: Path
@@ -71,6 +74,16 @@ class Pairs:
     def confidence_path(self, index: int) -> Path:
         """The confidence map of pair `index`."""
         return self.root / str(self.table["confidence"].iat[index])
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The columns of other views that there are, of VIEWS."""
+        return tuple(name for name in VIEWS if name in self.table)
+
+    def view_path(self, index: int, name: str) -> Path | None:
+        """The photo that the view `name` of photo `index` is; None where it has none."""
+        path = str(self.table[name].iat[index]) if name in self.table else ""
+        return self.root / path if path else None
 
     def select(self, indices: Sequence[int] | np.ndarray | range) -> "Pairs":
         """The pairs at `indices`, in that order."""
@@ -157,8 +170,14 @@ def read_csv(
             f"There is no file {path}. Make it with {made_by} or `depthlib data`."
         )
     table = read_pair_table(path)
+    if spec and spec.has_depth != ("depth" in table):
+        raise ValueError(
+            "A CSV must have a column of depth maps, but where its dataset's `encoding` is none. "
+            f"Received: {', '.join(map(str, table))} in {path} for {spec.encoding!r} of "
+            f"{spec.name!r}. Correct its heading or its dataset.json."
+        )
     table, root = _find_root(table, path, root)
-    spec = spec or _spec_of_paths(str(table["rgb"].iat[0]), str(table["depth"].iat[0]), path)
+    spec = spec or _spec_of_paths(table, path)
     table, scenes = tell_scenes(table, path.parent, spec, index=path.name != "index.csv")
     return Pairs(root, _keep_columns(table, spec), spec, scenes)
 
@@ -167,9 +186,9 @@ def write_csv(pairs: Pairs, path: Path | str, elsewhere: bool = False) -> None:
     """Writes a row a pair atomically; the same pairs give the same bytes.
 
     `rgb,depth` without a heading where paths tell the scenes, as in NYU's archive; else with a
-    heading, and the confidence and the scenes where they are known. Errors: ValueError where `path`
-    is not in the pairs' root, since paths are relative to it, unless `elsewhere`: such a CSV is
-    read with `root`; ValueError for a path that a CSV cannot name.
+    heading, and the confidence, views and scenes where they are known. Errors: ValueError where
+    `path` is not in the pairs' root, since paths are relative to it, unless `elsewhere`: such a CSV
+    is read with `root`; ValueError for a path that a CSV cannot name.
     """
     path = Path(path)
     if not elsewhere and path.parent.resolve() != pairs.root.resolve():
@@ -177,9 +196,9 @@ def write_csv(pairs: Pairs, path: Path | str, elsewhere: bool = False) -> None:
             f"A CSV must be written into the folder of its images, {pairs.root}. Received: {path}."
         )
     for name in pairs.table[pairs.files].to_numpy().ravel():
-        if reason := why_unlistable(name):
+        if reason := name and why_unlistable(name):
             raise ValueError(f"A CSV must be able to name its files. Received: {name!r}: {reason}.")
-    heading = pairs.spec.scenes != "template" or pairs.has_confidence
+    heading = pairs.spec.scenes != "template" or pairs.files != ["rgb", "depth"]
     columns = pairs.files
     if heading:
         columns += ["scene"] * (pairs.scenes != UNKNOWN)
@@ -234,7 +253,8 @@ def _find_root(
     place = found[0] if found else places[0]
     for column in (name for name in FILES if name in table):
         table[column] = [
-            _relative(str(n), place, place in asked, bool(found)) for n in table[column]
+            _relative(str(n), place, place in asked, bool(found)) if n else ""
+            for n in table[column]
         ]
         for name in table[column]:
             refuse_escape(str(name), path)
@@ -267,8 +287,14 @@ def _holds(place: Path, name: str) -> bool:
     return file_of(place / name).exists() or (place / PACKED).is_file()
 
 
-def _spec_of_paths(rgb: str, depth: str, path: Path) -> DatasetSpec:
-    """The one known spec whose templates a pair's paths follow."""
+def _spec_of_paths(table: pd.DataFrame, path: Path) -> DatasetSpec:
+    """The one known spec whose templates the first pair's paths follow."""
+    if "depth" not in table:
+        raise ValueError(
+            "Photos without depth need a dataset.json that says how their camera sees. Received: "
+            f"{path} without. Write {path.with_name(NAME)} such as\n{_VIEWS_EXAMPLE}"
+        )
+    rgb, depth = (str(table[name].iat[0]) for name in ("rgb", "depth"))
     fits = [s for s in SPECS.values() if s.key_of(rgb, s.photo) and s.key_of(depth, s.depth)]
     if len(fits) == 1:
         return fits[0]
@@ -280,6 +306,12 @@ def _spec_of_paths(rgb: str, depth: str, path: Path) -> DatasetSpec:
     )
 
 
+_VIEWS_EXAMPLE = """{
+  "name": "my_drive",
+  "encoding": "none",
+  "focal": 0.58
+}
+(of the photo's width; of two cameras also "baseline", in metres.)"""
 _EXAMPLE = """{
   "name": "my_room",
   "metres_per_count": 0.001,

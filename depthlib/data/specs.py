@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-ENCODINGS = ("depth", "disparity", "sunrgbd")
+ENCODINGS = ("depth", "disparity", "sunrgbd", "none")
 DTYPES = (
     "uint8", "uint16", "uint32", "uint64", "int16", "int32", "int64", "float16", "float32",
     "float64",
@@ -22,7 +22,8 @@ class DatasetSpec:
     toolbox, `(v >> 3) | (v << 13)`. "disparity": depth is `focal_baseline / ((count +
     count_offset) * pixels_per_count)`, where `focal_baseline` is the focal length in pixels of the
     map times the baseline in metres. Where `metres_per_count` is None each map of "depth" is
-    relative: counts over the largest value of `depth_dtype`, times an unknown scale.
+    relative: counts over the largest value of `depth_dtype`, times an unknown scale. "none": there
+    are no maps, but other views of what each photo shows: see `views`.
     0, negative numbers, NaN and infinity are never depth, nor is what `invalid_counts` names.
     Ranges are in metres (relative: in 0..1) and inclusive; what lies outside is invalid, and more
     than `most_outside` of a map's measured pixels there show that it is encoded in another way.
@@ -34,8 +35,10 @@ class DatasetSpec:
     Where all photos have about one, `focal` is the horizontal focal length over the photo's width,
     `aspect` its width over its height and `horizon` its row over the height. Only roads have a
     horizon: there the row of a thing on the ground tells its distance, and `camera_height`, in
-    metres above the road, turns that row into metres. `focal_column` names the CSV's column of
-    focal lengths where each photo has its own, in pixels of the photo.
+    metres above the road, turns that row into metres. `centre` is the principal point, as shares of
+    width and height. `focal_column` names the CSV's column of focal lengths where each photo has
+    its own, in pixels of the photo. `baseline` is how far, in metres, the camera of the views
+    called right stands to the right of the photos' own.
     Where `empty_is_far`, as in rendered maps, what has no depth lies beyond the range: the sky.
     A template without {scene} has its scenes in index.csv, else every frame is its own scene; a
     `depth` without {frame} is one map for all photos of a scene.
@@ -68,6 +71,8 @@ class DatasetSpec:
     focal_column: str | None = None
     most_outside: float = 0.1
     lower_is_nearer: bool = True  # in most photos, as the ground is; else disparity is suspected
+    centre: tuple[float, float] = (0.5, 0.5)
+    baseline: float | None = None
 
     @property
     def unit(self) -> str:
@@ -77,7 +82,14 @@ class DatasetSpec:
     @property
     def is_relative(self) -> bool:
         """Whether depth is known only up to a scale, one for each map."""
+        if not self.has_depth:
+            return self.baseline is None
         return self.metres_per_count is None and self.encoding != "disparity"
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether each photo has a depth map."""
+        return self.encoding != "none"
 
     @property
     def is_float(self) -> bool:

@@ -19,19 +19,24 @@ SCALES = 3  # at which photos are compared, each half the size of the one before
 SMOOTHNESS = 1e-3
 NEAREST = 0.1  # metres; what a point behind the other camera counts as
 UNSEEN = 1e3  # an error that no view has
+MOST_MOVED = 0.1  # radians, and of the depth's reach: 8 of 80 metres between two frames
+SOUGHT = 2  # as `depthlib.data.views` has it: a view whose motion is to be found
+_FILTERS, _SIZES = (16, 32, 64, 128, 256, 256, 256), (7, 5, 3, 3, 3, 3, 3)  # of `MotionFinder`
 
 
 @keras.saving.register_keras_serializable("depthlib")
 class PhotometricLoss(layers.Layer):
     """Gives the depth as it is, and adds how badly the other views explain the photo to the loss.
 
-    `student` is the name of the network that learns.
+    `student` is the name of the network that learns. `reach` is how far depth goes, by which the
+    motions that are sought are scaled; None: all are known.
     """
 
     def __init__(
         self,
         student: str,
         weight: float = 1.0,
+        reach: float | None = None,
         name: str = "photometric_loss",
         dtype: str | keras.DTypePolicy = "float32",
         **kwargs: Any,
@@ -39,12 +44,24 @@ class PhotometricLoss(layers.Layer):
         super().__init__(name=name, dtype=dtype, **kwargs)
         self.student = student
         self.weight = weight
+        self.reach = reach
+        self.motion_finder = None if reach is None else MotionFinder(reach)
 
-    def call(
-        self, depth: Tensor, photo: Tensor, views: Tensor, motions: Tensor, camera: Tensor
-    ) -> Tensor:
-        """depth (batch, h, w, 1) in metres; the rest as `photometric_error` takes it."""
-        error = photometric_error(depth, photo, views, motions, camera)
+    def build(self, depth_shape: tuple[int, ...], photos_shape: tuple[int, ...], *_: Any) -> None:
+        if self.motion_finder is not None:
+            self.motion_finder.build((photos_shape[0], *photos_shape[2:4], 6))
+
+    def call(self, depth: Tensor, photos: Tensor, motions: Tensor, cameras: Tensor) -> Tensor:
+        """depth (batch, h, w, 1); the rest as `depthlib.data.views.Views` has it, photos 0..1."""
+        photo, views = photos[:, 0], photos[:, 1:]
+        known = motions[..., :6]
+        if self.motion_finder is not None:
+            pairs = [ops.concatenate([photo, views[:, n]], -1) for n in range(views.shape[1])]
+            found = [self.motion_finder(pair) for pair in pairs]
+            known = ops.where(motions[..., 6:] == SOUGHT, ops.stack(found, axis=1), known)
+        depth_m = depth / cameras[:, 4, None, None, None]
+        moved = ops.concatenate([known, motions[..., 6:]], axis=-1)
+        error = photometric_error(depth_m, photo, views, moved, cameras[:, :4])
         self.add_loss(self.weight * ops.mean(error))
         return depth
 
@@ -52,7 +69,56 @@ class PhotometricLoss(layers.Layer):
         return keras.KerasTensor(depth.shape, "float32")
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "student": self.student, "weight": self.weight}
+        own = {"student": self.student, "weight": self.weight, "reach": self.reach}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("depthlib")
+class MotionFinder(layers.Layer):
+    """How the camera moved from a photo to another view, (batch, 6): a turn and a shift.
+
+    A turn about an axis (its length the angle) and a shift in the unit of depth, which reaches to
+    `reach`; each of the six is at most MOST_MOVED, 6 degrees, or a tenth of `reach`. Seven
+    convolutions that halve, as in arXiv 1704.07813; it starts near no motion.
+    """
+
+    def __init__(
+        self,
+        reach: float,
+        name: str = "motion_finder",
+        dtype: str | keras.DTypePolicy = "float32",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, dtype=dtype, **kwargs)
+        self.reach = reach
+        self.steps = [
+            layers.Conv2D(
+                filters, size, 2, "same", activation="relu", name=f"halve{number}", dtype=dtype
+            )
+            for number, (filters, size) in enumerate(zip(_FILTERS, _SIZES, strict=True))
+        ]
+        self.last = layers.Dense(6, name="motion", dtype=dtype)
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        shape = input_shape
+        for step in self.steps:
+            step.build(shape)
+            shape = step.compute_output_shape(shape)
+        self.last.build((shape[0], shape[-1]))
+
+    def call(self, pair: Tensor) -> Tensor:
+        """pair: the photo and the view, (batch, h, w, 6), 0..1."""
+        features = pair - 0.5
+        for step in self.steps:
+            features = step(features)
+        found = MOST_MOVED * ops.tanh(0.1 * self.last(ops.mean(features, axis=(1, 2))))
+        return found * np.float32([1, 1, 1, self.reach, self.reach, self.reach])
+
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int | None, int]:
+        return input_shape[0], 6
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "reach": self.reach}
 
 
 def photometric_error(
@@ -62,11 +128,12 @@ def photometric_error(
 
     depth: (batch, h, w, 1) in metres. photo: (batch, h, w, 3), 0..1. views: (batch, n, h, w, 3).
     motions: (batch, n, 7), what takes a point from the photo's camera to each view's: a turn about
-    an axis (its length the angle), a shift in metres, and 1, or 0 where the view is missing.
+    an axis (its length the angle), a shift in metres, and 1; 0 where the view is missing, SOUGHT
+    where this motion was found by a network.
     camera: (batch, 4), focal lengths and principal point in pixels: fx, fy, cx, cy.
     """
     inverse, total = 1 / depth, 0.0
-    seen = ops.max(motions[..., 6], axis=1)
+    seen = ops.cast(ops.any(motions[..., 6] > 0, axis=1), "float32")
     for scale in range(SCALES):
         if scale:
             photo, inverse = _halve(photo), _halve(inverse)
@@ -83,13 +150,15 @@ def _error_at_scale(
     """The mean over pixels of the least error of any view, (batch,).
 
     Pixels that a view explains better as it is, unmoved, are left out: they stand still beside the
-    camera, as a car ahead does, or have no texture.
+    camera, as a car ahead does, or have no texture. So are those that a view does not show, but
+    where its motion was found: a motion that shows nothing at all would be without fault.
     """
     warped, unmoved = [], []
     for n in range(views.shape[1]):
-        missing = UNSEEN * (1 - motions[:, n, 6])[:, None, None, None]
+        state = motions[:, n, 6, None, None, None]
+        missing = ops.where(state == 0, UNSEEN, 0.0)
         explained, inside = warp(views[:, n], depth, motions[:, n], camera)
-        outside = UNSEEN * (1 - inside)
+        outside = ops.where(state == SOUGHT, 0.0, UNSEEN * (1 - inside))
         warped.append(difference(explained, photo) + missing + outside)
         unmoved.append(difference(views[:, n], photo) + missing)
     least = ops.min(ops.concatenate(warped, axis=-1), axis=-1)
@@ -186,20 +255,25 @@ def _step(image: Tensor, axis: int) -> Tensor:
     return image[:, 1:] - image[:, :-1] if axis == 1 else image[:, :, 1:] - image[:, :, :-1]
 
 
-def add_views(student: keras.Model, count: int, weight: float = 1.0) -> keras.Model:
+def add_views(
+    student: keras.Model, count: int, weight: float = 1.0, seek: bool = False
+) -> keras.Model:
     """`student` as it is fitted on photos with `count` other views of each: see `PhotometricLoss`.
 
-    Its inputs are the photo as the student sees it and the same as the camera took it, uint8
-    (batch, h, w, 3); the views, uint8 (batch, count, h, w, 3); motions and camera as
-    `photometric_error` takes them. It gives the student's depth.
+    Its inputs are "data", the photo as the student sees it, uint8 (batch, h, w, 3), and "photos",
+    "motions" and "cameras" as `depthlib.data.views.Views` has them. It gives the student's depth.
+    seek: whether some motions are not known, so that it learns to find them too.
     """
     height, width = student.input_shape[1:3]
-    seen = keras.Input((height, width, 3), dtype="uint8", name="data")
-    photo = keras.Input((height, width, 3), dtype="uint8", name="photo")
-    views = keras.Input((count, height, width, 3), dtype="uint8", name="views")
-    motions, camera = keras.Input((count, 7), name="motions"), keras.Input((4,), name="camera")
+    inputs = {
+        "data": keras.Input((height, width, 3), dtype="uint8", name="data"),
+        "photos": keras.Input((1 + count, height, width, 3), dtype="uint8", name="photos"),
+        "motions": keras.Input((count, 7), name="motions"),
+        "cameras": keras.Input((5,), name="cameras"),
+    }
     own = keras.Model(student.inputs[0], student.outputs[0], name=student.name)
-    scale = layers.Rescaling(1 / 255, dtype="float32")
-    lesson = PhotometricLoss(student.name, weight)
-    depth = lesson(own(seen), scale(photo), scale(views), motions, camera)
-    return keras.Model([seen, photo, views, motions, camera], depth)
+    reach = student.layers[-1].max_depth if seek else None
+    lesson = PhotometricLoss(student.name, weight, reach)
+    photos = layers.Rescaling(1 / 255, dtype="float32")(inputs["photos"])
+    depth = lesson(own(inputs["data"]), photos, inputs["motions"], inputs["cameras"])
+    return keras.Model(inputs, depth)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import keras
@@ -18,8 +18,10 @@ from depthlib.data.augment import Augmentation
 from depthlib.data.cache import DecodedPairs, FilePairs, open_cache
 from depthlib.data.mixed_pairs import MixedPairs, cut_to_view, focal_factors
 from depthlib.data.pairs import Pairs
+from depthlib.data.views import VIEWS
 
-Batch = tuple[np.ndarray, ...]  # photos, truth, and each photo's weight where there are weights
+# Photos, truth, and each photo's weight where there are weights. With views the first is a dict.
+Batch = tuple[Any, ...]
 
 
 class DepthGenerator(keras.utils.PyDataset):
@@ -28,7 +30,9 @@ class DepthGenerator(keras.utils.PyDataset):
     Depth is in metres (relative datasets: 0..1), 0 where invalid; the last batch may be smaller.
     Where one of the pairs has confidence maps, a second channel is each pixel's, from 0 to 255, its
     weight for the losses. With `weights`, one for each of several `pairs`, each batch has a third
-    part: how much each photo counts in the loss.
+    part: how much each photo counts in the loss. With `views`, names of VIEWS, its first part is
+    what `photometric.add_views` takes: a dict of "data", the photos; "photos", the same as the
+    camera took them, and these views; "motions" and "cameras", as `Views` has them.
     With `as_counts` it stays as the cache has it, uint16 counts of `metres_per_count` metres, half
     as much to move to the device; losses and metrics take that as `truth_unit`. Several `pairs` are
     one dataset, as the first one's camera would see it: depth of a dataset with another focal
@@ -49,8 +53,8 @@ class DepthGenerator(keras.utils.PyDataset):
         model.fit(batches, shuffle=False, callbacks=[EpochFollower(batches)])
 
     or Keras draws an order of its own that no resume repeats.
-    Errors: ValueError for no pairs, a size below 1, paired_views without weather, or a shard that
-    is none; those of `cache.open_cache`.
+    Errors: ValueError for no pairs, a size below 1, paired_views without weather, a shard that is
+    none, or views beside what they cannot follow; those of `cache.open_cache`.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class DepthGenerator(keras.utils.PyDataset):
         augmentation: Augmentation | None = None,
         paired_views: bool = False,
         weights: Sequence[float] | None = None,
+        views: Sequence[str] = (),
         seed: int = 0,
         cache_folder: Path | str | None = None,
         crop_border: bool = False,
@@ -79,6 +84,7 @@ class DepthGenerator(keras.utils.PyDataset):
         workers = min(4, os.cpu_count() or 1) if workers is None else workers
         members = [pairs] if isinstance(pairs, Pairs) else pairs
         _check_arguments(members, paired_views, augmentation, height, width, batch_size, workers)
+        _check_views(views, members, paired_views, augmentation)
         devices = shard[1] if devices is None else devices
         _check_shard(*shard, devices)
         self.source = _open_sources(
@@ -92,6 +98,7 @@ class DepthGenerator(keras.utils.PyDataset):
         self.shuffle = shuffle
         self.augmentation = augmentation
         self.paired_views = paired_views
+        self.views = tuple(views)
         self.as_counts = as_counts
         self.seed = seed
         self.shard = shard
@@ -180,20 +187,26 @@ class DepthGenerator(keras.utils.PyDataset):
             batch = tuple(part[own] for part in self._make_pairs(plan, rows))
         else:
             batch = self._make_pairs(plan, rows[own])
-        batch[1][np.repeat(places >= len(rows), self._views)] = 0
+        padded = np.repeat(places >= len(rows), self._views)
+        batch[1][padded] = 0
+        if self.views:
+            batch[0]["motions"][padded] = 0
         return batch
 
     def _make_pairs(self, plan: "_Plan", rows: np.ndarray) -> Batch:
         """Photos, truth and weights of these pairs, each with its views, as `plan` draws them."""
         rgb, counts = self.source.gather(rows)
         confidence = self.source.gather_confidence(rows) if self.source.has_confidence else None
+        views = self.source.gather_views(rows, self.views) if self.views else None
+        if views is not None:
+            views.photos[:, 0] = rgb
         if self.augmentation is not None:
             draws = plan.draws[rows]
             if self.paired_views:
                 rgb, counts, rows = (np.repeat(values, 2, axis=0) for values in (rgb, counts, rows))
                 confidence = None if confidence is None else np.repeat(confidence, 2, axis=0)
                 draws = self.augmentation.double(draws)
-            self.augmentation.apply(rgb, counts, draws, self._metres_of(rows), confidence)
+            self.augmentation.apply(rgb, counts, draws, self._metres_of(rows), confidence, views)
         # After it: a part that is enlarged comes nearer, the sky does not.
         self._fill_far(rows, counts)
         if self.augmentation is not None:
@@ -206,7 +219,8 @@ class DepthGenerator(keras.utils.PyDataset):
         truth = counts[..., None]
         if confidence is not None:
             truth = np.concatenate([truth, confidence[..., None]], axis=-1, dtype=truth.dtype)
-        return (rgb, truth) if self._weights is None else (rgb, truth, self._weights[rows])
+        seen = rgb if views is None else {"data": rgb, **vars(views)}
+        return (seen, truth) if self._weights is None else (seen, truth, self._weights[rows])
 
 
 class EpochFollower(keras.callbacks.Callback):
@@ -243,6 +257,37 @@ def _check_arguments(
         raise ValueError("`paired_views` need an augmentation with weather. Use `weather=1`.")
     if not members or not all(map(len, members)):
         raise ValueError("`pairs` must hold a pair. Received: 0. Use make_dataset.ipynb.")
+
+
+def _check_views(
+    views: Sequence[str],
+    members: Sequence[Pairs],
+    paired_views: bool,
+    augmentation: Augmentation | None,
+) -> None:
+    """Accepts views that all photos and what changes them allow; else ValueError."""
+    if not views:
+        return
+    if set(views) - set(VIEWS):
+        raise ValueError(f"`views` must be of {', '.join(VIEWS)}. Received: {', '.join(views)}.")
+    if paired_views or (augmentation and (augmentation.rotation or augmentation.mix)):
+        raise ValueError(
+            "Other views do not turn, mix or come twice with their photo. Received: "
+            f"paired_views={paired_views}, {augmentation}. Use rotation=0, mix=0, consistency=0, "
+            "or photometric=0 to leave the views out."
+        )
+    for member in members:
+        if member.views and not (member.spec.focal or "focal_share" in member.table):
+            raise ValueError(
+                "Other views need the focal length of their photos. Received: none for "
+                f"{member.spec.name!r}, with {', '.join(member.views)}. Say `focal` in its "
+                "dataset.json, or use photometric=0 to leave the views out."
+            )
+        if "right" in member.views and "right" in views and not member.spec.baseline:
+            raise ValueError(
+                "Views of a second camera need its distance. Received: no `baseline` for "
+                f"{member.spec.name!r}. Say it in its dataset.json, in metres."
+            )
 
 
 def _check_shard(number: int, shards: int, devices: int) -> None:

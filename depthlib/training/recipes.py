@@ -99,6 +99,9 @@ class Recipe:
     # A .keras file, or the name of one that ships, to learn from beside the truth: `distillation`.
     teacher: str | None = None
 
+    # Weighs how badly other views explain a photo, where the data has them: `photometric`.
+    photometric: Weight = 1.0
+
     extra_weight: Weight = 1.0  # of a photo of the extra data, beside one of the main data
 
     # The augmentation: see `Augmentation`, whose chances and degrees these are.

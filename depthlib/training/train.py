@@ -21,6 +21,7 @@ from depthlib.data.images import read_rgb
 from depthlib.data.mixed_pairs import settle_focal
 from depthlib.data.pairs import SPLITTERS, Pairs
 from depthlib.data.specs import DatasetSpec
+from depthlib.data.views import VIEWS
 from depthlib.networks.distillation import add_teacher
 from depthlib.networks.keras_metrics import DepthMetric
 from depthlib.networks.losses import (
@@ -29,6 +30,7 @@ from depthlib.networks.losses import (
     NormalisedDepthLoss,
     ScaleInvariantLoss,
 )
+from depthlib.networks.photometric import add_views
 from depthlib.networks.saving import load_model
 from depthlib.training.build import build_network
 from depthlib.training.devices import cut_padding, end_together, find_place, tell
@@ -89,13 +91,14 @@ def train(
     training, validation = _split(recipe, pairs, extra)
     run = describe_run(recipe, training, validation)
     spec = _with_aspect(_join(training), training[0])
+    views = find_views(recipe, training)
     with share_folder(run_folder) as folder:
         check_alike(run)
         check_folder(folder, run)
         keras.utils.set_random_seed(recipe.seed)  # of weights that are then read, all have the same
         held = read_last(folder)
         # Before the photos, which may take hours to decode.
-        model = held or _begin(recipe, spec, verbose=bool(verbose))
+        model = held or _begin(recipe, spec, views, verbose=bool(verbose))
         batches, validation_batches = open_batches(
             recipe, training, validation, cache_folder, by_content
         )
@@ -166,6 +169,11 @@ def _choose_metrics(recipe: Recipe, spec: DatasetSpec) -> tuple[str, ...]:
 
 def _split(recipe: Recipe, pairs: Pairs, extra: Sequence[Pairs]) -> tuple[list[Pairs], Pairs]:
     """What trains, and what validates: no scene of it trains, unless the recipe splits by frame."""
+    if recipe.validation and not pairs.spec.has_depth:
+        raise ValueError(
+            "Photos without depth cannot validate. Received: "
+            f"validation={recipe.validation:g} for {pairs.spec.name!r}. Use validation=0."
+        )
     training, validation = SPLITTERS[recipe.split](
         pairs, recipe.seed, recipe.validation, recipe.counts, recipe.scenes
     )
@@ -214,10 +222,28 @@ def _open_tensorboard(run_folder: Path) -> keras.callbacks.Callback:
     return keras.callbacks.TensorBoard(run_folder / "tensorboard", write_graph=False)
 
 
-def _begin(recipe: Recipe, spec: DatasetSpec, verbose: bool = False) -> keras.Model:
-    """The network before its first step, beside its teacher, not compiled."""
+def find_views(recipe: Recipe, training: Sequence[Pairs]) -> tuple[str, ...]:
+    """Which other views of its photos a run learns from. Errors: ValueError beside a teacher."""
+    views = tuple(n for n in VIEWS if any(n in pairs.views for pairs in training))
+    if not views or not recipe.photometric:
+        return ()
+    if recipe.teacher:
+        raise ValueError(
+            "A network learns from a teacher or from other views. Received: "
+            f"teacher={recipe.teacher!r} and {', '.join(views)}. Use teacher=None, with photos "
+            "that `depthlib label` labelled as extra data; or photometric=0."
+        )
+    return views
+
+
+def _begin(
+    recipe: Recipe, spec: DatasetSpec, views: Sequence[str] = (), verbose: bool = False
+) -> keras.Model:
+    """The network before its first step, beside its teacher or its views, not compiled."""
     keras.utils.set_random_seed(recipe.seed)
     model = build_network(recipe, spec, verbose)
+    if views:
+        return add_views(model, len(views), recipe.photometric, seek=set(views) != {"right"})
     return model if recipe.teacher is None else add_teacher(model, load_model(recipe.teacher))
 
 
@@ -257,6 +283,7 @@ def open_batches(
     """
     size, place = (recipe.height, recipe.width, recipe.batch_size), find_place()
     settings: dict[str, Any] = {
+        "views": find_views(recipe, training),
         "shard": place.shard,
         "devices": place.devices,
         "cache_folder": cache_folder,

@@ -76,7 +76,7 @@ def test_a_focal_length_in_pixels_is_one_over_the_photos_width(tmp_path):
         ({"metres_per_count": True}, "a positive number.*Received: True"),
         ({"metres_per_count": 1, "min_depth": 5, "max_depth": 2}, "min_depth=5, max_depth=2"),
         ({"encoding": "disparity"}, "focal length in pixels times baseline"),
-        ({"encoding": "inverse"}, "one of depth, disparity, sunrgbd. Received: 'inverse'"),
+        ({"encoding": "inverse"}, "one of depth, disparity, sunrgbd, none. Received: 'inverse'"),
         ({"metres_per_count": 1, "focal_baseline": 9}, "focal_baseline=9, encoding='depth'"),
         ({"metres_per_count": 1, "depth_dtype": ["uint16"]}, "one of uint8.*uint16"),
         ({"like": "nyu"}, "`like` of a dataset must be one of nyu_train"),

@@ -4,7 +4,9 @@ import pytest
 from keras import ops
 
 from depthlib.networks.distillation import take_student
+from depthlib.networks.layers import DepthHead
 from depthlib.networks.photometric import (
+    SOUGHT,
     add_views,
     difference,
     photometric_error,
@@ -123,11 +125,51 @@ def test_a_network_learns_the_distance_of_a_wall_from_two_photos_of_it(photo):
     model = add_views(student, 1)
     model.compile(keras.optimizers.Adam(0.02), loss=None)
     rgb = np.rint(photo * 255).astype(np.uint8)
-    batch = [rgb, rgb, shift(rgb, 3)[:, None], np.float32([[[0, 0, 0, -1, 0, 0, 1]]]), CAMERA]
+    # As if from a camera of half the focal length: what it sees at 10 m is at 5 m for the network.
+    batch = {
+        "data": rgb,
+        "photos": np.stack([rgb, shift(rgb, 3)], axis=1),
+        "motions": np.float32([[[0, 0, 0, -1, 0, 0, 1]]]),
+        "cameras": np.append(CAMERA, 0.5)[None].astype(np.float32),
+    }
     before = student.predict_on_batch(rgb).mean()
     for _ in range(60):
         model.train_on_batch(batch)
     after = student.predict_on_batch(rgb)
     assert before == pytest.approx(7, rel=1e-3)
     np.testing.assert_array_equal(take_student(model).predict_on_batch(rgb), after)
-    assert np.median(after) == pytest.approx(10, rel=0.05)
+    assert np.median(after) == pytest.approx(5, rel=0.05)
+
+
+def test_a_motion_that_is_not_known_is_found(photo):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((HEIGHT, WIDTH, 3), dtype="uint8")
+    head = DepthHead(1, 80)
+    wall = keras.layers.Lambda(lambda x: head.logit(10) + 0.0 * ops.cast(x[..., :1], "float32"))
+    student = keras.Model(inputs, head(wall(inputs)), name="student")
+    model = add_views(student, 1, seek=True)
+    model.compile(keras.optimizers.Adam(0.001), loss=None)
+    rgb = np.rint(photo * 255).astype(np.uint8)
+    batch = {
+        "data": rgb,
+        "photos": np.stack([rgb, shift(rgb, 2)], axis=1),
+        "motions": np.float32([[[9, 9, 9, 9, 9, 9, SOUGHT]]]),  # what it says is not looked at
+        "cameras": np.append(CAMERA, 1)[None].astype(np.float32),
+    }
+    for _ in range(120):
+        model.train_on_batch(batch)
+    pair = ops.concatenate([photo, shift(photo, 2)], axis=-1)
+    found = ops.convert_to_numpy(model.layers[-1].motion_finder(pair))[0]
+    # What the photo shows is 2 pixels further left there: by a shift, or by a turn.
+    assert 30 * (found[3] / 10 + found[1]) == pytest.approx(-2, rel=0.2)
+
+
+def test_what_learned_from_views_is_saved_with_what_finds_motions(photo, tmp_path):
+    inputs = keras.Input((HEIGHT, WIDTH, 3), dtype="uint8")
+    features = keras.layers.Conv2D(1, 1)(keras.layers.Rescaling(1 / 255)(inputs))
+    model = add_views(keras.Model(inputs, DepthHead(1, 80)(features), name="student"), 1, seek=True)
+    model.save(tmp_path / "last.keras")
+    again = keras.saving.load_model(tmp_path / "last.keras")
+    assert again.count_params() == model.count_params() > 10_000
+    for old, new in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)

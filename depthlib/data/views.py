@@ -1,0 +1,136 @@
+"""Other photos of what a photo shows: of a second camera beside it, or of the same one later.
+
+They tell depth where nothing has measured it: `networks.photometric`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from depthlib.data import images
+from depthlib.data.csv_tables import VIEWS
+from depthlib.data.pairs import Pairs
+
+MISSING, KNOWN, SOUGHT = 0, 1, 2  # what `Views.motions` says last of each view
+
+
+@dataclass
+class Views:
+    """A batch of photos with `count` other views of each.
+
+    photos: uint8 (batch, 1 + count, height, width, 3), the photo first, as the camera took it.
+    motions: float32 (batch, count, 7), what takes a point from the photo's camera to each view's: a
+    turn about an axis (its length the angle), a shift in metres, and whether the view is MISSING,
+    its motion KNOWN or SOUGHT. cameras: float32 (batch, 5): focal lengths and principal point in
+    pixels (fx, fy, cx, cy), and how many times as far as this camera saw it a network that learns
+    from the photo should see a thing: as if one camera had taken all.
+    """
+
+    photos: np.ndarray
+    motions: np.ndarray
+    cameras: np.ndarray
+
+    def enlarge(
+        self, index: int, row: int, column: int, rows: int, columns: int, share: float
+    ) -> None:
+        """Fills the photos of a place in the batch with a part of each, in place.
+
+        share: of height and width, which the part has but for whole pixels. By as much nearer
+        things look that are enlarged.
+        """
+        height, width = self.photos.shape[2:4]
+        part = np.s_[row : row + rows, column : column + columns]
+        for photo in self.photos[index]:
+            cv2.resize(photo[part].copy(), (width, height), dst=photo)
+        camera, scales = self.cameras[index], np.float32([width / columns, height / rows])
+        camera[:2] *= scales
+        # The first pixel's centre is 0, so its corner is at -0.5.
+        camera[2:4] = (camera[2:4] + 0.5 - (column, row)) * scales - 0.5
+        camera[4] *= share
+
+    def mirror(self, index: int) -> None:
+        """Mirrors the photos of a place in the batch, in place."""
+        for photo in self.photos[index]:
+            cv2.flip(photo, 1, dst=photo)
+        self.cameras[index, 2] = self.photos.shape[3] - 1 - self.cameras[index, 2]
+        self.motions[index, :, [1, 2, 3]] *= -1  # the turns about y and z, the shift along x
+
+    def select(self, places: np.ndarray) -> "Views":
+        """Those at these places of the batch."""
+        return Views(self.photos[places], self.motions[places], self.cameras[places])
+
+    @classmethod
+    def join(cls, parts: Sequence["Views"]) -> "Views":
+        """All of them as one batch."""
+        columns = zip(*((part.photos, part.motions, part.cameras) for part in parts), strict=True)
+        return cls(*map(np.concatenate, columns))
+
+    @classmethod
+    def empty(cls, batch: int, count: int, height: int, width: int) -> "Views":
+        """Views that are all missing, of a camera that there may be."""
+        camera = np.float32([width, width, (width - 1) / 2, (height - 1) / 2, 1])
+        return cls(
+            np.zeros((batch, 1 + count, height, width, 3), np.uint8),
+            np.zeros((batch, count, 7), np.float32),
+            np.tile(camera, (batch, 1)),
+        )
+
+
+def read_views(
+    pairs: Pairs,
+    rows: Iterable[int],
+    names: Sequence[str],
+    height: int,
+    width: int,
+    crop_border: bool = False,
+) -> Views:
+    """The views `names` of the photos of these rows, at a size; their own photos are left black.
+
+    What a row has not is missing. `crop_border` as in `cache.decode_pair`.
+    Errors: those of `images.read_rgb`, which name the file.
+    """
+    rows = list(rows)
+    views = Views.empty(len(rows), len(names), height, width)
+    border = pairs.spec.border if crop_border else (0.0, 1.0, 0.0, 1.0)
+    for place, row in enumerate(rows):
+        size = None
+        for number, name in enumerate(names):
+            path = pairs.view_path(row, name)
+            if path is None:
+                continue
+            rgb = images.read_rgb(path)
+            size = rgb.shape[:2]
+            if crop_border:
+                rgb = images.crop_border(rgb, border)
+            views.photos[place, 1 + number] = images.resize_rgb(rgb, height, width)
+            views.motions[place, number, 6] = KNOWN if name == "right" else SOUGHT
+            if name == "right":
+                views.motions[place, number, 3] = -(pairs.spec.baseline or 0)
+        if size is not None:
+            views.cameras[place, :4] = _find_camera(pairs, row, size, border, height, width)
+    return views
+
+
+def _find_camera(
+    pairs: Pairs,
+    row: int,
+    size: tuple[int, ...],
+    border: tuple[float, float, float, float],
+    height: int,
+    width: int,
+) -> tuple[float, float, float, float]:
+    """fx, fy, cx, cy of a photo of `size` whose part within `border` is shown as height x width."""
+    shares = pairs.table.get("focal_share")
+    focal = pairs.spec.focal if shares is None else shares.iat[row]
+    top, bottom, left, right = border
+    across, down = pairs.spec.centre
+    fx = focal * width / (right - left)
+    fy = focal * size[1] / size[0] * height / (bottom - top)
+    cx = (across - left) / (right - left) * width - 0.5
+    cy = (down - top) / (bottom - top) * height - 0.5
+    return fx, fy, cx, cy
+
+
+__all__ = ["KNOWN", "MISSING", "SOUGHT", "VIEWS", "Views", "read_views"]
