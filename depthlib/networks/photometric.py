@@ -138,7 +138,8 @@ def photometric_error(
         if scale:
             photo, inverse = _halve(photo), _halve(inverse)
             views = ops.stack([_halve(views[:, n]) for n in range(views.shape[1])], axis=1)
-            camera = camera / 2
+            # The first pixel's centre is 0, so its corner is at -0.5.
+            camera = ops.concatenate([camera[:, :2] / 2, camera[:, 2:] / 2 - 0.25], axis=-1)
         total += _error_at_scale(1 / inverse, photo, views, motions, camera) / SCALES
         total += SMOOTHNESS / 2**scale * roughness(inverse, photo) / SCALES
     return total * seen
