@@ -3,10 +3,11 @@
 import os
 import re
 import secrets
+import shlex
 import stat
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -215,6 +216,18 @@ def natural_key(name: str) -> str:
         return f"\0{chr(min(len(digits), sys.maxunicode))}{digits}"
 
     return re.sub(r"\d+", write, name)
+
+
+def refuse_empty(words: Sequence[str]) -> None:
+    """Errors: ValueError for an empty word of a command line: as a path, the working folder.
+
+    A shell makes it of `--out "$FOLDER"` where nothing has set FOLDER.
+    """
+    if any(not word or (word.startswith("--") and word.endswith("=")) for word in words):
+        raise ValueError(
+            f"A word of a command must not be empty. Received: {shlex.join(words)}. Give it a "
+            "value, or leave out its option."
+        )
 
 
 def refuse_escape(name: str, listing: Path | str) -> None:
