@@ -237,6 +237,6 @@ def refuse_escape(name: str, listing: Path | str) -> None:
     """
     if re.match("/|[A-Za-z]:", name) or "\0" in name or ".." in name.split("/"):
         raise ValueError(
-            f"A path in a CSV must stay in its folder. Received: {name!r} in {listing}. "
-            "Write paths relative to the CSV."
+            f"A path in a list must stay in its folder. Received: {name!r} in {listing}. "
+            "Write paths relative to the list."
         )

@@ -159,8 +159,11 @@ def read_csv(
     table = read_pair_table(path)
     table, root = _find_root(table, path, root)
     spec = spec or _spec_of_paths(str(table["rgb"].iat[0]), str(table["depth"].iat[0]), path)
-    table, scenes = tell_scenes(table, path.parent, spec, index=path.name != "index.csv")
-    return Pairs(root, _keep_columns(table, spec), spec, scenes)
+    try:
+        table, scenes = tell_scenes(table, path.parent, spec, index=path.name != "index.csv")
+        return Pairs(root, _keep_columns(table, spec), spec, scenes)
+    except ValueError as error:  # a column is missing
+        raise ValueError(f"{error} The CSV is {path}.") from error
 
 
 def write_csv(pairs: Pairs, path: Path | str, elsewhere: bool = False) -> None:

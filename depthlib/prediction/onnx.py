@@ -148,7 +148,8 @@ class OnnxPredictor(DepthPredictor):
         height, width = _choose_size(size, self.spec.size, self.path)
         own = _read_metadata(metadata, self.path)
         self.is_ours = own is not None
-        view = View(height, width, **(own["view"] if own else {"max_depth": math.inf}))
+        with name_errors(self.path, _RULE):
+            view = View(height, width, **(own["view"] if own else {"max_depth": math.inf}))
         unit, dataset = (own["unit"], own["dataset"]) if own else (self.spec.output, "")
         super().__init__(view, unit, dataset, batch_size, preprocess, focal)
 

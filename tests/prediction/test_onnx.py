@@ -105,6 +105,15 @@ def test_a_network_that_takes_no_single_photo_is_refused(shape, dtype, tmp_path)
         OnnxPredictor(path)
 
 
+def test_a_network_that_takes_a_photo_without_pixels_is_refused_by_name(tmp_path):
+    path = write_onnx(tmp_path / "tiny.onnx")
+    network = onnx.load(path)
+    network.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 0
+    onnx.save(network, path)
+    with pytest.raises(ValueError, match="Received: .*tiny.onnx: `height` .* Received: height=0"):
+        OnnxPredictor(path)
+
+
 def test_a_network_whose_first_output_is_no_map_is_refused(tmp_path):
     network = OnnxPredictor(write_onnx(tmp_path / "odd.onnx", output=(1, 2, 4, 3)))
     with pytest.raises(ValueError, match=r"must be one map.* Received: \(1, 2, 4, 3\)"):
