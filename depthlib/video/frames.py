@@ -26,6 +26,8 @@ URLS = ("http://", "https://", "rtsp://")
 CONTAINERS: dict[str, type[AviFile] | type[Mp4File]] = {".avi": AviFile, ".mp4": Mp4File}
 # Frames a second. OpenCV ends the process below 0.001, and loses frames of an .avi above 1,000.
 SLOWEST, FASTEST = 0.01, 1000
+# How lists begin: HLS, FFmpeg's, DASH, SDP. No video does.
+_LIST = re.compile(rb"(\xef\xbb\xbf)?\s*(#EXT|ffconcat|<|v=0|\[)", re.IGNORECASE)
 STAMPS = 1000  # frames whose time stamps are compared with the rate that a file claims
 
 
@@ -159,6 +161,12 @@ def protect_source(source: Path | str | int, target: Path | str) -> None:
 
 
 def _open_video(path: Path) -> Frames:
+    with path.open("rb") as file:
+        if _LIST.match(file.read(256)):
+            raise ValueError(
+                f"A video must hold its own frames. Received: {path}, a list of other files, which "
+                "FFmpeg would open wherever they are. Give those files, or the URL of the list."
+            )
     capture = _open_capture(path, decoded=True)
     if not capture.isOpened():
         raise ValueError(
