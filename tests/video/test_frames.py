@@ -345,7 +345,7 @@ def test_a_file_without_time_stamps_keeps_its_rate(tmp_path):
     assert open_frames(tmp_path / "a.mjpeg").fps == 25  # what FFmpeg takes such a stream for
 
 
-@pytest.mark.parametrize("code", [b"XYZ1", b"AV99", b"Q\0\0\0"])
+@pytest.mark.parametrize("code", [b"XYZ1", b"AV99", b"Q\0\0\0", b"XYZ\xff", b"\xff" * 4])
 def test_a_codec_that_is_not_decoded_is_named_with_what_converts_it(code, tmp_path):
     path = write_all(tmp_path / "my film.avi", [plain(RED)] * 2)
     path.write_bytes(path.read_bytes().replace(b"MJPG", code))
