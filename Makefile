@@ -20,8 +20,15 @@ NOTEBOOKS := train-resnet train-unet predict-resnet predict-unet predict-resnet-
 
 # What a user gives is text, which neither make nor the shell may read: $(DATA) would expand it, and
 # so would its export. $(call text,DATA) is a word for the shell, $(call each,KINDS) several.
-GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+override GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 unexport $(GIVEN)
+# Of what this file sets for itself, a value from outside would be a program that make or the shell runs.
+override OWN := PY NOTEBOOKS GIVEN OWN NEWLINE quote text each literal PARAMETERS DEMO STUDIES CLEAN \
+    NEEDS_NODE PYTEST BACKENDS version right CANDIDATES first tried FOUND OTHER_PYTHON ALONE LOCKED \
+    PACKAGES LIGHT
+ifneq ($(filter $(OWN),$(GIVEN)),)
+$(error $(firstword $(filter $(OWN),$(GIVEN))) is set by the Makefile alone. Leave it out; PYTHON=path says which Python)
+endif
 define NEWLINE
 
 
@@ -196,7 +203,7 @@ test-all: .venv/dev.done test-jax ## the slow tests, which `make test` leaves ou
 	$(PYTEST) -m slow
 
 fuzz: .venv/dev.done ## 20,000 hostile files and words, with another seed each time; TRIES=
-	OPENCV_LOG_LEVEL=OFF TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m tests.fuzz.campaign --tries $(call text,TRIES)
+	TQDM_DISABLE=1 OPENCV_LOG_LEVEL=OFF TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m tests.fuzz.campaign --tries $(call text,TRIES)
 	FUZZ_TRIES="$$($(PY) -c 'import sys; print(int(sys.argv[1]) // 20)' $(call text,TRIES))" $(PY) -m pytest -q tests/fuzz/test_words.py
 
 torture: .venv/dev.done ## long work that is killed, starved and run twice: half an hour; as root, all of it

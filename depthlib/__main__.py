@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from depthlib import __version__
+from depthlib.files import refuse_empty
 from depthlib.startup import prepare_backends
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name of bytes that are no text is printed too
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        refuse_empty(words)
         if words[:1] == ["train"]:  # it has a command line of its own, which needs Keras
             from depthlib.training.__main__ import main as train
 

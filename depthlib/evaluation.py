@@ -12,7 +12,7 @@ import pandas as pd
 from PIL import Image
 from tqdm.auto import tqdm
 
-from depthlib.data.images import read_depth, read_pair, resize_depth
+from depthlib.data.images import read_depth, read_pair, read_stored, resize_depth
 from depthlib.data.inputs import name_photo
 from depthlib.data.intrinsics import same_aspect
 from depthlib.data.pairs import Pairs, read_csv
@@ -336,9 +336,8 @@ def _read_map(
     path: Path, size: tuple[int, int], depth_scale: float | None, alignments: Sequence[str]
 ) -> np.ndarray:
     """A map of depth float32 of `size`, in metres, or relative where that is aligned."""
-    values, texts = _read_values(path)
-    while values.ndim > 2 and 1 in values.shape:
-        values = values.squeeze(values.shape.index(1))
+    values = read_stored(path)
+    texts = _read_texts(path) if path.suffix == ".png" else {}
     is_count = values.dtype.kind in "iu" and values.itemsize > 1
     if values.ndim != 2 or not values.size or not (is_count or values.dtype.kind == "f"):
         raise ValueError(
@@ -392,11 +391,7 @@ def _check_scale(scale: float | str, path: Path) -> float:
     return metres
 
 
-def _read_values(path: Path) -> tuple[np.ndarray, dict[str, str]]:
-    """The numbers in a file, and the texts of a PNG."""
-    rule = "A depth map must be an .npy or .png file."
-    with path.open("rb") as file, name_errors(path, rule, "Write it again."):
-        if path.suffix == ".npy":
-            return np.asarray(np.lib.format.read_array(file, allow_pickle=False)), {}
-        with Image.open(file) as image:
-            return np.asarray(image), {str(k): str(v) for k, v in image.info.items()}
+def _read_texts(path: Path) -> dict[str, str]:
+    """What a PNG says beside its pixels, which Pillow would read without their checksums."""
+    with name_errors(path, "Depth in a .png file must be a PNG."), Image.open(path) as image:
+        return {str(key): str(text) for key, text in image.info.items()}

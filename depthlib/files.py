@@ -3,10 +3,11 @@
 import os
 import re
 import secrets
+import shlex
 import stat
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,8 +146,8 @@ def check_regular(path: Path | str) -> None:
 def check_hdf5(opened: Any, most_bytes: int | None = None) -> None:
     """Looks through an open h5py.File before any of its arrays is read.
 
-    Errors: ValueError for a link or an array that lies in another file, which could be any file of
-    the user's, and for arrays that claim more than `most_bytes` together.
+    Errors: ValueError for a link or an array that lies in another file, or may, which could be any
+    file of the user's, and for arrays that claim more than `most_bytes` together.
     """
     import h5py  # an extra, of those who have such files
 
@@ -155,11 +156,14 @@ def check_hdf5(opened: Any, most_bytes: int | None = None) -> None:
         group = groups.pop()
         for name in group:
             link = group.get(name, getlink=True)
-            if isinstance(link, h5py.SoftLink) or name.startswith("#"):  # MATLAB's cells: thousands
+            leads_to_cells = isinstance(link, h5py.SoftLink) and "#" in link.path
+            if isinstance(link, h5py.ExternalLink) or leads_to_cells:
+                raise ValueError(f"`{name}` lies in another file, or may. Copy it into this one.")
+            # Where a link leads is looked at by itself; MATLAB's cells, #refs#, are thousands.
+            if isinstance(link, h5py.SoftLink) or name.startswith("#"):
                 continue
-            item = None if isinstance(link, h5py.ExternalLink) else group[name]
-            if item is None or (isinstance(item, h5py.Dataset) and item.external):
-                raise ValueError(f"`{name}` lies in another file. Copy it into this one.")
+            item = group[name]
+            check_hdf5_array(name, item)
             place = h5py.h5o.get_info(item.id).addr
             if place not in seen and isinstance(item, h5py.Group):
                 groups.append(item)
@@ -168,6 +172,12 @@ def check_hdf5(opened: Any, most_bytes: int | None = None) -> None:
             seen.add(place)
     if most_bytes is not None and claimed > most_bytes:
         raise ValueError(f"Its arrays claim {claimed:,} bytes, of at most {most_bytes:,}.")
+
+
+def check_hdf5_array(name: str, item: Any) -> None:
+    """Errors: ValueError for an array of HDF5's whose values are, or may be, in another file."""
+    if hasattr(item, "is_virtual") and (item.is_virtual or item.external):
+        raise ValueError(f"`{name}` lies in another file, or may. Copy it into this one.")
 
 
 @contextmanager
@@ -217,6 +227,18 @@ def natural_key(name: str) -> str:
     return re.sub(r"\d+", write, name)
 
 
+def refuse_empty(words: Sequence[str]) -> None:
+    """Errors: ValueError for an empty word of a command line: as a path, the working folder.
+
+    A shell makes it of `--out "$FOLDER"` where nothing has set FOLDER.
+    """
+    if any(not word or (word.startswith("--") and word.endswith("=")) for word in words):
+        raise ValueError(
+            f"A word of a command must not be empty. Received: {shlex.join(words)}. Give it a "
+            "value, or leave out its option."
+        )
+
+
 def refuse_escape(name: str, listing: Path | str) -> None:
     """Errors: ValueError where a POSIX path that `listing` names leaves the listing's folder.
 
@@ -224,6 +246,6 @@ def refuse_escape(name: str, listing: Path | str) -> None:
     """
     if re.match("/|[A-Za-z]:", name) or "\0" in name or ".." in name.split("/"):
         raise ValueError(
-            f"A path in a CSV must stay in its folder. Received: {name!r} in {listing}. "
-            "Write paths relative to the CSV."
+            f"A path in a list must stay in its folder. Received: {name!r} in {listing}. "
+            "Write paths relative to the list."
         )

@@ -393,7 +393,10 @@ def _add_bar(picture: ScalarMappable, beside: Axes | np.ndarray, unit: str) -> N
     share = 0.046 / len(axes) ** 0.5
     bar = axes[0].figure.colorbar(picture, ax=axes, fraction=share, pad=0.01, extend="both")
     if isinstance(picture.norm, LogNorm):
-        bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        low, high = picture.get_clim()
+        ticks = LogLocator(subs=(1, 2, 5))
+        inside = [tick for tick in ticks.tick_values(low, high) if low <= tick <= high]
+        bar.ax.yaxis.set_major_locator(ticks if len(inside) > 1 else MaxNLocator(5))
         bar.ax.yaxis.set_major_formatter("{x:g}")
         bar.ax.yaxis.set_minor_formatter("")
     bar.set_label(f"near  {shorten(unit)}  far", fontsize="small")

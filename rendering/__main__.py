@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from depthlib.data.specs import SPECS, get_spec
+from depthlib.files import refuse_empty
 from rendering.roads.scenes import DRAW, INSIDE, KINDS_IN_TURN, OUTSIDE
 
 LIGHTS = tuple(dict.fromkeys(OUTSIDE + INSIDE))
@@ -91,6 +92,10 @@ def read_words():
     )
     show = kinds.add_parser("show", parents=[folder], help="a figure of the roads in a folder")
     show.add_argument("--figure", type=Path, required=True, help="where to write it")
+    try:
+        refuse_empty(sys.argv[1:])
+    except ValueError as error:
+        parser.error(str(error))
     return parser.parse_args()
 
 

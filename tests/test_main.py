@@ -42,7 +42,7 @@ def test_a_photo_becomes_depth_without_slow_imports(photo, tmp_path, project):
     assert status == 0 and not slow & set(modules)
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["depth.csv", "photo_depth_colour.jpg", "photo_depth_mm.png"]
-    assert "1 written" in answer.stdout and "focal length of" in answer.stderr
+    assert "1 written" in answer.stdout and "focal length is not known" in answer.stderr
 
 
 def test_a_bad_photo_ends_with_status_1_and_the_good_one_is_done(photo, tmp_path, capsys):
@@ -68,6 +68,7 @@ def test_a_road_at_night_has_metres_of_256_steps(photo, tmp_path):
         (["--model", "gone.onnx"], "There is no network gone.onnx"),
         (["--model", "light", "--runtime", "onnx", "--save", "jpg"], "`save` must be of"),
         (["--known", "1,2=3"], "A known distance must be"),
+        (["--model", ""], "must not be empty. Received: predict "),
         (["--known", "1,2,3,4=1", "--save", "npy", "--focal", "999px"], "failed"),
     ],
 )
@@ -80,6 +81,21 @@ def test_wrong_words_get_one_line(photo, tmp_path, words, said, capsys):
     line = refusal(*given)
     assert line.startswith("depthlib predict: ") and said in line
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", "a.jpg", "--out", ""],
+        ["label", "a.jpg", "--teacher", "light", "--out="],
+        ["data", ""],
+        ["train", "unet", "--data", "pairs.csv", "--run", ""],
+    ],
+)
+def test_an_empty_word_is_not_taken_for_the_working_folder(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "must not be empty. Received: " in refusal(*words)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_interrupt_ends_with_its_own_status(photo, tmp_path, monkeypatch, capsys):
@@ -146,7 +162,7 @@ def test_networks_are_scored_in_a_table_that_depth_in_files_has_too(tiny_nyu, tm
         (["light", "--protocol", "nyu"], "`protocol` must be one of nyu_bts"),
         (["light", "--spec", "nyu"], "`spec` must be one of nyu_train"),
         (["light", "--align", "mean"], "`align` must be of none, median"),
-        (["light", "--align", ""], "`align` must be of none, median"),
+        (["light", "--align", ","], "`align` must be of none, median"),
         (["light", "--out", "light.keras"], "must end in .csv"),
         (["gone.onnx"], "There is no network gone.onnx"),
         (["--depth", "gone"], "Received: none for 2 of 2 photos: nyu2_test/00000_colors.png"),

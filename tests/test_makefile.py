@@ -399,6 +399,20 @@ def test_the_number_of_tries_reaches_the_campaign_as_it_was_written(wild_words, 
     assert tests[0] == "pytest"
 
 
+def test_what_the_makefile_sets_for_itself_is_refused_before_anything_runs(workplace, project):
+    add_python(workplace, "python3", "3.11")
+    text = (project / "Makefile").read_text(encoding="utf-8")
+    sets = r"^(?:(?:[\w./ -]+: |override )?(?=\w+ :?= )|define )(\w+)"
+    theirs = {"NAME", "FOLDER", "RUN", "SEED", "SCENES", "SAMPLES"}  # defaults of what users give
+    own = {*re.findall(sets, text, re.MULTILINE)} - theirs
+    assert {"PY", "OWN", "NEWLINE", "PACKAGES", "quote", "OTHER_PYTHON"} < own
+    for name in sorted(own):
+        for value in ("$(shell touch harm)", "x; touch harm;", ""):
+            answer = make(workplace, "setup", f"{name}={value}")
+            assert answer.returncode == 2 and f" {name} is set by the Makefile" in answer.stderr
+    assert not (workplace / "harm").exists() and not (workplace / "words.log").exists()
+
+
 @pytest.mark.parametrize("value", WILD)
 def test_what_pip_is_to_install_reaches_it_as_it_was_written(wild_words, value):
     installs = wild_words("test-torch", f"TORCH={value}")[-2]

@@ -48,6 +48,19 @@ def test_metres_stand_over_the_colour_bars_only_where_depth_is_metric():
         assert figure.axes[-1].get_ylabel() == title  # which reads upwards, as the bar does
 
 
+@pytest.mark.parametrize("limits", [(0.97, 1.03), (3, 9), (6, 7), (1.5, 70)])
+@pytest.mark.parametrize("far", [None, {}])
+def test_a_bar_has_two_numbers_or_more_whatever_the_range(limits, far):
+    depth = np.linspace(*limits, 32 * 48, dtype=np.float32).reshape(32, 48)
+    figure = plotting.show_photos([PHOTO], {"model": [depth]}, far=far)
+    figure.draw_without_rendering()
+    (bar,) = [axis for axis in figure.axes if axis.get_label() == "<colorbar>"]
+    low, high = bar.get_ylim()
+    texts = [text for tick, text in zip(bar.get_yticks(), bar.get_yticklabels(), strict=True)
+             if low <= tick <= high]  # fmt: skip
+    assert len({text.get_text() for text in texts} - {""}) >= 2
+
+
 def test_a_row_has_one_bar_with_pointed_ends_and_all_errors_share_one():
     depths, scores = {"first": [TRUTH] * 2, "second": [TRUTH] * 2}, {"first": SCORES}
     figure = plotting.compare_with_truth(

@@ -59,6 +59,11 @@ def _read_parameters(
             f"A parameter must be one that the notebook has. Received: {name} for {path}. "
             f"It has {', '.join(known)}."
         )
+    for name in (name for name, text in texts.items() if not text):
+        raise ValueError(
+            f"A parameter must have a value: as a path, none is the working folder. Received: "
+            f"{name}= for {path}. Give one, None where it may be, or leave it out."
+        )
     return {
         name: _read_value(text, isinstance(_read_literal(known[name]["default"]), str))
         for name, text in texts.items()

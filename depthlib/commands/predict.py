@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from depthlib.commands.summary import Summary, are_outputs
 from depthlib.data.images import read_rgb
 from depthlib.data.inputs import Listing, find_files_in, list_inputs, locate
 from depthlib.data.intrinsics import CameraCalibration, Intrinsics
-from depthlib.data.lenses import FocalRequest, Lens, find_lens
+from depthlib.data.lenses import FocalRequest, Lens, find_lens, say_notes
 from depthlib.data.shards import Shard
 from depthlib.prediction.geometry import Layout, check_focal, join, split
 from depthlib.prediction.interface import DepthPredictor, find_confidence
@@ -141,13 +142,13 @@ def predict_files(
             jobs.bar,
             ThreadPoolExecutor(WRITING) as pool,
             closing(work_ahead(_read(predictor, waiting, lens), AHEAD)) as seen,
+            say_notes(partial(tqdm.write, file=sys.stderr)) as say,
         ):
             for one in seen:
                 if isinstance(one, _Failed):
                     jobs.fail(one.path, one.reason)
                     continue
-                if one.lens.note:
-                    tqdm.write(one.lens.note, file=sys.stderr)
+                say(one.path, one.lens)
                 depth, looks = _look(predictor, one.canvases, flip, "confidence" in save)
                 jobs.wait_for(AHEAD)
                 jobs.add(one.path, pool.submit(_write, predictor, one, depth, looks, folder, known))

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from depthlib.data.specs import DTYPES
-from depthlib.files import check_hdf5
+from depthlib.files import check_hdf5, check_hdf5_array
 
 SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5", ".exr")
 
@@ -128,10 +128,15 @@ def read_names(file: Path, name: str) -> list[str]:
         import h5py
 
         with h5py.File(file, "r", locking=False) as opened:
+            check_hdf5(opened)
+            if "#" in name:
+                raise ValueError("MATLAB's cells have no names of their own")
             values = opened[name][()].ravel().tolist()
             if opened[name].dtype == h5py.ref_dtype:
-                cells = [opened[value][()].ravel() for value in values]
-                return ["".join(map(chr, cell)) for cell in cells]
+                cells = [opened[value] for value in values]
+                for cell in cells:
+                    check_hdf5_array(name, cell)
+                return ["".join(map(chr, cell[()].ravel())) for cell in cells]
             return [v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in values]
     except ModuleNotFoundError as error:
         raise ValueError(f"{file} needs `pip install h5py`.") from error

@@ -294,7 +294,8 @@ def _guess(layout: Layout, folder: Path, notes: list[str]) -> DatasetSpec:
 
 
 def _name_of(folder: Path) -> str:
-    return re.sub(r"[^\w.-]+", "_", folder.resolve().name).strip("_.") or "dataset"
+    # 50 letters: a name may have 200 bytes, and a letter has up to 4.
+    return re.sub(r"[^\w.-]+", "_", folder.resolve().name).strip("_.")[:50] or "dataset"
 
 
 def _tell_scenes(layout: Layout, spec: DatasetSpec, notes: list[str]) -> Pairs:

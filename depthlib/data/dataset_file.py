@@ -31,6 +31,7 @@ NAME = "dataset.json"
 _ALWAYS = ("depth_dtype", "metres_per_count", "min_depth", "max_depth", "encoding")
 _UNCOUNTED = ("disparity", "none")  # encodings whose maps hold no counts of depth
 _NOT_IN_NAMES = '/\\:*?"<>|+'
+_LONGEST = 200  # bytes of a name: file systems take 255, of which a cache's folder adds some
 _SUFFIXES = (".json", ".yaml", ".yml")
 
 
@@ -291,7 +292,10 @@ def _or_none(rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 # What may be said of a dataset: which values a field takes, and how an error says it.
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "name": (lambda v: _is_text(v) and not set(v) & set(_NOT_IN_NAMES), "a file's name"),
+    "name": (
+        lambda v: _is_text(v) and not set(v) & set(_NOT_IN_NAMES) and len(v.encode()) <= _LONGEST,
+        f"a file's name, of at most {_LONGEST} bytes",
+    ),
     "like": (lambda v: v is None or v in list(SPECS), f"one of {', '.join(SPECS)}"),
     "photo": (lambda v: isinstance(v, str) and is_template(v), TEMPLATE),
     "depth": (lambda v: isinstance(v, str) and is_template(v), TEMPLATE),

@@ -16,7 +16,7 @@ from depthlib.data.inputs import PHOTOS, is_junk
 from depthlib.data.scenes import ROLE_WORDS, SPLIT_WORDS, is_role, split_words
 from depthlib.data.specs import TEMPLATE, is_template, match_template
 from depthlib.data.stacks import find_stacks
-from depthlib.files import natural_key
+from depthlib.files import natural_key, refuse_escape
 
 TOLERANCE = 0.02  # seconds between a photo and its map, as TUM's associate.py has it
 PICTURE = "depthlib_pairs.png"  # what `depthlib data` draws into the folder
@@ -474,7 +474,9 @@ def _read_times(path: Path, root: Path) -> list[tuple[float, str]]:
                 f"{number} of {path}. Correct it."
             ) from error
         place = Path(os.path.normpath(path.parent / name))  # it may have ..
-        found.append((time, Path(os.path.relpath(place, root)).as_posix()))
+        inside = Path(os.path.relpath(place, root)).as_posix()
+        refuse_escape(inside, path)
+        found.append((time, inside))
     return found
 
 

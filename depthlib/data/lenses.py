@@ -3,7 +3,8 @@
 import math
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from numbers import Real
@@ -70,7 +71,7 @@ class Lens:
     """The focal length of one photo.
 
     focal: horizontal focal length over the width of the photo as shown (upright), None where it is
-    unknown. source: where it is from. note: a sentence for the user, "" where nothing is to say.
+    unknown. source: where it is from. note: what is to be said of the photo, "" where nothing is.
     """
 
     focal: float | None
@@ -137,9 +138,9 @@ def find_lens(
         return Lens(None, "unknown")
     if request.unit == "exif":
         if isinstance(photo, tuple):
-            return _unknown(photo, "")
+            return _unknown("")
         focal, text = _read_exif(photo)
-        return _unknown(photo, text) if focal is None else Lens(focal, "exif", text)
+        return _unknown(text) if focal is None else Lens(focal, "exif", text)
     if request.unit == "share":
         return Lens(request.value, "given")
     height, width = _read_size(photo)
@@ -175,15 +176,34 @@ def read_focal(path: Path | str) -> float:
 def find_focals(paths: Sequence[Path | str], focal: float | str | None) -> list[float | None]:
     """One focal length a photo, over its width: `focal` for all, or from each one's EXIF.
 
-    focal: as `parse_focal` takes it. None stands for an unknown one; a printed line says of which
-    photo, and why. Errors: those of `parse_focal` and `find_lens`.
+    focal: as `parse_focal` takes it. None stands for an unknown one; printed lines say why. Errors:
+    those of `parse_focal` and `find_lens`.
     """
     request = parse_focal(focal)
     lenses = [find_lens(path, request) for path in paths]
-    for lens in lenses:
-        if lens.note:
-            print(lens.note)
+    with say_notes(print) as say:
+        for path, lens in zip(paths, lenses, strict=True):
+            say(path, lens)
     return [lens.focal for lens in lenses]
+
+
+@contextmanager
+def say_notes(write: Callable[[str], None]) -> Iterator[Callable[[Path | str, Lens], None]]:
+    """Gives what says a lens' note of its photo, by a line to `write`.
+
+    The same note of other photos is said once more, at the end of the block: of how many.
+    """
+    counts: Counter[str] = Counter()
+
+    def say(photo: Path | str, lens: Lens) -> None:
+        counts[lens.note] += 1
+        if lens.note and counts[lens.note] == 1:
+            write(f"{photo}: {lens.note}")
+
+    yield say
+    for note, count in counts.items():
+        if note and count > 1:
+            write(f"{count - 1} photos more: {note}")
 
 
 def _refuse(received: str) -> ValueError:
@@ -204,11 +224,11 @@ def _guess(value: float, unit: Unit | None = None) -> str:
     return f" (did you mean {value:g}{_WRITTEN[likely]}?)"
 
 
-def _unknown(photo: Path | str | tuple[int, int], reason: str) -> Lens:
+def _unknown(reason: str) -> Lens:
     note = (
-        f"The focal length of {_name(photo)} is not known: {reason or 'no EXIF says it'}. Its "
-        "metres are those of the network's training camera. Give its focal length, such as 26mm "
-        "(35-mm equivalent) or 0.75 (of its width)."
+        f"The focal length is not known: {reason or 'no EXIF says it'}. Metres are those of the "
+        "network's training camera. Give the focal length, such as 26mm (35-mm equivalent) or 0.75 "
+        "(of the photo's width)."
     )
     return Lens(None, "unknown", note)
 
@@ -243,7 +263,7 @@ def _read_exif(path: Path | str) -> tuple[float | None, str]:
     if focal is None:
         return None, f"a focal length that no lens has, {shares[0]:.3g} of the photo's width"
     if scale == 1 and sorted(header.size) != sorted(original):
-        return focal, f"{path} is a part, {sizes}: its focal length holds if that was not resized."
+        return focal, f"It is a part, {sizes}: its focal length holds if that was not resized."
     return focal, ""
 
 

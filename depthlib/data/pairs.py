@@ -178,8 +178,11 @@ def read_csv(
         )
     table, root = _find_root(table, path, root)
     spec = spec or _spec_of_paths(table, path)
-    table, scenes = tell_scenes(table, path.parent, spec, index=path.name != "index.csv")
-    return Pairs(root, _keep_columns(table, spec), spec, scenes)
+    try:
+        table, scenes = tell_scenes(table, path.parent, spec, index=path.name != "index.csv")
+        return Pairs(root, _keep_columns(table, spec), spec, scenes)
+    except ValueError as error:  # a column is missing
+        raise ValueError(f"{error} The CSV is {path}.") from error
 
 
 def write_csv(pairs: Pairs, path: Path | str, elsewhere: bool = False) -> None:

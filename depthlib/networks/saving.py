@@ -78,8 +78,8 @@ def load_model(path: Path | str) -> keras.Model:
 def check_claims(path: Path) -> None:
     """Looks into a .keras file before Keras does, which makes whatever room a file asks for.
 
-    Errors: ValueError where it is damaged, or asks for more than a depth network has; KeyError and
-    zipfile's own for what is no .keras file.
+    Errors, which name no file: ValueError where it is damaged, or asks for more than a depth
+    network has; KeyError and zipfile's own for what is no .keras file.
     """
     with zipfile.ZipFile(path) as archive:
         parts = {part.filename: part.file_size for part in archive.infolist()}
@@ -89,8 +89,8 @@ def check_claims(path: Path) -> None:
             )
         if parts["config.json"] > MAX_CONFIG:
             raise ValueError(f"Its config has more than {MAX_CONFIG:,} bytes.")
-    check_zip(path)
-    with zipfile.ZipFile(path) as archive:
+        if damaged := archive.testzip():  # Keras reads weights of a wrong checksum without a word
+            raise ValueError(f"Its {damaged} is damaged.")
         config = json.loads(archive.read("config.json"))
         with h5py.File(io.BytesIO(archive.read(WEIGHTS))) as weights:
             check_hdf5(weights, MAX_UNPACKED)

@@ -132,10 +132,12 @@ class OnnxPredictor(DepthPredictor):
         focal: float | None = None,
     ) -> None:
         self.path, self.spec = Path(path), spec or PeerSpec()
-        self.session = _open(self.path, threads or os.cpu_count() or 1)
-        entry = self.session.get_inputs()[0]
-        self.entry, dtype = entry.name, DTYPES.get(entry.type)
-        shape = [n if isinstance(n, int) else None for n in entry.shape]
+        with name_errors(self.path, _RULE):  # names that are no text too, once they are asked for
+            self.session = _open(self.path, threads or os.cpu_count() or 1)
+            entry = self.session.get_inputs()[0]
+            self.entry, dtype = entry.name, DTYPES.get(entry.type)
+            shape = [n if isinstance(n, int) else None for n in entry.shape]
+            metadata = self.session.get_modelmeta().custom_metadata_map
         if not dtype or len(shape) != 4 or shape[0] not in (1, None) or 3 not in shape[1::2]:
             raise ValueError(
                 "A depth network must take one photo, (1, 3, height, width) or (1, height, width, "
@@ -144,9 +146,10 @@ class OnnxPredictor(DepthPredictor):
         self.dtype, self.channels_first = dtype, shape[1] == 3
         size = shape[2:] if self.channels_first else shape[1:3]
         height, width = _choose_size(size, self.spec.size, self.path)
-        own = _read_metadata(self.session.get_modelmeta().custom_metadata_map, self.path)
+        own = _read_metadata(metadata, self.path)
         self.is_ours = own is not None
-        view = View(height, width, **(own["view"] if own else {"max_depth": math.inf}))
+        with name_errors(self.path, _RULE):
+            view = View(height, width, **(own["view"] if own else {"max_depth": math.inf}))
         unit, dataset = (own["unit"], own["dataset"]) if own else (self.spec.output, "")
         super().__init__(view, unit, dataset, batch_size, preprocess, focal)
 
@@ -228,10 +231,9 @@ def _open(path: Path, threads: int) -> Any:
     # Threads that wait would take the cores from those that read and write photos.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors; it warns of every unused weight
-    with name_errors(path, _RULE):
-        # Its fallback would try the same again, and print a box of stars.
-        providers = ["CPUExecutionProvider"]
-        return onnxruntime.InferenceSession(path, options, providers, enable_fallback=0)
+    # Its fallback would try the same again, and print a box of stars.
+    providers = ["CPUExecutionProvider"]
+    return onnxruntime.InferenceSession(path, options, providers, enable_fallback=0)
 
 
 def _read_metadata(metadata: Mapping[str, str], path: Path) -> dict | None:
@@ -241,7 +243,10 @@ def _read_metadata(metadata: Mapping[str, str], path: Path) -> dict | None:
     try:
         own = json.loads(metadata[METADATA])
         View(1, 1, **own["view"])
-        return {"view": own["view"], "unit": own["unit"], "dataset": own["dataset"]}
+        unit, dataset = own["unit"], own["dataset"]
+        if unit not in USUAL_ALIGNMENTS or not isinstance(dataset, str):
+            raise ValueError("no such unit or dataset")
+        return {"view": own["view"], "unit": unit, "dataset": dataset}
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
             f"The metadata {METADATA!r} of an ONNX file must be what depthlib writes. Received: "

@@ -323,13 +323,14 @@ def _draw_bar(
 
 
 def _choose_ticks(low: float, high: float, logarithmic: bool) -> np.ndarray:
-    """Round numbers from `low` to `high`, at most `TICKS`."""
+    """Round numbers from `low` to `high`, at most `TICKS`; even steps where others are too few."""
     powers = 10.0 ** np.arange(np.floor(np.log10(low)) - 2, np.log10(high) + 1)
-    ticks = np.outer(powers, [1, 2, 5]).ravel()
-    if not logarithmic:
-        step = ticks[np.searchsorted(ticks, (high - low) / (TICKS - 1))]
-        ticks = step * np.arange(1, high / step + 1)
-    ticks = ticks[(low <= ticks) & (ticks <= high)]
+    round_ones = np.outer(powers, [1, 2, 5]).ravel()
+    ticks = round_ones[(low <= round_ones) & (round_ones <= high)]
+    if not logarithmic or len(ticks) < 2:
+        step = round_ones[np.searchsorted(round_ones, (high - low) / (TICKS - 1))]
+        ticks = step * np.arange(np.ceil(low / step), high / step + 1)
+        ticks = ticks[(low <= ticks) & (ticks <= high)]
     return ticks[:: -(-len(ticks) // TICKS) or 1]
 
 

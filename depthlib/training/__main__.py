@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from depthlib.data.pairs import read_csv
-from depthlib.files import check_suffix
+from depthlib.files import check_suffix, refuse_empty
 from depthlib.networks.saving import export_half
 from depthlib.training.devices import end_together, find_place, use_devices
 from depthlib.training.recipes import RECIPES, read_changes
@@ -56,28 +56,30 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--verbose", type=int, default=2, help="1: a bar, 2: a line an epoch")
     arguments = parser.parse_intermixed_args(words)
     try:
+        refuse_empty(sys.argv[1:] if words is None else words)
         if arguments.export:
             check_suffix(arguments.export, ".keras")  # before hours of training
         recipe = RECIPES[arguments.recipe].change(**read_changes(arguments.changes))
         _use_devices(arguments)
-        with end_together():
-            log = train(
-                recipe,
-                read_csv(arguments.data, arguments.spec, arguments.root),
-                arguments.run,
-                extra=[
-                    read_csv(path, None if spec == "auto" else spec)
-                    for path, spec in arguments.extra
-                ],
-                cache_folder=arguments.cache,
-                by_content=arguments.by_content,
-                minutes=arguments.minutes,
-                keep_epochs=arguments.keep_epochs,
-                tensorboard=arguments.tensorboard,
-                verbose=arguments.verbose,
-            )
-            if arguments.export and find_place().is_first:
-                export_half(arguments.run / "best.keras", arguments.export)
+        with end_together():  # as `train` does of its own
+            pairs = read_csv(arguments.data, arguments.spec, arguments.root)
+            extra = [
+                read_csv(path, None if spec == "auto" else spec) for path, spec in arguments.extra
+            ]
+        log = train(
+            recipe,
+            pairs,
+            arguments.run,
+            extra=extra,
+            cache_folder=arguments.cache,
+            by_content=arguments.by_content,
+            minutes=arguments.minutes,
+            keep_epochs=arguments.keep_epochs,
+            tensorboard=arguments.tensorboard,
+            verbose=arguments.verbose,
+        )
+        if arguments.export and find_place().is_first:
+            export_half(arguments.run / "best.keras", arguments.export)
     except (OSError, ValueError, FloatingPointError, ImportError) as error:
         sys.exit(str(error))
     if find_place().is_first:

@@ -158,15 +158,9 @@ def read_last(folder: Path) -> keras.Model | None:
     if not path.exists():
         return None
     rule = f"A run goes on from {LAST} as it was written."
-    remedy = f"Put it back, or {_begin_anew(folder)}"
-    with name_errors(path, rule, remedy):
+    with name_errors(path, rule, f"Put it back, or {_begin_anew(folder)}"):
         check_regular(path)
-        try:
-            check_claims(path)
-        except ValueError as error:
-            if str(path) in str(error):  # but what to do is not
-                raise ValueError(f"{error} {remedy}") from error
-            raise
+        check_claims(path)
         with warnings.catch_warnings():
             # Keras would go on with a new optimizer where the file has none of these variables.
             warnings.filterwarnings("error", "Skipping variable loading for optimizer")

@@ -5,6 +5,7 @@ Sound is neither read nor written.
 """
 
 import glob
+import math
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ URLS = ("http://", "https://", "rtsp://")
 CONTAINERS: dict[str, type[AviFile] | type[Mp4File]] = {".avi": AviFile, ".mp4": Mp4File}
 # Frames a second. OpenCV ends the process below 0.001, and loses frames of an .avi above 1,000.
 SLOWEST, FASTEST = 0.01, 1000
+# How lists begin: HLS, FFmpeg's, DASH, SDP. No video does.
+_LIST = re.compile(rb"(\xef\xbb\xbf)?\s*(#EXT|ffconcat|<|v=0|\[)", re.IGNORECASE)
 STAMPS = 1000  # frames whose time stamps are compared with the rate that a file claims
 
 
@@ -159,6 +162,12 @@ def protect_source(source: Path | str | int, target: Path | str) -> None:
 
 
 def _open_video(path: Path) -> Frames:
+    with path.open("rb") as file:
+        if _LIST.match(file.read(256)):
+            raise ValueError(
+                f"A video must hold its own frames. Received: {path}, a list of other files, which "
+                "FFmpeg would open wherever they are. Give those files, or the URL of the list."
+            )
     capture = _open_capture(path, decoded=True)
     if not capture.isOpened():
         raise ValueError(
@@ -269,7 +278,8 @@ def _read_rate(capture: cv2.VideoCapture) -> tuple[float | None, int | None]:
     """Frames a second and frames, as announced."""
     fps, frames = (capture.get(key) for key in (cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_COUNT))
     # A file that was cut off has no index: its count is 0 or below.
-    return fps if fps > 0 else None, round(frames) if frames > 0 else None
+    announced = round(frames) if 0 < frames < math.inf else None
+    return fps if 0 < fps < math.inf else None, announced
 
 
 def _measure_rate(path: Path, claimed: float) -> tuple[float, int] | None:
@@ -301,7 +311,8 @@ def _advise(path: Path) -> str:
     capture = _open_capture(path, decoded=False)
     if not capture.grab():
         return "Copy it again, or convert it to .mp4."
-    fourcc = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True)
+    tag = int(capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF  # with a sign or without
+    fourcc = tag.to_bytes(4, "little")
     converted = path.with_name(f"{path.stem}_h264.mp4")
     return (
         f"Its codec is {repr(fourcc)[2:-1]}. Convert it: "

@@ -167,6 +167,57 @@ def test_what_is_no_map_is_refused_by_name(tmp_path, array, message):
         read(tmp_path / "a.npy")
 
 
+def link(file, secret):
+    file["depth"] = h5py.ExternalLink(str(secret), "data")
+
+
+def link_by_cells(file, secret):
+    file.create_group("#refs#")["a"] = h5py.ExternalLink(str(secret), "data")
+    file["depth"] = h5py.SoftLink("/#refs#/a")
+
+
+def store_outside(file, secret):
+    file.create_dataset("depth", MAP.shape, "f4", external=[(str(secret), 0, 4 * MAP.size)])
+
+
+def put_together(file, secret):
+    layout = h5py.VirtualLayout(MAP.shape, "f4")
+    layout[:] = h5py.VirtualSource(str(secret), "data", MAP.shape)
+    file.create_virtual_dataset("depth", layout)
+
+
+@pytest.mark.parametrize("way", [link, link_by_cells, store_outside, put_together])
+def test_an_array_of_another_hdf5_file_is_not_read(tmp_path, way):
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["data"] = np.ones(MAP.shape, np.float32)
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        way(file, tmp_path / "secret.h5")
+        file["scenes"] = np.array([b"den"])
+    for read in (
+        lambda: arrays.read_array(path, "depth", 10**6),
+        lambda: arrays.list_arrays(path),
+        lambda: arrays.read_names(path, "scenes"),
+    ):
+        with pytest.raises(ValueError, match="a.h5.*`depth` lies in another file, or may"):
+            read()
+
+
+def test_names_of_scenes_that_lie_in_another_file_are_not_read(tmp_path):
+    (tmp_path / "secret.txt").write_bytes(b"secret")
+    path = tmp_path / "a.mat"
+    with h5py.File(path, "w") as file:
+        cells = file.create_group("#refs#")
+        cells.create_dataset("a", (6,), "u1", external=[(str(tmp_path / "secret.txt"), 0, 6)])
+        cells["b"] = np.frombuffer(b"den", np.uint8)
+        for name, cell in (("scenes", "a"), ("others", "b")):
+            file.create_dataset(name, (1,), h5py.ref_dtype)[0] = cells[cell].ref
+    assert arrays.read_names(path, "others") == ["den"]
+    for name in ("scenes", "#refs#/a"):
+        with pytest.raises(ValueError, match=f"a.mat, `{name}`"):
+            arrays.read_names(path, name)
+
+
 def test_what_is_no_file_is_no_array(tmp_path):
     (tmp_path / "folder.h5").mkdir()
     os.mkfifo(tmp_path / "pipe.npy")

@@ -55,6 +55,12 @@ def test_what_is_written_of_two_folders_is_read_back_without_a_word(rooms):
     assert pairs.digest() == dataset.first.digest()
 
 
+def test_a_folder_of_the_longest_name_that_there_is_has_a_dataset_with_a_shorter_one(rooms):
+    folder = rooms.rename(rooms.with_name("ö" * 120))
+    write_dataset(find_dataset(folder, spec=SPEC))
+    assert read_csv(folder / "pairs.csv").spec.name == "ö" * 50
+
+
 def test_scenes_on_both_sides_that_folders_say_are_counted(tmp_path, write_pairs):
     names = [("train", "den"), ("train", "attic"), ("test", "den"), ("test", "bath")]
     root = write_pairs(tmp_path, [(f"{s}/{r}/rgb/1.jpg", f"{s}/{r}/depth/1.png") for s, r in names])

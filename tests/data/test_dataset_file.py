@@ -84,6 +84,7 @@ def test_a_focal_length_in_pixels_is_one_over_the_photos_width(tmp_path):
         ({"metres_per_count": 1, "border": [0, 1]}, "top, bottom, left, right"),
         ({"metres_per_count": 1, "scenes": "rooms"}, "template, folder, column:NAME"),
         ({"metres_per_count": 1, "name": "a/b"}, "`name` of a dataset must be a file's name"),
+        ({"metres_per_count": 1, "name": "é" * 101}, "a file's name, of at most 200 bytes"),
         ([1], "a JSON object. Received: list"),
         ('{"metres_per_count"', "must be JSON"),
         ("\xff", "must be JSON"),

@@ -147,6 +147,18 @@ def test_lists_of_times_are_joined_at_the_nearest_as_tums_tool_does(folder):
     assert len(find_layout(root, "rgb.txt", "depth.txt", tolerance=0.015).table) == 1
 
 
+@pytest.mark.parametrize("name", ["../outside.png", "rgb/../../outside.png", "{root}/outside.png"])
+@pytest.mark.parametrize("listing", ["rgb.txt", "depth.txt"])
+def test_a_list_of_times_names_no_file_outside_its_folder(folder, name, listing):
+    root = folder("set/rgb/1.png", "set/depth/1.png", "outside.png")
+    for kind in ("rgb", "depth"):
+        (root / "set" / f"{kind}.txt").write_text(f"1.0 {kind}/1.png\n")
+    path = root / "set" / listing
+    path.write_text(path.read_text() + f"2.0 {name.format(root=root)}\n")
+    with pytest.raises(ValueError, match=rf"must stay in its folder. Received: .*{listing}"):
+        find_layout(root / "set")
+
+
 def test_names_that_are_times_match_the_nearest_whatever_their_unit(folder):
     root = folder(
         "rgb/1403636579763555584.png", "depth/1403636579.770.png", "depth/1403636579.9.png"

@@ -167,7 +167,7 @@ def test_a_photo_takes_the_focal_length_of_its_calibration(tmp_path):
 def test_a_frame_without_a_file_has_no_exif():
     lens = find_lens((30, 40), EXIF)
     assert (lens.focal, lens.source) == (None, "unknown")
-    assert "30x40 is not known: no EXIF says it. Its metres are those of the network's" in lens.note
+    assert "focal length is not known: no EXIF says it. Metres are those of the net" in lens.note
 
 
 # What a photo's EXIF says.
@@ -238,7 +238,7 @@ def test_a_part_cut_from_a_photo_keeps_the_pixels_of_the_focal_length(tmp_path, 
     # 120x90 has the shape of a photo that was turned and made smaller: it cannot be told from that.
     pixels = PHONE_PIXELS * 150 / 500 if height == 120 else PHONE_PIXELS
     assert lens.focal == pytest.approx(pixels / width, rel=1e-4)
-    assert ("cut.jpg is a part" in lens.note) == (height != 120)
+    assert ("It is a part" in lens.note) == (height != 120)
 
 
 def test_a_part_of_a_cameras_photo_keeps_the_pixels_of_the_focal_length(tmp_path):
@@ -272,7 +272,7 @@ def test_a_shape_and_size_that_no_photo_can_be_cut_to_has_no_focal_length(tmp_pa
     lens = find_lens(path, EXIF)
     assert lens.focal is None
     assert (
-        "montage.jpg is not known: an enlarged part or a montage, 500x700 of 300x400" in lens.note
+        "focal length is not known: an enlarged part or a montage, 500x700 of 300x400" in lens.note
     )
 
 
@@ -282,7 +282,7 @@ def test_a_panorama_has_no_focal_length(tmp_path, height, width, sized):
     tags = PHONE | ({X: width, Y: height} if sized else {})
     lens = find_lens(write_photo(tmp_path / "wide.jpg", tags, height, width), EXIF)
     assert (lens.focal, lens.source) == (None, "unknown")
-    assert "wide.jpg is not known: a panorama or a strip, for which" in lens.note
+    assert "The focal length is not known: a panorama or a strip, for which" in lens.note
 
 
 @pytest.mark.parametrize(("height", "width"), [(100, 200), (200, 100), (90, 160)])
@@ -350,7 +350,7 @@ def test_a_tag_of_another_type_is_read_and_one_without_a_value_is_missing(tmp_pa
     path = write_photo(tmp_path / "odd.jpg", {FILM: film})
     lens = find_lens(path, EXIF)
     assert lens.focal == (share and pytest.approx(share, abs=1e-4))
-    assert lens.focal or "odd.jpg is not known" in lens.note
+    assert lens.focal or "The focal length is not known" in lens.note
 
 
 @pytest.mark.parametrize("bad", [0, BY_ZERO, "wide", 4, 65535])
@@ -389,7 +389,7 @@ def test_damaged_exif_is_none_and_says_nothing_red(tmp_path, exif, recwarn):
     path = write_photo(tmp_path / "damaged.jpg", {}, exif=exif)
     lens = find_lens(path, EXIF)
     assert lens.focal is None
-    assert "damaged.jpg is not known: no EXIF says it" in lens.note
+    assert "The focal length is not known: no EXIF says it" in lens.note
     assert not recwarn
 
 
@@ -410,7 +410,7 @@ def test_an_exif_without_a_focal_length_says_what_to_give(tmp_path, tags):
     path = write_photo(tmp_path / "bare.jpg", tags)
     with pytest.raises(ValueError, match="FocalLengthIn35mmFilm.*neither in .*bare.jpg. Give its"):
         read_focal(path)
-    assert "bare.jpg is not known" in find_lens(path, EXIF).note
+    assert "The focal length is not known" in find_lens(path, EXIF).note
 
 
 @pytest.mark.parametrize("request_", [EXIF, parse_focal("26mm"), parse_focal("518px")])
@@ -437,14 +437,15 @@ def test_each_photo_has_its_own_focal_length_or_all_the_one_that_is_given(tmp_pa
     assert find_focals(paths, "26mm") == [pytest.approx(one)] * 2
 
 
-def test_a_photo_without_a_focal_length_does_not_stop_a_list(tmp_path, capsys):
-    paths = [write_photo(tmp_path / f"{n}.jpg", {FILM: n}) for n in (26, 0, 28)]
-    one, none, other = find_focals(paths, "exif")
-    assert none is None
+def test_photos_without_a_focal_length_do_not_stop_a_list_and_are_told_of_once(tmp_path, capsys):
+    paths = [write_photo(tmp_path / f"{n}.jpg", {FILM: n % 30}) for n in (26, 0, 28, 30, 60)]
+    one, none, other, *_ = focals = find_focals(paths, "exif")
+    assert none is None and focals[3:] == [None, None]
     assert other == pytest.approx(28 / 26 * one)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1
-    assert "0.jpg is not known: no EXIF says it. Its metres are those of the network's" in lines[0]
+    first, more = capsys.readouterr().out.splitlines()
+    note = "The focal length is not known: no EXIF says it. Metres are those of the network's"
+    assert first.startswith(f"{tmp_path}/0.jpg: {note}")
+    assert more.startswith(f"2 photos more: {note}")
 
 
 def test_a_bad_word_is_refused_before_a_photo_is_opened(tmp_path):

@@ -250,7 +250,7 @@ def test_the_command_packs_and_says_what_it_needs(pairs, tmp_path, capsys):
     assert main([*words, "--size=32x48"]) == 0
     assert f"{out}: 12 pairs of 32x48" in capsys.readouterr().out
     assert main(["pack", str(out), "--check"]) == 0
-    for size in ("32", "0x48", "-1x4", "32x48x3", ""):
+    for size in ("32", "0x48", "-1x4", "32x48x3", " "):
         with pytest.raises(SystemExit, match="Give --size HxW and --out FOLDER. Received: size="):
             main([*words, f"--size={size}"])
 

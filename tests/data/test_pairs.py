@@ -262,8 +262,10 @@ def test_a_list_of_bts_has_rooms_by_its_folders_and_stays_in_its_folder(tmp_path
     assert pairs.rgb_path(0) == tmp_path / "den_1a/rgb_01.jpg"
     own = replace(OWN, focal_column="focal", scenes="folder")
     assert read_csv(tmp_path / "list.txt", own).table["focal"].tolist() == [518.8579] * 6
-    with pytest.raises(ValueError, match="must have a column 'lens'.*Received: rgb, depth, focal"):
-        read_csv(tmp_path / "list.txt", replace(OWN, focal_column="lens"))
+    for changed in ({"focal_column": "lens"}, {"scenes": "column:lens"}):
+        said = "must have a column 'lens'.*Received: rgb, depth, focal.*The CSV is .*list.txt"
+        with pytest.raises(ValueError, match=said):
+            read_csv(tmp_path / "list.txt", replace(OWN, **changed))
     (tmp_path / "rooms.csv").write_text("Room,Photo,Depth\nden 1,den_1a/rgb_01.jpg,x.png\n")
     rooms = read_csv(tmp_path / "rooms.csv", replace(OWN, scenes="column:Room"))
     assert rooms.table["scene"].tolist() == ["den 1"]

@@ -6,6 +6,8 @@ memory. Where a format has checksums, a right value is the one of the whole file
 takes what a user types.
 """
 
+import contextlib
+import io
 import json
 import shutil
 import zipfile
@@ -17,6 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from depthlib.data import cache, kitti
 from depthlib.data.arrays import read_array
@@ -25,7 +28,9 @@ from depthlib.data.decoding import MAX_PIXELS
 from depthlib.data.images import read_depth, read_rgb, read_size, read_stored
 from depthlib.data.inputs import find_inputs
 from depthlib.data.intrinsics import read_camera
+from depthlib.data.layouts import find_layout
 from depthlib.data.lenses import find_lens, parse_focal
+from depthlib.data.packed import check_packed, pack_pairs
 from depthlib.data.pairs import read_csv
 from depthlib.data.photos import find_photos
 from depthlib.data.stereo.rig import read_rig
@@ -295,6 +300,91 @@ def _use_summary(folder: Path, path: Path) -> Any:
     return None
 
 
+def _write_times(folder: Path) -> None:
+    write_pairs(folder)
+    for kind, ending in (("rgb", "jpg"), ("depth", "png")):
+        rows = "".join(f"130503110{n}.1 room_{n // 2}/{n}.{ending}\n" for n in range(4))
+        (folder / f"{kind}.txt").write_text(f"# time file\n{rows}")
+
+
+def _use_times(folder: Path, path: Path) -> Any:
+    table = find_layout(folder).table
+    for column in ("rgb", "depth"):
+        for place in table[column]:
+            assert (folder / place).resolve().is_relative_to(folder.resolve()), place
+            assert (folder / place).is_file()
+    return None
+
+
+def _write_packed(folder: Path) -> None:
+    cache._SHARD = 4
+    (folder / "photos").mkdir()
+    write_pairs(folder / "photos", 6)
+    pairs = read_csv(folder / "photos" / "pairs.csv")
+    pack_pairs(pairs, *SIZE, folder / "packed", progress=False)
+
+
+def _use_packed(folder: Path, path: Path) -> Any:
+    cache._SHARD = 4
+    pairs = read_csv(folder / "packed" / "pairs.csv")
+    damage = check_packed(folder / "packed")
+    packed = cache.open_cache(pairs, *SIZE, folder / "cache", progress=False)
+    assert len(packed) == len(pairs)
+    read = packed.gather(range(len(pairs)))
+    assert not damage, damage
+    return read
+
+
+def _write_shards(folder: Path) -> None:
+    from depthlib.commands.shard_notes import Run, note_shard
+    from depthlib.commands.summary import Summary
+    from depthlib.data.shards import Shard
+
+    for number in (1, 2):
+        shard = Shard(number, 2)
+        with note_shard(folder, shard, Run("predict", "light", "a" * 64, 2)) as note:
+            photo = folder / f"{number}.jpg"
+            Image.fromarray(draw_rgb()).save(photo)
+            summary = Summary(folder, shard)
+            summary.add(photo, {"name": f"{number}", "height": 24, "width": 40, "made": "light"})
+            summary.close()
+            note.problems = {"3.jpg": "it is no photo"}
+
+
+def _use_shards(folder: Path, path: Path) -> Any:
+    from depthlib.commands.merge import merge_shards
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert merge_shards(folder) == 1
+    assert (folder / "depth.csv").is_file() and not (folder / ".shards").exists()
+    return None
+
+
+def _write_scores(folder: Path) -> None:
+    write_pairs(folder)
+    depth = folder / "depths"
+    depth.mkdir()
+    counts = np.rint(1000 * draw_depth()).astype(np.uint16)
+    text = PngInfo()
+    text.add_text("depth_scale_metres", "0.001")
+    for number in range(4):
+        if number % 2:
+            np.save(depth / f"{number}.npy", draw_depth())
+        else:
+            Image.fromarray(counts).save(depth / f"{number}.png", pnginfo=text)
+
+
+def _use_scores(folder: Path, path: Path) -> Any:
+    from depthlib.evaluation import evaluate_files
+    from depthlib.metrics import PROTOCOLS
+
+    pairs = read_csv(folder / "pairs.csv")
+    tables = evaluate_files(folder / "depths", pairs, PROTOCOLS["full"], ["none"], None)
+    errors = tables["full", "none"]["abs_rel"].to_numpy(float)
+    assert len(errors) == 4 and np.isfinite(errors).all()
+    return errors
+
+
 def _build_network() -> Any:
     """The smallest of our networks: it loads in a tenth of the time of one that is of use."""
     from keras import Input, Model, layers
@@ -423,6 +513,15 @@ FILES = {
     "summary": FileBoundary(
         _write_summary, _use_summary, ("depth.csv",), is_text=True, writes=("depth.csv",)
     ),
+    "list of times": FileBoundary(_write_times, _use_times, ("*.txt",), is_text=True),
+    "packed": FileBoundary(
+        _write_packed, _use_packed, ("packed/*.*", "packed/*/*.npy"), is_text=True, exact=("*.npy",)
+    ),
+    "shards": FileBoundary(
+        _write_shards, _use_shards, (".shards/*",), is_text=True,
+        writes=("depth.csv", ".shards/*"),
+    ),
+    "scores": FileBoundary(_write_scores, _use_scores, ("depths/*",), exact=("*.png",)),
     "onnx": FileBoundary(_write_onnx, _use_onnx, ("*",)),
     "download": FileBoundary(
         _write_answers, _use_answer, ("*.http",), is_text=True, writes=("got/*",)

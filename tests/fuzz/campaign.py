@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.fuzz.boundaries import FILES, SLOW, FileBoundary
+from tests.fuzz.boundaries import FILES, FileBoundary
 from tests.fuzz.mutations import mutate
 
 SECONDS = 60  # that a try may take
@@ -117,17 +117,16 @@ def _digest_files(folder: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    """The command line: all boundaries or those named; slow ones get a twentieth of the tries."""
+    """The command line: all boundaries or those named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=[], metavar="NAME", help=", ".join(FILES))
     parser.add_argument("--tries", type=int, default=20_000, help="of all boundaries together")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     arguments = parser.parse_args()
     names = arguments.names or list(FILES)
-    weights = {name: 1 if name in SLOW else 20 for name in names}
+    tries = -(-arguments.tries // len(names))
     found = []
-    for name, weight in weights.items():
-        tries = max(1, arguments.tries * weight // sum(weights.values()))
+    for name in names:
         start = time.monotonic()
         faults = attack(name, tries, arguments.seed)
         found += faults

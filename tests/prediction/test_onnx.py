@@ -105,6 +105,15 @@ def test_a_network_that_takes_no_single_photo_is_refused(shape, dtype, tmp_path)
         OnnxPredictor(path)
 
 
+def test_a_network_that_takes_a_photo_without_pixels_is_refused_by_name(tmp_path):
+    path = write_onnx(tmp_path / "tiny.onnx")
+    network = onnx.load(path)
+    network.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 0
+    onnx.save(network, path)
+    with pytest.raises(ValueError, match="Received: .*tiny.onnx: `height` .* Received: height=0"):
+        OnnxPredictor(path)
+
+
 def test_a_network_whose_first_output_is_no_map_is_refused(tmp_path):
     network = OnnxPredictor(write_onnx(tmp_path / "odd.onnx", output=(1, 2, 4, 3)))
     with pytest.raises(ValueError, match=r"must be one map.* Received: \(1, 2, 4, 3\)"):
@@ -146,17 +155,34 @@ def test_a_spec_that_does_not_exist_or_fit_is_refused(tmp_path):
         {"aspect": 10**400},
         {"horizon": 1.5},
         {"camera": 1},
+        {"unit": "foot"},
+        {"unit": ["metre"]},
+        {"dataset": None},
     ],
 )
-def test_metadata_of_a_view_that_cannot_be_is_refused(tmp_path, changed):
+def test_metadata_that_cannot_be_is_refused(tmp_path, changed):
     path = write_own_onnx(tmp_path / "own.onnx")
     network = onnx.load(path)
     own = json.loads(network.metadata_props[0].value)
-    own["view"] |= changed
+    for name, value in changed.items():
+        (own if name in own else own["view"])[name] = value
     network.metadata_props[0].value = json.dumps(own)
     onnx.save(network, path)
     with pytest.raises(ValueError, match="must be what depthlib writes. Received: .*own.onnx"):
         OnnxPredictor(path)
+
+
+@pytest.mark.parametrize("name", ["photo", "depthlib", "nyu_metre", "map", "batch", "height"])
+def test_a_file_whose_names_are_no_text_is_refused_by_name(tmp_path, name):
+    """Of the input, the metadata, the output, and of dimensions that are free."""
+    own = name not in ("batch", "height")
+    path = tmp_path / "bad.onnx"
+    write_own_onnx(path) if own else write_onnx(path, ("batch", 3, "height", 6))
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(name.encode(), name[:-1].encode() + b"\xa0"))
+    assert path.read_bytes() != whole
+    with pytest.raises(ValueError, match="that ONNX Runtime reads. Received: .*bad.onnx: .*0xa0"):
+        OnnxPredictor(path, PeerSpec(size=None if own else (4, 6)))([np.zeros((4, 6, 3), np.uint8)])
 
 
 def test_parameters_are_the_weights_in_the_file(tmp_path):

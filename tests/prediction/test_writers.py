@@ -322,6 +322,15 @@ def test_a_picture_of_any_size_has_a_bar_that_can_be_read(size, tmp_path):
     assert dark[: 24 * max(240, size[0]) // 480].any() and not dark[:, -2:].any()
 
 
+@pytest.mark.parametrize("limits", [(0.97, 1.03), (3, 9), (6, 7), (1.5, 70)])
+@pytest.mark.parametrize("far", [64.0, np.inf])
+def test_a_bar_has_two_numbers_or_more_whatever_the_range(limits, far, tmp_path):
+    depth_m = np.linspace(*limits, 480 * 30).reshape(480, 30)
+    picture = read_picture(make_result(depth_m, far=far, max_depth=80.0), tmp_path)
+    marks = (picture[28:-28, 30 + 29] < 60).all(-1)  # beside the colours, in the bar's 29th column
+    assert np.diff(marks.astype(int), prepend=0).clip(0).sum() >= 2
+
+
 @pytest.mark.parametrize(
     ("depth_m", "far"),
     [

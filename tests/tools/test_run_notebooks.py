@@ -62,6 +62,7 @@ def test_a_wrong_parameter_or_notebook_stops_before_the_first_one_runs(notebook,
     for words, message in (
         (["small.ipynb", "small.ipynb", "EPOCHS=2"], "EPOCHS .* It has COUNT, NAME, SIZE"),
         (["small.ipynb", "other.ipynb"], "no notebook other.ipynb"),
+        (["small.ipynb", "NAME="], "must have a value.* Received: NAME= for small.ipynb"),
     ):
         with pytest.raises(SystemExit, match=message):
             main(words)

@@ -9,25 +9,33 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.torture.jobs import JOBS, OUT, PYTHON, finish, look, read_words, start, stop
+from tests.torture.jobs import JOBS, OUT, PYTHON, Job, finish, look, read_words, start, stop
 
 AS_ROOT = os.name == "posix" and os.geteuid() == 0
 SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT] if os.name == "posix" else []
-PLACES = (
-    0.5,
-    0.75,
-    0.95,
-)  # of the time that the job takes alone; imports are most of the first half
+# Of the time that the job takes alone; imports are most of the first half.
+PLACES = (0.5, 0.75, 0.95)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What a job leaves undisturbed: files by digest, and their bytes in `out`; its sources."""
+
+    files: dict[str, str]
+    size: int
+    seconds: float
+    sources: Path
 
 
 @pytest.fixture(scope="module")
 def whole() -> Iterator:
-    """A function that gives what a job leaves undisturbed, how long it took, and its sources."""
-    held: dict = {}
+    """A function that gives a job's `Whole`."""
+    held: dict[str, Whole] = {}
     with tempfile.TemporaryDirectory(prefix="torture-") as place:
         os.chmod(place, 0o755)  # noqa: PTH101
 
@@ -40,7 +48,10 @@ def whole() -> Iterator:
                 shutil.copytree(sources, folder)
                 begun = time.monotonic()
                 finish(job, folder)
-                held[name] = look(job, folder), time.monotonic() - begun, sources
+                seconds = time.monotonic() - begun
+                made = [path for path in (folder / OUT).rglob("*") if path.is_file()]
+                size = sum(path.stat().st_size for path in made)
+                held[name] = Whole(look(job, folder), size, seconds, sources)
             return held[name]
 
         yield give
@@ -48,18 +59,18 @@ def whole() -> Iterator:
 
 @pytest.fixture
 def begin(whole, tmp_path):
-    """A function that gives a fresh copy of a job's sources, and what must become of them."""
+    """A function that gives a job, a fresh copy of its sources, and what must become of them."""
 
-    def give(name: str, place: Path | None = None):
-        expected, seconds, sources = whole(name)
+    def give(name: str, place: Path | None = None) -> tuple[Job, Path, Whole]:
+        undisturbed = whole(name)
         folder = (place or tmp_path) / "work"
-        shutil.copytree(sources, folder)
-        return JOBS[name], folder, expected, seconds
+        shutil.copytree(undisturbed.sources, folder)
+        return JOBS[name], folder, undisturbed
 
     return give
 
 
-def assert_nothing_lost(job, folder: Path, expected: dict[str, str]) -> None:
+def assert_nothing_lost(job: Job, folder: Path, expected: dict[str, str]) -> None:
     """Sources are as they were, and what is made is whole: of those bytes, or not there."""
     there = look(job, folder)
     for name, digest in expected.items():
@@ -73,7 +84,7 @@ def assert_nothing_lost(job, folder: Path, expected: dict[str, str]) -> None:
     assert not halves, f"half written: {halves}"
 
 
-def assert_same(job, folder: Path, expected: dict[str, str]) -> None:
+def assert_same(job: Job, folder: Path, expected: dict[str, str]) -> None:
     """All that an undisturbed run makes is there, byte for byte.
 
     A folder that one process holds has no temporary file either; where several may write, none
@@ -89,35 +100,35 @@ def assert_same(job, folder: Path, expected: dict[str, str]) -> None:
 @pytest.mark.parametrize("sign", SIGNALS, ids=lambda sign: sign.name)
 @pytest.mark.parametrize("name", JOBS)
 def test_a_job_that_is_stopped_goes_on_to_the_same_bytes(begin, name, sign):
-    job, folder, expected, seconds = begin(name)
+    job, folder, undisturbed = begin(name)
     for place in PLACES:
         process = start(job.words, folder)
-        stop(process, place * seconds, sign)
-        assert_nothing_lost(job, folder, expected)
+        stop(process, place * undisturbed.seconds, sign)
+        assert_nothing_lost(job, folder, undisturbed.files)
         if sign == signal.SIGINT:
             assert "Traceback" not in read_words(folder), read_words(folder)
     finish(job, folder)
-    assert_same(job, folder, expected)
+    assert_same(job, folder, undisturbed.files)
 
 
 @pytest.mark.parametrize("name", JOBS)
 def test_two_at_once_end_in_the_same_bytes_or_one_says_why_not(begin, name):
-    job, folder, expected, _ = begin(name)
+    job, folder, undisturbed = begin(name)
     first, second = (start(job.words, folder) for _ in range(2))
     statuses = [process.wait(timeout=900) for process in (first, second)]
     assert "Traceback" not in read_words(folder), read_words(folder)
     if 0 not in statuses:
         finish(job, folder)
-    assert_same(job, folder, expected)
+    assert_same(job, folder, undisturbed.files)
 
 
 @pytest.mark.parametrize("name", JOBS)
 def test_a_clock_that_is_set_back_changes_nothing(begin, name):
-    job, folder, expected, seconds = begin(name)
-    stop(start(job.words, folder), 0.8 * seconds, signal.SIGKILL)
+    job, folder, undisturbed = begin(name)
+    stop(start(job.words, folder), 0.8 * undisturbed.seconds, signal.SIGKILL)
     later = [PYTHON, "-c", _CLOCK, *job.words[1:]]
     assert start(later, folder).wait(timeout=600) == 0, read_words(folder)
-    assert_same(job, folder, expected)
+    assert_same(job, folder, undisturbed.files)
 
 
 # Runs `-m MODULE ...` or `-c CODE` with a clock that is an hour behind, and falls back once more.
@@ -148,28 +159,19 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[None]:
 @pytest.mark.parametrize("share", [0.1, 0.6])
 @pytest.mark.parametrize("name", JOBS)
 def test_a_disk_that_fills_up_is_said_and_the_job_goes_on_where_there_is_room(begin, name, share):
-    job, folder, expected, _ = begin(name)
-    made = _measure(job, folder, expected)
-    with small_disk(folder / OUT, max(8, round(share * made / 1024))):
+    job, folder, undisturbed = begin(name)
+    with small_disk(folder / OUT, max(8, round(share * undisturbed.size / 1024))):
         status = start(job.words, folder).wait(timeout=600)
         said = read_words(folder)
         assert "Traceback" not in said, said
         if status == 0:  # a cache that does not fit is done without
             return
         assert status == 1 and any(word in said for word in ("room", "space", "disk")), said
-        assert_nothing_lost(job, folder, expected)
+        assert_nothing_lost(job, folder, undisturbed.files)
         more = ["mount", "-o", "remount,size=500m", str(folder / OUT)]
         subprocess.run(more, check=True)
         finish(job, folder)
-        assert_same(job, folder, expected)
-
-
-def _measure(job, folder: Path, expected: dict[str, str]) -> int:
-    """The bytes of what the job makes, from its undisturbed run."""
-    other = folder.parent / "measured"
-    shutil.copytree(folder, other)
-    finish(job, other)
-    return sum(path.stat().st_size for path in (other / OUT).rglob("*") if path.is_file())
+        assert_same(job, folder, undisturbed.files)
 
 
 # Runs a job twice: where it may, which imports all that it needs, and then as nobody, who may read
@@ -204,7 +206,7 @@ run()
 def test_what_may_not_be_written_is_said_and_stays(begin, name):
     with tempfile.TemporaryDirectory(prefix="torture-") as place:
         os.chmod(place, 0o755)  # noqa: PTH101
-        job, folder, expected, _ = begin(name, Path(place))
+        job, folder, _ = begin(name, Path(place))
         (folder / OUT).mkdir()
         before = look(job, folder)
         Path(f"{folder}.said").touch()

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,8 @@ class Job:
     holds_folder: bool = False
 
 
-def start(words: list[str], folder: Path, **options) -> subprocess.Popen:
-    """A process of depthlib's, in a group of its own, whose words lie in files beside it."""
+def start(words: list[str], folder: Path) -> subprocess.Popen:
+    """A process of depthlib's, in a group of its own, whose words lie in a file beside it."""
     environment = {
         **os.environ, "PYTHONPATH": str(PROJECT), "TF_CPP_MIN_LOG_LEVEL": "3",
         "OMP_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "OFF", "PYTHONDONTWRITEBYTECODE": "1",
@@ -48,7 +49,8 @@ def start(words: list[str], folder: Path, **options) -> subprocess.Popen:
     said = Path(f"{folder}.said").open("ab")
     return subprocess.Popen(
         words, cwd=folder, env=environment, stdout=said, stderr=said, start_new_session=True,
-        **options,
+        # A job in the background, as the suite may be, hands down that Ctrl-C is ignored.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
 
 
@@ -78,12 +80,17 @@ def look(job: Job, folder: Path) -> dict[str, str]:
         name = path.relative_to(folder).as_posix()
         if path.is_file() and not _LEFT.search(name):
             made = name.startswith(OUT) and job.digest
-            found[name] = job.digest(path) if made else _digest(path.read_bytes())
+            found[name] = job.digest(path) if made else _digest_text(path, folder)
     return found
 
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _digest_text(path: Path, folder: Path) -> str:
+    """The bytes of a file, wherever the job's folder is: settings name their sources in full."""
+    return _digest(path.read_bytes().replace(os.fsencode(folder.resolve()), b"."))
 
 
 def _digest_rows(path: Path) -> str:
@@ -141,10 +148,10 @@ def _write_cache(folder: Path) -> None:
 
 _BUILD = """
 import sys
-from depthlib.data import cache
-from depthlib.data.pairs import read_csv
-cache._SHARD = cache._CHUNK = 8
 try:
+    from depthlib.data import cache
+    from depthlib.data.pairs import read_csv
+    cache._SHARD = cache._CHUNK = 8
     pairs = read_csv("data/pairs.csv")
     cache.open_cache(pairs, 192, 256, "out", workers=2, progress=False).gather(range(len(pairs)))
 except (KeyboardInterrupt, OSError) as error:

@@ -268,6 +268,18 @@ def test_processes_that_would_train_other_runs_are_refused_with_what_differs(roo
         check_alike(run)
 
 
+@pytest.mark.parametrize("at_fault", ["--data missing.csv", "--minutes -1"])
+def test_what_fails_is_told_the_others_once_before_training_and_in_it(root, monkeypatch, at_fault):
+    told, exits = [], []
+    monkeypatch.setattr(devices, "find_place", lambda: devices.Place(0, 2, 2))
+    monkeypatch.setattr(devices, "_tell_failure", lambda _, error: told.append(str(error)))
+    monkeypatch.setattr(devices.atexit, "register", exits.append)
+    words = ["unet", "--data", f"{root}/nyu2_train.csv", "--run", f"{root}/run", *at_fault.split()]
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert told == [end.value.code] and exits == [devices._leave]
+
+
 def test_an_error_of_xla_is_told_by_the_status_that_it_begins_with():
     for text, is_of_jax in (
         ("UNKNOWN: Gloo AllGather failed: Connection reset by peer", True),

@@ -149,6 +149,22 @@ def test_what_is_no_video_is_refused(tmp_path):
         open_frames(tmp_path / "empty.avi")
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{video}\n#EXT-X-ENDLIST\n"),
+        ("a.mp4", "ffconcat version 1.0\nfile {video.name}\n"),
+        ("a.avi", '\ufeff <?xml version="1.0"?><MPD profiles="dash:profile"/>'),
+        ("a.sdp", "v=0\nc=IN IP4 127.0.0.1\nm=video 9 RTP/AVP 96\n"),
+    ],
+)
+def test_a_list_of_videos_in_a_videos_place_opens_no_other_file(tmp_path, name, text):
+    video = write_all(tmp_path / "secret.avi", [plain(RED)])
+    (tmp_path / name).write_text(text.format(video=video), encoding="utf-8")
+    with pytest.raises(ValueError, match=f"must hold its own frames. Received: .*{name}"):
+        open_frames(tmp_path / name)
+
+
 def test_a_folder_without_images_and_a_pattern_that_finds_none_are_refused(tmp_path):
     (tmp_path / "notes.txt").touch()
     for source in (tmp_path, tmp_path / "*_colors.png"):
@@ -329,7 +345,7 @@ def test_a_file_without_time_stamps_keeps_its_rate(tmp_path):
     assert open_frames(tmp_path / "a.mjpeg").fps == 25  # what FFmpeg takes such a stream for
 
 
-@pytest.mark.parametrize("code", [b"XYZ1", b"AV99", b"Q\0\0\0"])
+@pytest.mark.parametrize("code", [b"XYZ1", b"AV99", b"Q\0\0\0", b"XYZ\xff", b"\xff" * 4])
 def test_a_codec_that_is_not_decoded_is_named_with_what_converts_it(code, tmp_path):
     path = write_all(tmp_path / "my film.avi", [plain(RED)] * 2)
     path.write_bytes(path.read_bytes().replace(b"MJPG", code))
