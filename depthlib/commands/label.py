@@ -21,7 +21,7 @@ from depthlib.commands.predict import (
 )
 from depthlib.commands.shard_notes import Run, note_shard
 from depthlib.commands.summary import Summary
-from depthlib.data.dataset_file import NAME, make_spec, write_dataset_file
+from depthlib.data.dataset_file import NAME, make_spec, refuse_another, write_dataset_file
 from depthlib.data.images import read_rgb, resize_rgb, write_depth, write_grey, write_rgb
 from depthlib.data.lenses import FocalRequest, find_lens
 from depthlib.data.shards import Shard
@@ -90,7 +90,8 @@ def label_files(
     which teachers. A run that was stopped goes on; one with other teachers or settings is refused.
     One photo at a time is in memory. shard: the part that is labelled; `merge.merge_shards` writes
     labels.csv of all.
-    Errors: those of `find_media` and `find_unit`; OSError for a folder that cannot be written to.
+    Errors: those of `find_media`, `find_unit` and `refuse_another`; FileExistsError for a
+    labels.csv of one's own; OSError for a folder that cannot be written to.
     """
     settings, members = settings or LabelSettings(), list(teachers.values())
     spec = _describe_labels(members, Path(out).absolute().name)
@@ -183,6 +184,12 @@ class _Folder:
     ) -> None:
         self.out, self.spec, self.settings, self.made = out, spec, settings, made
         self.summary, self.is_whole = Summary(out, shard), shard is None
+        refuse_another(spec, out / NAME)
+        if (out / CSV).exists() and self.summary.is_empty():
+            raise FileExistsError(
+                f"A table of one's own must not be written over. Received: {out / CSV}, and no "
+                "labels. Choose another folder."
+            )
 
     def list_files(self, name: str) -> list[Path]:
         """The photo, its depth and its confidence."""
@@ -190,16 +197,19 @@ class _Folder:
         return [self.out / kind / f"{name}{suffix}" for kind, suffix in files]
 
     def refuse(self, path: Path, name: str) -> _Refused | None:
-        """A photo that is done, or was labelled otherwise; None for one that is to be labelled."""
+        """A photo that is done, or cannot be labelled; None for one that is to be."""
+        files = self.list_files(name)
         if path not in self.summary:
-            return None
+            there = next((file for file in files if file.exists()), None)
+            reason = f"{there} is there, and {self.summary.path} does not say that it is of this"
+            return _Refused(path, f"{reason} photo. Use another folder.") if there else None
         if other := self.summary.find_other(path, self.made):
             reason = f"was labelled in {self.out} by {other}, not by {self.made}"
             return _Refused(path, f"{reason}. Use another folder.")
-        return _Refused(path) if all(file.exists() for file in self.list_files(name)) else None
+        return _Refused(path) if all(file.exists() for file in files) else None
 
     def write(self, photo: _Photo, label: Label, teacher: DepthPredictor) -> None:
-        """Writes a photo's files, then its row, so that a row has its files."""
+        """Writes a photo's name, so that the files are its own; its row before the last file."""
         rgb, depth, confidence = self.list_files(photo.name)
         height, width = photo.rgb.shape[:2]
         focal = teacher.lay_out(height, width, photo.focal).focal
@@ -207,9 +217,9 @@ class _Folder:
         if self.spec.is_relative:
             kept = kept / max(kept.max(), 1e-6)
         kept[kept > self.spec.max_depth] = 0
+        self.summary.add(photo.path, {"name": photo.name, "made": self.made})
         write_rgb(rgb, photo.rgb, QUALITY)
         write_depth(depth, kept, self.spec)
-        write_grey(confidence, np.rint(255 * label.confidence).astype(np.uint8))
         known = kept[kept > 0]
         ends = np.percentile(known, (0, 50, 100)) if known.size else np.zeros(3)
         ends_row = zip(("nearest", "median", "farthest"), ends, strict=True)
@@ -218,12 +228,14 @@ class _Folder:
         row |= {"focal": f"{focal:.4g}" if focal else ""}
         row |= {"focal_from": "given" if photo.focal else "unknown"}
         self.summary.add(photo.path, row)
+        write_grey(confidence, np.rint(255 * label.confidence).astype(np.uint8))
 
     def close(self) -> None:
         """Writes the dataset's file and, but for a shard, the table of pairs, earlier ones too."""
         self.summary.close()
         if any(row.get("width") for row in self.summary.rows.values()):
-            write_dataset_file(self.spec, self.out / NAME)
+            if not (self.out / NAME).exists():
+                write_dataset_file(self.spec, self.out / NAME)
             if self.is_whole:
                 write_labels(self.out, self.summary.rows.values())
 

@@ -20,9 +20,9 @@ from depthlib.data import stereo
 from depthlib.data.csv_tables import why_unlistable
 from depthlib.data.dataset_file import (
     NAME,
-    describe_spec,
     make_spec,
     read_dataset_file,
+    refuse_another,
     write_dataset_file,
 )
 from depthlib.data.images import read_rgb, write_depth, write_grey, write_rgb
@@ -320,17 +320,7 @@ def _describe(out: Path, rectifier: stereo.Rectifier, far: float) -> DatasetSpec
         scenes="template",
         made_by="make_stereo_dataset.ipynb",
     )
-    if there and there != spec:
-        old, new = (describe_spec(one) for one in (there, spec))
-        differs = [
-            f"{field} {new.get(field)} and {old.get(field)}"
-            for field in new | old
-            if new.get(field) != old.get(field)
-        ]
-        raise ValueError(
-            "All scenes of a dataset must be of one rig and range. Received: "
-            f"{', '.join(differs)}, the second in {path}. Choose another folder."
-        )
+    refuse_another(spec, path)
     return spec
 
 

@@ -117,7 +117,7 @@ def test_wrong_input_is_told(rig, drive, tmp_path):
     run(rig, drive, out)
     with pytest.raises(SystemExit, match="matched by one rig and by the same settings"):
         run(rig, drive, out, "--sure=0.9")
-    with pytest.raises(SystemExit, match="one rig and range. Received: max_depth 20.0 and 80.0"):
+    with pytest.raises(SystemExit, match="stored alike. Received: max_depth 20.0 and 80.0"):
         run(rig, drive, out, "--far=20", "--scene=other")
     for words, rule in (
         (["--sure=1.5"], "`sure` must be"),
