@@ -100,7 +100,8 @@ def predict_files(
     goes on. `out`/depth.csv has a row a photo: which files are of it (`summary.Summary`), and by
     what network and settings; the files of a photo are all made alike. What earlier runs wrote is
     not taken for photos.
-    A video becomes a video, and a folder of files a frame for what else is saved.
+    A video becomes a video, and a folder of files a frame for what else is saved; it is made anew
+    where one of these kinds is missing.
     shard: the part of the photos and videos that is predicted; `merge.merge_shards` does the rest.
     One photo at a time is in the network, a few before and behind it: memory does not grow with
     their number. A file that fails is noted, and the rest is done.
@@ -460,18 +461,21 @@ def _predict_video(
 
     name = folder.names[path]
     target = folder.out / f"{name}_depth{'.mp4' if find_spec('imageio_ffmpeg') else '.avi'}"
-    if reason := folder.find_obstacle(path, [target]):
+    kinds = [kind for kind in folder.save if kind != "colour"]
+    frames_in, sample = folder.out / name, _make_sample(predictor)
+    firsts = [frames_in / name_file(kind, f"{0:06d}", sample) for kind in kinds]
+    there = [frames_in] if path not in folder.summary and any(frames_in.glob("*")) else []
+    if reason := folder.find_obstacle(path, [target, *there]):
         report.failed[path] = reason
         return
-    if target.exists() and not folder.overwrite:
+    if not folder.overwrite and all(file.exists() for file in (target, *firsts)):
         report.skipped.append(path)
         return
-    kinds = [kind for kind in folder.save if kind != "colour"]
 
     def save_frame(number: int, frame: np.ndarray, depth: np.ndarray, layout: Layout) -> None:
         result = make_result(predictor, frame, depth, layout, path)
         for kind in kinds:
-            WRITERS[kind](folder.out / name / name_file(kind, f"{number:06d}", result), result)
+            WRITERS[kind](frames_in / name_file(kind, f"{number:06d}", result), result)
 
     try:
         check_file(path)
@@ -488,6 +492,12 @@ def _predict_video(
         layout = predictor.lay_out(frames.height, frames.width, focal)
         shape = {"height": frames.height, "width": frames.width}
         shown = {"focal": _write_focal(layout), "focal_from": lens.source}
+        if path in folder.summary:  # which may have had more frames
+            number = "[0-9]" * 6 + "*"
+            other = folder.summary.find_other(path, folder.made)
+            old = list_names(number) if other else [name_file(k, number, sample) for k in kinds]
+            for file in [target, *(file for names in old for file in frames_in.glob(names))]:
+                file.unlink(missing_ok=True)
         folder.summary.add(path, {"name": name, **shape, **shown, "made": folder.made})
         said = predict_video(
             predictor, path, target, focal=focal, save=save_frame if kinds else None

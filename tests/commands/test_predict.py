@@ -441,6 +441,43 @@ def test_a_video_becomes_a_video_and_files_of_its_frames(tmp_path, monkeypatch, 
     assert len(predict(tmp_path / "in", out).skipped) == 2
 
 
+def write_video(path, frames):
+    from depthlib.video.frames import open_writer
+
+    with open_writer(path, 5, HEIGHT, WIDTH) as write:
+        for number in range(frames):
+            write(np.full((HEIGHT, WIDTH, 3), (60 * number, 10, 60), np.uint8))
+    return path
+
+
+def test_frames_of_a_video_are_those_that_it_has_and_of_each_kind_that_is_asked_for(
+    tmp_path, monkeypatch
+):
+    from depthlib.video import render
+
+    monkeypatch.setattr(render.time_alone, "__defaults__", (0.01,))
+    video, out = write_video(tmp_path / "a.avi", 3), tmp_path / "out"
+    predict(video, out, save=["npy"])
+    assert len(predict(video, out, save=["npy", "png16"]).written) == 1
+    assert len(list((out / "a").iterdir())) == 6
+    write_video(video, 2)
+    assert len(predict(video, out, save=["npy", "png16"]).skipped) == 1
+    predict(video, out, save=["npy", "png16"], overwrite=True)
+    assert len(list((out / "a").iterdir())) == 4
+    predict(video, out, save=["npy"], overwrite=True, flip=True)
+    names = sorted(path.name for path in (out / "a").iterdir())
+    assert names == ["000000_depth.npy", "000001_depth.npy"]
+
+
+def test_a_folder_of_ones_own_is_not_taken_for_a_videos_frames(tmp_path):
+    video, mine = write_video(tmp_path / "a.avi", 2), tmp_path / "out/a/000000_depth.npy"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    report = predict(video, tmp_path / "out", save=["npy"])
+    assert "does not say that it is of this" in report.failed[video]
+    assert mine.read_text() == "mine"
+
+
 def test_bad_videos_are_named_and_a_calibration_is_of_photos(tmp_path, capsys):
     (tmp_path / "a.mp4").write_text("no video")
     os.mkfifo(tmp_path / "b.mp4")
