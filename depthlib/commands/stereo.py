@@ -59,10 +59,14 @@ def calibrate(
 ) -> stereo.Calibration:
     """Calibrates a rig by photos of `board`, a folder or a pattern each; writes it and a picture.
 
-    figure: by default `out` with the suffix .png. Errors: those of `calibrate_photos`,
-    `find_inputs` and `write_rig`; ValueError for files that would lie among the photos.
+    figure: by default `out` with the suffix .png, which must not be there without `out`. Errors:
+    those of `calibrate_photos`, `find_inputs` and `write_rig`; ValueError for files that would lie
+    among the photos; FileExistsError.
     """
-    figure = figure or out.with_suffix(".png")
+    if figure is None:
+        figure = out.with_suffix(".png")
+        if not out.exists():
+            _refuse_own(figure)
     check_suffix(out, *stereo.SUFFIXES)
     check_suffix(figure, ".png", ".jpg", ".pdf", ".svg")
     photos = _find_photos(left), _find_photos(right)
@@ -133,7 +137,9 @@ def match_sources(
         "focal_pixels": rectifier.intrinsics.fx, "baseline": rectifier.baseline,
         "disparities": disparities, "far": far, "sure": sure, "every": every,
     }  # fmt: skip
-    folder.begin(settings, overwrite)
+    if not any(out.glob(f"*/{SETTINGS}")):
+        _refuse_own(out / CSV, out / SHEET)
+    folder.begin(settings, overwrite, shard)
     write_dataset_file(spec, out / NAME)
 
     def work(job: tuple[str, Read]) -> tuple[str, str] | None:
@@ -216,8 +222,8 @@ class _Scene:
         self.name, self.folder = name, out / name
         self.settings = self.folder / SETTINGS
 
-    def begin(self, settings: dict[str, object], overwrite: bool) -> None:
-        """Writes by what the scene is matched; `overwrite`: and removes what is there of it.
+    def begin(self, settings: dict[str, object], overwrite: bool, shard: Shard | None) -> None:
+        """Writes by what the scene is matched; `overwrite`: and removes what is there of the shard.
 
         Errors: ValueError where it was matched otherwise, or where there are others' files.
         """
@@ -230,7 +236,8 @@ class _Scene:
             )
         if overwrite:
             for file in there:
-                file.unlink()
+                if shard is None or shard.holds(file.stem):
+                    file.unlink()
         elif path.is_file() and (other := _tell_difference(path, settings)):
             raise ValueError(
                 "A scene must be matched by one rig and by the same settings. Received: "
@@ -286,6 +293,16 @@ def _refuse_among(folder: Path, sides: Iterable[Sequence[Path]]) -> None:
             raise ValueError(
                 "What is written must not lie among the photos. Received: the folder "
                 f"{folder}, in which {photo.name} is. Choose another folder."
+            )
+
+
+def _refuse_own(*paths: Path) -> None:
+    """Errors: FileExistsError where one is there, which no earlier run has written."""
+    for path in paths:
+        if path.exists():
+            raise FileExistsError(
+                f"A file of one's own must not be written over. Received: {path}. Choose another "
+                "folder or name."
             )
 
 
