@@ -15,12 +15,15 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 import keras
 import pandas as pd
 
 from depthlib import __version__
+from depthlib.data.cache import describe_pixels
 from depthlib.data.pairs import Pairs
+from depthlib.data.specs import DatasetSpec
 from depthlib.files import (
     check_regular,
     hold_lock,
@@ -46,6 +49,7 @@ def describe_run(recipe: Recipe, training: Sequence[Pairs], validation: Pairs) -
     return {
         "recipe": recipe.to_dict(),
         "dataset": "+".join(pairs.spec.name for pairs in training),
+        "stored": [_describe_stored(pairs.spec) for pairs in training],
         "split": {
             "training": "+".join(pairs.digest() for pairs in training),
             "validation": validation.digest(),
@@ -124,7 +128,8 @@ def check_folder(folder: Path, run: dict) -> None:
     if not held:
         return
     there, now = _read_run(folder / RUN), _flatten(run)
-    differing = [key for key, value in now.items() if there.get(key) != value]
+    # How depth is stored earlier versions did not write down.
+    differing = [key for key, value in now.items() if there.get(key, value) != value]
     if not differing:
         return
     values = "; ".join(f"{key}: {there.get(key)!r} there, {now[key]!r} now" for key in differing)
@@ -361,7 +366,18 @@ def _flatten(run: dict) -> dict:
         f"{side} pairs": "+".join(digest[:12] for digest in digests.split("+"))
         for side, digests in run["split"].items()
     }
-    return {**run["recipe"], "dataset": run["dataset"], **digests}
+    stored = run.get("stored", [])
+    fields = {
+        field: "+".join(json.dumps(source.get(field)) for source in stored)
+        for field in dict.fromkeys(field for source in stored for field in source)
+    }
+    return {**run["recipe"], "dataset": run["dataset"], **fields, **digests}
+
+
+def _describe_stored(spec: DatasetSpec) -> dict[str, Any]:
+    """What makes metres of a dataset's files, and of which camera they are."""
+    view = {"focal": spec.focal and round(spec.focal, 6), "horizon": spec.horizon}
+    return {key: value for key, value in describe_pixels(spec).items() if key != "name"} | view
 
 
 def _git_commit() -> str:
