@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from depthlib import __version__
+from depthlib.files import parse_path
 from depthlib.startup import prepare_backends
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     )
     add = parser.add_argument
     add("paths", nargs="+", metavar="PATH", help="photo, video, folder, pattern, .txt or .csv list")
-    add("--out", required=True, type=Path, metavar="FOLDER", help="where the files go")
+    add("--out", required=True, type=parse_path, metavar="FOLDER", help="where the files go")
     add("--model", default="light", help="light, road, best, ..., or a .keras or .onnx file")
     add(
         "--focal",
@@ -131,7 +132,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         "took, and how sure it is."
     )
     add = parser.add_argument
-    add("folder", type=Path, metavar="FOLDER", help="what holds photos and depth maps")
+    add("folder", type=parse_path, metavar="FOLDER", help="what holds photos and depth maps")
     places = "a folder, a pattern ('*_rgb.png', '{scene}/color/{frame}.jpg'), or a list of times"
     add("--photos", metavar="WHERE", help=f"{places}; by default told by names")
     add("--depth", metavar="WHERE", help="the same for depth maps")
@@ -140,7 +141,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     add("--test", type=float, default=0.0, metavar="SHARE", help="of the pairs, set aside as test")
     add("--check", default="200", metavar="COUNT", help="pairs to decode, or headers, or all")
     add("--tolerance", type=float, default=0.02, metavar="SECONDS", help="between photo and map")
-    add("--out", type=Path, metavar="FOLDER", help="of what is written; by default FOLDER")
+    add("--out", type=parse_path, metavar="FOLDER", help="of what is written; by default FOLDER")
     add("--shard", metavar="I/N", help=SHARD_HELP)
     parser.set_defaults(run=_data)
 
@@ -153,7 +154,7 @@ def _add_label(parser: argparse.ArgumentParser) -> None:
     )
     add = parser.add_argument
     add("paths", nargs="+", metavar="PATH", help="photo, video, folder, pattern, .txt or .csv list")
-    add("--out", required=True, type=Path, metavar="FOLDER", help="where the dataset goes")
+    add("--out", required=True, type=parse_path, metavar="FOLDER", help="where the dataset goes")
     add(
         "--teacher",
         action="append",
@@ -184,7 +185,7 @@ def _add_merge(parser: argparse.ArgumentParser) -> None:
         "with --shard): its tables and lists. Says which shards are missing. Ends with status 1 "
         "where a file failed."
     )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the --out of the shards")
+    parser.add_argument("folder", type=parse_path, metavar="FOLDER", help="the --out of the shards")
     parser.set_defaults(run=_merge)
 
 
@@ -195,12 +196,14 @@ def _add_pack(parser: argparse.ArgumentParser) -> None:
         "FOLDER/pairs.csv. The same command goes on with a run that was stopped."
     )
     add = parser.add_argument
-    add("data", type=Path, metavar="DATA", help="CSV; with --check the folder that was packed")
+    add(
+        "data", type=parse_path, metavar="DATA", help="CSV; with --check the folder that was packed"
+    )
     add("--size", metavar="HxW", help="height and width, such as 240x320")
-    add("--out", type=Path, metavar="FOLDER", help="where it goes; other sizes may be there")
+    add("--out", type=parse_path, metavar="FOLDER", help="where it goes; other sizes may be there")
     add("--crop-border", action="store_true", help="cut off the border that the dataset has")
     add("--spec", help=SPEC_HELP)
-    add("--root", type=Path, metavar="FOLDER", help=ROOT_HELP)
+    add("--root", type=parse_path, metavar="FOLDER", help=ROOT_HELP)
     add("--check", action="store_true", help="read all that was packed, and compare checksums")
     parser.set_defaults(run=_pack)
 
@@ -212,19 +215,19 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     )
     add = parser.add_argument
     add("models", nargs="*", metavar="MODEL", help="light, road, ..., or .keras and .onnx files")
-    add("--data", required=True, type=Path, metavar="CSV", help="rows of rgb,depth")
+    add("--data", required=True, type=parse_path, metavar="CSV", help="rows of rgb,depth")
     add(
         "--depth",
-        type=Path,
+        type=parse_path,
         metavar="FOLDER",
         help="score the .npy and 16-bit .png files there, which are called as the photos are",
     )
     add("--depth-scale", type=float, metavar="METRES", help="of a count in files that say none")
     add("--spec", help=SPEC_HELP)
-    add("--root", type=Path, metavar="FOLDER", help=ROOT_HELP)
+    add("--root", type=parse_path, metavar="FOLDER", help=ROOT_HELP)
     add("--protocol", help="by default the dataset's own")
     add("--align", metavar="KINDS", help="none, median, disparity, affine; default none,median")
-    add("--out", type=Path, metavar="CSV", help="write the table there too")
+    add("--out", type=parse_path, metavar="CSV", help="write the table there too")
     parser.set_defaults(run=_evaluate)
 
 
@@ -234,7 +237,12 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("model", metavar="MODEL", help="light, best, ..., or a .keras file")
     add("--to", required=True, choices=("onnx", "litert", "openvino"), help="the runtime")
     add("--int8", action="store_true", help="ONNX's weights in 8 bits: a quarter of the size")
-    add("--out", type=Path, metavar="FILE", help="by default MODEL.onnx, .tflite or .xml, here")
+    add(
+        "--out",
+        type=parse_path,
+        metavar="FILE",
+        help="by default MODEL.onnx, .tflite or .xml, here",
+    )
     parser.set_defaults(run=_export)
 
 
@@ -248,15 +256,17 @@ def _add_stereo(parser: argparse.ArgumentParser) -> None:
         add("--board", default="9x6", metavar="NxM", help="inner corners, where 4 squares meet")
         add("--square", required=True, type=float, metavar="METRES", help="side of a square")
         add("--charuco", action="store_true", help="with markers: a part of it is enough")
-    board.add_argument("--out", required=True, type=Path, metavar="FILE", help=".pdf or .png")
+    board.add_argument("--out", required=True, type=parse_path, metavar="FILE", help=".pdf or .png")
     board.set_defaults(run=_stereo_board)
     match = steps.add_parser("match", help="depth of pairs of photos, as a dataset")
     for step, what in ((calibrate, "photos"), (match, "photos, or a video")):
         for side in ("left", "right"):
             step.add_argument(f"--{side}", metavar="DIR", help=f"folder or pattern of {what}")
     add = calibrate.add_argument
-    add("--out", required=True, type=Path, metavar="FILE", help="the rig, .yml, .xml or .json")
-    add("--figure", type=Path, metavar="FILE", help="by default FILE.png")
+    add(
+        "--out", required=True, type=parse_path, metavar="FILE", help="the rig, .yml, .xml or .json"
+    )
+    add("--figure", type=parse_path, metavar="FILE", help="by default FILE.png")
     calibrate.set_defaults(run=_stereo_calibrate)
     add = match.add_argument
     add("--video", metavar="FILE", help="or a folder: both photos side by side in one picture")
@@ -264,11 +274,17 @@ def _add_stereo(parser: argparse.ArgumentParser) -> None:
         "--rig",
         required=True,
         nargs="+",
-        type=Path,
+        type=parse_path,
         metavar="FILE",
         help="calibration: of `calibrate`, OpenCV (two files), KITTI, or ROS (left and right)",
     )
-    add("--out", required=True, type=Path, metavar="FOLDER", help="the dataset; scenes are added")
+    add(
+        "--out",
+        required=True,
+        type=parse_path,
+        metavar="FOLDER",
+        help="the dataset; scenes are added",
+    )
     add("--scene", metavar="NAME", help="by default the name of the folder or video")
     add("--near", type=float, metavar="METRES", help="nearest depth; by default an eighth of the "
         "photo's width in disparity")  # fmt: skip
@@ -418,7 +434,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from depthlib import evaluation
     from depthlib.data.mixed_pairs import settle_focal
     from depthlib.data.pairs import read_csv
-    from depthlib.files import check_suffix, write_table
+    from depthlib.files import check_suffix, refuse_source, write_table
     from depthlib.metrics import ALIGNMENTS, PROTOCOLS
     from depthlib.prediction.zoo import open_network
 
@@ -433,11 +449,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         )
     if arguments.out:
         check_suffix(arguments.out, ".csv")
-        if arguments.out.exists() and arguments.out.samefile(arguments.data):
-            raise ValueError(
-                "A table must not be written over its source. Received: "
-                f"--out {arguments.out}, which is DATA. Use another name."
-            )
+        refuse_source(arguments.out, arguments.data)
     pairs = settle_focal(read_csv(arguments.data, arguments.spec, arguments.root))
     shares = pairs.table.get("focal_share")
     if shares is not None and shares.max() > 1.02 * shares.min():

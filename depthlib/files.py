@@ -6,6 +6,7 @@ import secrets
 import stat
 import sys
 import zipfile
+from argparse import ArgumentTypeError
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -193,6 +194,16 @@ def hold_lock(path: Path | str, waiting: str | None = None) -> Iterator[None]:
         lock.release()
 
 
+def parse_path(word: str) -> Path:
+    """The path that a word of a command line is; an empty one would be the working folder.
+
+    Errors: ArgumentTypeError.
+    """
+    if not word:
+        raise ArgumentTypeError("a path must not be empty, as that of an unset variable is")
+    return Path(word)
+
+
 def check_suffix(path: Path | str, *suffixes: str) -> None:
     """Errors: ValueError where `path` does not end in one of `suffixes`, in either case."""
     if Path(path).suffix.lower() not in suffixes:
@@ -200,6 +211,17 @@ def check_suffix(path: Path | str, *suffixes: str) -> None:
             f"A file of this format must end in {' or '.join(suffixes)}. Received: {path}. "
             "Use such a name, or another format."
         )
+
+
+def refuse_source(target: Path | str, *sources: Path | str) -> None:
+    """Errors: ValueError where `target` is one of the files that it is to be made of."""
+    target = Path(target)
+    for source in map(Path, sources):
+        if target.exists() and source.exists() and target.samefile(source):
+            raise ValueError(
+                f"A file must not be written over its source. Received: {target}, which is {source}"
+                ". Use another name."
+            )
 
 
 def natural_key(name: str) -> str:

@@ -82,6 +82,24 @@ def test_wrong_words_get_one_line(photo, tmp_path, words, said, capsys):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", "photo.jpg", "--out", ""],
+        ["label", "photo.jpg", "--teacher=light", "--out="],
+        ["pack", "pairs.csv", "--size=32x48", "--out="],
+        ["evaluate", "light", "--data="],
+        ["stereo", "board", "--square=0.02", "--out="],
+    ],
+)
+def test_an_empty_path_is_not_taken_for_the_working_folder(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(words)
+    assert "a path must not be empty" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_interrupt_ends_with_its_own_status(photo, tmp_path, monkeypatch, capsys):
     def stop(*_, **__):
         raise KeyboardInterrupt
@@ -178,7 +196,7 @@ def test_a_table_of_scores_is_not_written_over_the_rows_that_it_is_of(tiny_nyu, 
     before = data.read_bytes()
     for out in (data, link):
         line = refusal("evaluate", "light", "--data", data, "--out", out)
-        assert f"must not be written over its source. Received: --out {out}" in line
+        assert f"must not be written over its source. Received: {out}, which is {data}" in line
     assert data.read_bytes() == before
 
 

@@ -7,12 +7,12 @@ and back again: python -m depthlib.networks.ensemble models/best.keras --member 
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from depthlib.files import parse_path, refuse_source
 from depthlib.networks.layers import DepthHead
 from depthlib.networks.saving import export_half, load_model, save_model
 
@@ -89,8 +89,10 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m depthlib.networks.ensemble", description="Makes one network of several."
     )
-    parser.add_argument("files", nargs="+", type=Path, help=".keras files of trained networks")
-    parser.add_argument("--export", required=True, type=Path, help="the one network's file")
+    parser.add_argument(
+        "files", nargs="+", type=parse_path, help=".keras files of trained networks"
+    )
+    parser.add_argument("--export", required=True, type=parse_path, help="the one network's file")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--weights", action="store_true", help="mean weights, not mean logits")
     what.add_argument("--member", type=int, metavar="N", help="the Nth network of one ensemble")
@@ -98,6 +100,7 @@ def main(words: Sequence[str] | None = None) -> None:
     if arguments.member is not None and len(arguments.files) > 1:
         parser.error("--member takes a network out of one file")
     try:
+        refuse_source(arguments.export, *arguments.files)
         networks = [load_model(path) for path in arguments.files]
         if arguments.member is not None:
             network = take_member(networks[0], arguments.member)

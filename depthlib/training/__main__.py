@@ -5,13 +5,13 @@ import math
 import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from depthlib.data.pairs import read_csv
-from depthlib.files import check_suffix
+from depthlib.files import check_suffix, parse_path, refuse_source
 from depthlib.networks.saving import export_half
 from depthlib.training.devices import end_together, find_place, use_devices
 from depthlib.training.recipes import RECIPES, read_changes
+from depthlib.training.run_folder import BEST, LAST
 from depthlib.training.train import train
 
 UNFINISHED = 75  # the exit status EX_TEMPFAIL of sysexits.h: try again
@@ -32,7 +32,7 @@ def main(words: Sequence[str] | None = None) -> int:
         help="how DATA's depth is stored: a known name or a dataset.json; by default the "
         "dataset.json beside DATA, else what its paths say",
     )
-    parser.add_argument("--root", type=Path, help="where DATA's photos are, if not beside it")
+    parser.add_argument("--root", type=parse_path, help="where DATA's photos are, if not beside it")
     parser.add_argument(
         "--extra",
         nargs=2,
@@ -41,8 +41,10 @@ def main(words: Sequence[str] | None = None) -> int:
         metavar=("CSV", "SPEC"),
         help="trains too; SPEC auto: as for DATA",
     )
-    parser.add_argument("--run", required=True, type=Path, help="the run's folder")
-    parser.add_argument("--cache", default="runs/cache", help="folder of decoded images")
+    parser.add_argument("--run", required=True, type=parse_path, help="the run's folder")
+    parser.add_argument(
+        "--cache", type=parse_path, default="runs/cache", help="folder of decoded images"
+    )
     parser.add_argument(
         "--by-content",
         action="store_true",
@@ -51,7 +53,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=math.inf, help="ends before they are over")
     parser.add_argument("--keep-epochs", action="store_true", help="keep each epoch's network")
     parser.add_argument("--tensorboard", action="store_true", help="write logs for TensorBoard")
-    parser.add_argument("--export", type=Path, help="write the best network here, as float16")
+    parser.add_argument("--export", type=parse_path, help="write the best network here, as float16")
     _add_devices(parser)
     parser.add_argument("--verbose", type=int, default=2, help="1: a bar, 2: a line an epoch")
     arguments = parser.parse_intermixed_args(words)
@@ -59,6 +61,9 @@ def main(words: Sequence[str] | None = None) -> int:
         if arguments.export:
             check_suffix(arguments.export, ".keras")  # before hours of training
         recipe = RECIPES[arguments.recipe].change(**read_changes(arguments.changes))
+        if arguments.export:
+            held = (arguments.run / name for name in (LAST, BEST))
+            refuse_source(arguments.export, *held, *filter(None, (recipe.weights, recipe.teacher)))
         _use_devices(arguments)
         with end_together():
             log = train(
@@ -77,7 +82,7 @@ def main(words: Sequence[str] | None = None) -> int:
                 verbose=arguments.verbose,
             )
             if arguments.export and find_place().is_first:
-                export_half(arguments.run / "best.keras", arguments.export)
+                export_half(arguments.run / BEST, arguments.export)
     except (OSError, ValueError, FloatingPointError, ImportError) as error:
         sys.exit(str(error))
     if find_place().is_first:

@@ -10,12 +10,12 @@ Also a command: python -m depthlib.training.rescale runs/more/best.keras --data 
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import keras
 import numpy as np
 
 from depthlib.data.pairs import Pairs, read_csv
+from depthlib.files import parse_path, refuse_source
 from depthlib.networks.fine_tuning import scale_depth
 from depthlib.networks.saving import export_half, load_model, save_model
 from depthlib.training.generator import DepthGenerator
@@ -50,13 +50,14 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m depthlib.training.rescale", description="Brings drifted metres back."
     )
-    parser.add_argument("file", type=Path, help=".keras file of a trained network")
+    parser.add_argument("file", type=parse_path, help=".keras file of a trained network")
     parser.add_argument("--data", required=True, help="CSV of photos with measured depth")
     parser.add_argument("--spec", help="how their depth is stored, as in `depthlib train`")
-    parser.add_argument("--root", type=Path, help="where the photos are, if not beside DATA")
-    parser.add_argument("--export", required=True, type=Path, help="the file to write")
+    parser.add_argument("--root", type=parse_path, help="where the photos are, if not beside DATA")
+    parser.add_argument("--export", required=True, type=parse_path, help="the file to write")
     arguments = parser.parse_args(words)
     try:
+        refuse_source(arguments.export, arguments.file)
         network = load_model(arguments.file)
         factor = find_scale(network, read_csv(arguments.data, arguments.spec, arguments.root))
         scale_depth(network, factor)

@@ -40,6 +40,7 @@ from depthlib.training.recipes import Recipe
 
 # What a run writes, in this order.
 RUN, LAST, BEST, LOG, EPOCHS = "run.json", "last.keras", "best.keras", "log.csv", "epochs"
+HISTORY = "history.png"  # what is drawn of it
 LOCK = "run.lock"
 SIGNS = {"delta1": 1, "silog": -1}  # what may say which epoch is the best, and whether high is good
 
@@ -70,10 +71,16 @@ def hold_folder(folder: Path) -> Iterator[None]:
     """Keeps `folder` to one process, and clears it of what a killed one left half written.
 
     A folder that it makes is removed again where no run has begun in it by the end.
-    Errors: BlockingIOError where another process trains in it.
+    Errors: BlockingIOError where another process trains in it; NotADirectoryError for a file.
     """
     is_new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(
+            f"A run must have a folder. Received: {folder}, which is or lies in a file. Use "
+            "another name."
+        ) from error
     with hold_lock(folder / LOCK):
         try:
             remove_temporaries(folder, (RUN, LAST, BEST, LOG))
@@ -117,7 +124,7 @@ def check_folder(folder: Path, run: dict) -> None:
     Errors: ValueError for another run, which names each field that differs, a damaged run.json, or
     a folder that lacks what a run goes on from.
     """
-    held = [name for name in (RUN, LAST, BEST, LOG, EPOCHS) if (folder / name).exists()]
+    held = [name for name in (RUN, LAST, BEST, LOG, EPOCHS, HISTORY) if (folder / name).exists()]
     missing = [name for name in (RUN, LAST) if name not in held]
     if missing and held not in ([], [RUN]):
         raise ValueError(
