@@ -224,6 +224,15 @@ def refuse_source(target: Path | str, *sources: Path | str) -> None:
             )
 
 
+def is_older(made: Iterable[Path], *sources: Path | str) -> bool:
+    """Whether a source was changed after one of the files that were made of it, by their times.
+
+    What is not there is no source. Errors: OSError for what was made and is not there.
+    """
+    times = (Path(source).stat().st_mtime_ns for source in sources if Path(source).is_file())
+    return max(times, default=0) > min(file.stat().st_mtime_ns for file in made)
+
+
 def natural_key(name: str) -> str:
     """A key that sorts frame2 before frame10, and is equal for frame2 and frame002.
 

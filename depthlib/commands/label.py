@@ -26,7 +26,7 @@ from depthlib.data.images import read_rgb, resize_rgb, write_depth, write_grey, 
 from depthlib.data.lenses import FocalRequest, find_lens
 from depthlib.data.shards import Shard
 from depthlib.data.specs import DatasetSpec
-from depthlib.files import natural_key, write_table
+from depthlib.files import is_older, natural_key, write_table
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
 from depthlib.prediction.pipeline import work_ahead
@@ -102,7 +102,7 @@ def label_files(
     with (
         make_folder(Path(out)),
         note_shard(Path(out), shard, run) as note,
-        closing(_Folder(Path(out), spec, settings, made, shard)) as folder,
+        closing(_Folder(Path(out), spec, settings, made, teachers, shard)) as folder,
     ):
         names = folder.summary.name_outputs(listing.paths, listing.choose(shard))
         photos, videos = listing.split(shard)
@@ -159,16 +159,18 @@ class _Photo(NamedTuple):
 
 
 class _Refused(NamedTuple):
-    """A photo that is not to be labelled, and why not; no reason: it is done."""
+    """A photo that is not to be labelled, and why not. No reason: it is done, `changed`: since."""
 
     path: Path
     reason: str = ""
+    changed: bool = False
 
     def note(self, report: PredictReport) -> None:
         if self.reason:
             report.failed[self.path] = self.reason
         else:
             report.skipped.append(self.path)
+            report.changed += [self.path] * self.changed
 
 
 class _Folder:
@@ -180,9 +182,11 @@ class _Folder:
         spec: DatasetSpec,
         settings: LabelSettings,
         made: str,
+        teachers: Iterable[str],
         shard: Shard | None,
     ) -> None:
         self.out, self.spec, self.settings, self.made = out, spec, settings, made
+        self.teachers = [name.partition(",")[0] for name in teachers]  # those that are files
         self.summary, self.is_whole = Summary(out, shard), shard is None
         refuse_another(spec, out / NAME)
         if (out / CSV).exists() and self.summary.is_empty():
@@ -206,7 +210,10 @@ class _Folder:
         if other := self.summary.find_other(path, self.made):
             reason = f"was labelled in {self.out} by {other}, not by {self.made}"
             return _Refused(path, f"{reason}. Use another folder.")
-        return _Refused(path) if all(file.exists() for file in files) else None
+        if not all(file.exists() for file in files):
+            return None
+        source = path if path.is_file() else path.parent  # of a frame: its video
+        return _Refused(path, changed=is_older(files, source, *self.teachers))
 
     def write(self, photo: _Photo, label: Label, teacher: DepthPredictor) -> None:
         """Writes a photo's name, so that the files are its own; its row before the last file."""

@@ -1,3 +1,5 @@
+import os
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -129,6 +131,18 @@ def test_photos_that_lie_where_their_labels_would_are_left_as_they_are(tmp_path)
     report = label(photo.parent, tmp_path / "room")
     assert list(report.failed) == [photo]
     assert (photo.read_bytes(), measured.read_bytes()) == before
+
+
+def test_labels_that_are_older_than_their_photo_or_video_are_named(photos, tmp_path):
+    video, out, later = tmp_path / "drive.avi", tmp_path / "out", 4_000_000_000
+    with open_writer(video, 10, 48, 64) as write:
+        write(np.full((48, 64, 3), 100, np.uint8))
+    label([photos, video], out)
+    assert "older" not in str(label([photos, video], out))
+    for path in (photos / "2.png", video):
+        os.utime(path, (later, later))
+    said = str(label([photos, video], out))
+    assert f"2 of them older than the photo or the network: {photos / '2.png'}, {video}" in said
 
 
 def test_a_folder_keeps_one_scale_of_depth(photos, tmp_path):

@@ -102,6 +102,25 @@ def test_what_is_there_stays_unless_it_is_to_be_overwritten(photos, tmp_path):
     assert len((out / "depth.csv").read_text().splitlines()) == 4
 
 
+def test_what_is_older_than_its_photo_or_its_network_is_named(photos, tmp_path):
+    out, network, later = tmp_path / "out", tmp_path / "mine.keras", 4_000_000_000
+    network.write_text("a network")
+    predict(photos, out, network=str(network))
+    assert "older" not in str(predict(photos, out, network=str(network)))
+    draw(photos / "1.png", 200)
+    os.utime(photos / "1.png", (later, later))
+    said = str(predict(photos, out, network=str(network)))
+    assert said.endswith(f"1 of them older than the photo or the network: {photos / '1.png'}")
+    old = np.load(out / "1_depth.npy")
+    predict(photos, out, save=["npy", "png16"], network=str(network))  # both of the new photo
+    new = np.load(out / "1_depth.npy")
+    assert not np.allclose(new, old)
+    counts = cv2.imread(str(out / "1_depth_mm.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_allclose(counts / 1000, new, atol=6e-4)
+    os.utime(network, (later + 9, later + 9))
+    assert "3 of them older" in str(predict(photos, out, network=str(network)))
+
+
 def test_photos_of_one_name_do_not_meet_in_one_run_nor_in_two(photos, tmp_path):
     out = tmp_path / "out"
     other = draw(tmp_path / "other" / "0.png", 200)
