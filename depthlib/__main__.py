@@ -497,6 +497,11 @@ def _export(arguments: argparse.Namespace) -> int:
     weights = "int8" if arguments.int8 else "float32"
     ending = ("_int8" if arguments.int8 else "") + FORMATS[arguments.to][0]
     target = arguments.out or Path(path.stem + ending)
+    if arguments.out is None and target.exists():  # of another run's best.keras, say
+        raise FileExistsError(
+            f"A file that is there must be named to be written over. Received: {target}. Give "
+            f"--out {target}, or another name."
+        )
     export_network(load_model(path), target, arguments.to, weights)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
     return 0

@@ -200,6 +200,14 @@ def test_a_table_of_scores_is_not_written_over_the_rows_that_it_is_of(tiny_nyu, 
     assert data.read_bytes() == before
 
 
+def test_a_file_that_nobody_named_is_not_written_over_by_an_export(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "light_int8.onnx").write_text("mine")
+    line = refusal("export", "light", "--to", "onnx", "--int8")
+    assert "Received: light_int8.onnx. Give --out light_int8.onnx, or another name" in line
+    assert (tmp_path / "light_int8.onnx").read_text() == "mine"
+
+
 def test_an_onnx_network_is_no_source_of_an_export(project):
     path = project / "depthlib" / "models" / "light.onnx"
     assert "The runtime keras must have a .keras file" in refusal("export", path, "--to", "onnx")
