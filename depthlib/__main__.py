@@ -236,7 +236,12 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("model", metavar="MODEL", help="light, best, ..., or a .keras file")
     add("--to", required=True, choices=("onnx", "litert", "openvino"), help="the runtime")
     add("--int8", action="store_true", help="ONNX's weights in 8 bits: a quarter of the size")
-    add("--out", type=Path, metavar="FILE", help="by default MODEL.onnx, .tflite or .xml, here")
+    add(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="by default MODEL.onnx, .tflite or .xml, here",
+    )
     parser.set_defaults(run=_export)
 
 
@@ -270,7 +275,13 @@ def _add_stereo(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="calibration: of `calibrate`, OpenCV (two files), KITTI, or ROS (left and right)",
     )
-    add("--out", required=True, type=Path, metavar="FOLDER", help="the dataset; scenes are added")
+    add(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="FOLDER",
+        help="the dataset; scenes are added",
+    )
     add("--scene", metavar="NAME", help="by default the name of the folder or video")
     add("--near", type=float, metavar="METRES", help="nearest depth; by default an eighth of the "
         "photo's width in disparity")  # fmt: skip
@@ -420,7 +431,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from depthlib import evaluation
     from depthlib.data.mixed_pairs import settle_focal
     from depthlib.data.pairs import read_csv
-    from depthlib.files import check_suffix, write_table
+    from depthlib.files import check_suffix, refuse_source, write_table
     from depthlib.metrics import ALIGNMENTS, PROTOCOLS
     from depthlib.prediction.zoo import open_network
 
@@ -435,11 +446,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         )
     if arguments.out:
         check_suffix(arguments.out, ".csv")
-        if arguments.out.exists() and arguments.out.samefile(arguments.data):
-            raise ValueError(
-                "A table must not be written over its source. Received: "
-                f"--out {arguments.out}, which is DATA. Use another name."
-            )
+        refuse_source(arguments.out, arguments.data)
     pairs = settle_focal(read_csv(arguments.data, arguments.spec, arguments.root))
     shares = pairs.table.get("focal_share")
     if shares is not None and shares.max() > 1.02 * shares.min():
@@ -487,6 +494,11 @@ def _export(arguments: argparse.Namespace) -> int:
     weights = "int8" if arguments.int8 else "float32"
     ending = ("_int8" if arguments.int8 else "") + FORMATS[arguments.to][0]
     target = arguments.out or Path(path.stem + ending)
+    if arguments.out is None and target.exists():  # of another run's best.keras, say
+        raise FileExistsError(
+            f"A file that is there must be named to be written over. Received: {target}. Give "
+            f"--out {target}, or another name."
+        )
     export_network(load_model(path), target, arguments.to, weights)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
     return 0

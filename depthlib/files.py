@@ -212,6 +212,26 @@ def check_suffix(path: Path | str, *suffixes: str) -> None:
         )
 
 
+def refuse_source(target: Path | str, *sources: Path | str) -> None:
+    """Errors: ValueError where `target` is one of the files that it is to be made of."""
+    target = Path(target)
+    for source in map(Path, sources):
+        if target.exists() and source.exists() and target.samefile(source):
+            raise ValueError(
+                f"A file must not be written over its source. Received: {target}, which is {source}"
+                ". Use another name."
+            )
+
+
+def is_older(made: Iterable[Path], *sources: Path | str) -> bool:
+    """Whether a source was changed after one of the files that were made of it, by their times.
+
+    What is not there is no source. Errors: OSError for what was made and is not there.
+    """
+    times = (Path(source).stat().st_mtime_ns for source in sources if Path(source).is_file())
+    return max(times, default=0) > min(file.stat().st_mtime_ns for file in made)
+
+
 def natural_key(name: str) -> str:
     """A key that sorts frame2 before frame10, and is equal for frame2 and frame002.
 

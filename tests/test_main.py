@@ -90,6 +90,9 @@ def test_wrong_words_get_one_line(photo, tmp_path, words, said, capsys):
         ["label", "a.jpg", "--teacher", "light", "--out="],
         ["data", ""],
         ["train", "unet", "--data", "pairs.csv", "--run", ""],
+        ["pack", "pairs.csv", "--size=32x48", "--out="],
+        ["evaluate", "light", "--data="],
+        ["stereo", "board", "--square=0.02", "--out="],
     ],
 )
 def test_an_empty_word_is_not_taken_for_the_working_folder(words, tmp_path, monkeypatch):
@@ -194,8 +197,16 @@ def test_a_table_of_scores_is_not_written_over_the_rows_that_it_is_of(tiny_nyu, 
     before = data.read_bytes()
     for out in (data, link):
         line = refusal("evaluate", "light", "--data", data, "--out", out)
-        assert f"must not be written over its source. Received: --out {out}" in line
+        assert f"must not be written over its source. Received: {out}, which is {data}" in line
     assert data.read_bytes() == before
+
+
+def test_a_file_that_nobody_named_is_not_written_over_by_an_export(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "light_int8.onnx").write_text("mine")
+    line = refusal("export", "light", "--to", "onnx", "--int8")
+    assert "Received: light_int8.onnx. Give --out light_int8.onnx, or another name" in line
+    assert (tmp_path / "light_int8.onnx").read_text() == "mine"
 
 
 def test_an_onnx_network_is_no_source_of_an_export(project):

@@ -58,7 +58,7 @@ def make_dataset(
     print(*dataset.notes, sep="\n")
     _print_table(summarise_left(dataset.left), "Left out")
     most = int(check) if re.fullmatch("[0-9]{1,9}", check) else check
-    place = out or dataset.first.root
+    place = out or dataset.folder
     words = {"photos": photos, "depth": depth, "spec": spec, "tolerance": tolerance}
     settings = {"folder": os.path.relpath(folder, place), "elsewhere": out is not None, **words}
     settings |= {"focal": focal, "test": test}
@@ -125,13 +125,14 @@ def _write(dataset: Dataset, focal: str | None, test: float, out: Path | None) -
     print(describe_sides(dataset).to_string())
     if test:
         print(dataset.notes[-1])
-    written = write_dataset(dataset, out)
+    place, root = out or dataset.folder, dataset.first.root
+    written = write_dataset(dataset, place)
     shown = dataset.first.spread(4)
     figure = show_overlays(*shown.load(), shown.spec.unit)
-    written.append(save_figure(figure, (out or dataset.first.root) / PICTURE))
+    written.append(save_figure(figure, place / PICTURE))
     print("Written:", ", ".join(map(str, written)))
-    if out is not None:
-        print(f"Photos are elsewhere: give --root {dataset.first.root}, or set {ROOT} to it.")
+    if place.resolve() != root.resolve():
+        print(f"Photos are elsewhere: give --root {root}, or set {ROOT} to it.")
 
 
 def _print_table(table: pd.DataFrame, title: str) -> None:

@@ -21,12 +21,12 @@ from depthlib.commands.predict import (
 )
 from depthlib.commands.shard_notes import Run, note_shard
 from depthlib.commands.summary import Summary
-from depthlib.data.dataset_file import NAME, make_spec, write_dataset_file
+from depthlib.data.dataset_file import NAME, make_spec, refuse_another, write_dataset_file
 from depthlib.data.images import read_rgb, resize_rgb, write_depth, write_grey, write_rgb
 from depthlib.data.lenses import FocalRequest, find_lens
 from depthlib.data.shards import Shard
 from depthlib.data.specs import DatasetSpec
-from depthlib.files import natural_key, write_table
+from depthlib.files import is_older, natural_key, write_table
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
 from depthlib.prediction.pipeline import work_ahead
@@ -90,7 +90,8 @@ def label_files(
     which teachers. A run that was stopped goes on; one with other teachers or settings is refused.
     One photo at a time is in memory. shard: the part that is labelled; `merge.merge_shards` writes
     labels.csv of all.
-    Errors: those of `find_media` and `find_unit`; OSError for a folder that cannot be written to.
+    Errors: those of `find_media`, `find_unit` and `refuse_another`; FileExistsError for a
+    labels.csv of one's own; OSError for a folder that cannot be written to.
     """
     settings, members = settings or LabelSettings(), list(teachers.values())
     spec = _describe_labels(members, Path(out).absolute().name)
@@ -101,7 +102,7 @@ def label_files(
     with (
         make_folder(Path(out)),
         note_shard(Path(out), shard, run) as note,
-        closing(_Folder(Path(out), spec, settings, made, shard)) as folder,
+        closing(_Folder(Path(out), spec, settings, made, teachers, shard)) as folder,
     ):
         names = folder.summary.name_outputs(listing.paths, listing.choose(shard))
         photos, videos = listing.split(shard)
@@ -158,16 +159,18 @@ class _Photo(NamedTuple):
 
 
 class _Refused(NamedTuple):
-    """A photo that is not to be labelled, and why not; no reason: it is done."""
+    """A photo that is not to be labelled, and why not. No reason: it is done, `changed`: since."""
 
     path: Path
     reason: str = ""
+    changed: bool = False
 
     def note(self, report: PredictReport) -> None:
         if self.reason:
             report.failed[self.path] = self.reason
         else:
             report.skipped.append(self.path)
+            report.changed += [self.path] * self.changed
 
 
 class _Folder:
@@ -179,10 +182,18 @@ class _Folder:
         spec: DatasetSpec,
         settings: LabelSettings,
         made: str,
+        teachers: Iterable[str],
         shard: Shard | None,
     ) -> None:
         self.out, self.spec, self.settings, self.made = out, spec, settings, made
+        self.teachers = [name.partition(",")[0] for name in teachers]  # those that are files
         self.summary, self.is_whole = Summary(out, shard), shard is None
+        refuse_another(spec, out / NAME)
+        if (out / CSV).exists() and self.summary.is_empty():
+            raise FileExistsError(
+                f"A table of one's own must not be written over. Received: {out / CSV}, and no "
+                "labels. Choose another folder."
+            )
 
     def list_files(self, name: str) -> list[Path]:
         """The photo, its depth and its confidence."""
@@ -190,16 +201,22 @@ class _Folder:
         return [self.out / kind / f"{name}{suffix}" for kind, suffix in files]
 
     def refuse(self, path: Path, name: str) -> _Refused | None:
-        """A photo that is done, or was labelled otherwise; None for one that is to be labelled."""
+        """A photo that is done, or cannot be labelled; None for one that is to be."""
+        files = self.list_files(name)
         if path not in self.summary:
-            return None
+            there = next((file for file in files if file.exists()), None)
+            reason = f"{there} is there, and {self.summary.path} does not say that it is of this"
+            return _Refused(path, f"{reason} photo. Use another folder.") if there else None
         if other := self.summary.find_other(path, self.made):
             reason = f"was labelled in {self.out} by {other}, not by {self.made}"
             return _Refused(path, f"{reason}. Use another folder.")
-        return _Refused(path) if all(file.exists() for file in self.list_files(name)) else None
+        if not all(file.exists() for file in files):
+            return None
+        source = path if path.is_file() else path.parent  # of a frame: its video
+        return _Refused(path, changed=is_older(files, source, *self.teachers))
 
     def write(self, photo: _Photo, label: Label, teacher: DepthPredictor) -> None:
-        """Writes a photo's files, then its row, so that a row has its files."""
+        """Writes a photo's name, so that the files are its own; its row before the last file."""
         rgb, depth, confidence = self.list_files(photo.name)
         height, width = photo.rgb.shape[:2]
         focal = teacher.lay_out(height, width, photo.focal).focal
@@ -207,9 +224,9 @@ class _Folder:
         if self.spec.is_relative:
             kept = kept / max(kept.max(), 1e-6)
         kept[kept > self.spec.max_depth] = 0
+        self.summary.add(photo.path, {"name": photo.name, "made": self.made})
         write_rgb(rgb, photo.rgb, QUALITY)
         write_depth(depth, kept, self.spec)
-        write_grey(confidence, np.rint(255 * label.confidence).astype(np.uint8))
         known = kept[kept > 0]
         ends = np.percentile(known, (0, 50, 100)) if known.size else np.zeros(3)
         ends_row = zip(("nearest", "median", "farthest"), ends, strict=True)
@@ -218,12 +235,14 @@ class _Folder:
         row |= {"focal": f"{focal:.4g}" if focal else ""}
         row |= {"focal_from": "given" if photo.focal else "unknown"}
         self.summary.add(photo.path, row)
+        write_grey(confidence, np.rint(255 * label.confidence).astype(np.uint8))
 
     def close(self) -> None:
         """Writes the dataset's file and, but for a shard, the table of pairs, earlier ones too."""
         self.summary.close()
         if any(row.get("width") for row in self.summary.rows.values()):
-            write_dataset_file(self.spec, self.out / NAME)
+            if not (self.out / NAME).exists():
+                write_dataset_file(self.spec, self.out / NAME)
             if self.is_whole:
                 write_labels(self.out, self.summary.rows.values())
 

@@ -22,6 +22,7 @@ from depthlib.data.inputs import Listing, find_files_in, list_inputs, locate
 from depthlib.data.intrinsics import CameraCalibration, Intrinsics
 from depthlib.data.lenses import FocalRequest, Lens, find_lens, say_notes
 from depthlib.data.shards import Shard
+from depthlib.files import is_older
 from depthlib.prediction.geometry import Layout, check_focal, join, split
 from depthlib.prediction.interface import DepthPredictor, find_confidence
 from depthlib.prediction.known_distance import KnownDistance
@@ -31,6 +32,7 @@ from depthlib.prediction.writers import WRITERS, DepthResult, list_names, name_f
 
 AHEAD = 2  # photos that are read, and photos that are written, while the network computes
 WRITING = 2  # threads that write
+SHOWN = 5  # photos that a line names
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
@@ -38,11 +40,13 @@ FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 class PredictReport:
     """What became of the photos and videos: written, left as they were, and failed with reasons.
 
-    advice: what is said of those that are there already.
+    changed: those of `skipped` that were changed since, or their network. advice: what is said of
+    those that are there already.
     """
 
     written: list[Path] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
+    changed: list[Path] = field(default_factory=list)
     failed: dict[Path, str] = field(default_factory=dict)
     advice: str = " (--overwrite writes them anew)"
 
@@ -54,6 +58,13 @@ class PredictReport:
         lines = [f"{len(self.written)} written"]
         if self.skipped:
             lines[0] += f", {len(self.skipped)} there already{self.advice}"
+        if self.changed:
+            first = ", ".join(map(str, self.changed[:SHOWN]))
+            more = len(self.changed) - SHOWN
+            lines[0] += (
+                f", {len(self.changed)} of them older than the photo or the network: {first}"
+                f"{f' and {more} more' if more > 0 else ''}"
+            )
         if self.failed:
             lines[0] += f", {len(self.failed)} failed:"
             lines += [f"  {path}: {reason}" for path, reason in self.failed.items()]
@@ -101,7 +112,8 @@ def predict_files(
     goes on. `out`/depth.csv has a row a photo: which files are of it (`summary.Summary`), and by
     what network and settings; the files of a photo are all made alike. What earlier runs wrote is
     not taken for photos.
-    A video becomes a video, and a folder of files a frame for what else is saved.
+    A video becomes a video, and a folder of files a frame for what else is saved; it is made anew
+    where one of these kinds is missing.
     shard: the part of the photos and videos that is predicted; `merge.merge_shards` does the rest.
     One photo at a time is in the network, a few before and behind it: memory does not grow with
     their number. A file that fails is noted, and the rest is done.
@@ -133,7 +145,8 @@ def predict_files(
     ):
         names = summary.name_outputs(listing.paths, listing.choose(shard))
         sources = find_files_in(out, listing.paths)
-        folder = _Folder(out, names, sources, summary, save, overwrite, made)
+        made_of = network, lens.path if isinstance(lens, CameraCalibration) else ""
+        folder = _Folder(out, names, sources, summary, save, overwrite, made, made_of)
         sample = _make_sample(predictor, known)
         photos, videos = listing.split(shard)
         waiting = [path for path in photos if folder.is_wanted(path, sample, report)]
@@ -207,7 +220,8 @@ def make_folder(out: Path) -> Iterator[None]:
 class _Folder:
     """Where files go, how those of each photo begin, and which are to be written.
 
-    sources: where photos and videos of the run lie in `out`. made: the network and its settings.
+    sources: where photos and videos of the run lie in `out`. made: the network and its settings;
+    made_of: their files, as far as they are some.
     """
 
     out: Path
@@ -217,6 +231,7 @@ class _Folder:
     save: Sequence[str]
     overwrite: bool
     made: str
+    made_of: tuple[str, ...]
 
     def list_files(self, path: Path, result: DepthResult) -> dict[str, Path]:
         """The file of each format that is to be saved of a photo."""
@@ -227,11 +242,17 @@ class _Folder:
         files = list(self.list_files(path, sample).values())
         if reason := self.find_obstacle(path, files):
             report.failed[path] = reason
-        elif not self.overwrite and all(file.exists() for file in files):
-            report.skipped.append(path)
         else:
-            return True
+            return not self.skip(path, files, report)
         return False
+
+    def skip(self, path: Path, files: Sequence[Path], report: PredictReport) -> bool:
+        """Whether all its files are there and stay, which the report then says."""
+        if self.overwrite or not all(file.exists() for file in files):
+            return False
+        report.skipped.append(path)
+        report.changed += [path] * is_older(files, path, *self.made_of)
+        return True
 
     def find_obstacle(self, path: Path, files: Sequence[Path]) -> str:
         """Why the files of a photo or video must not be written; "" where they may."""
@@ -361,7 +382,7 @@ def _write(
     folder.summary.add(seen.path, _describe(folder.names[seen.path], seen, result, folder.made))
     problems = []
     for kind, file in folder.list_files(seen.path, result).items():
-        if folder.overwrite or not file.exists():
+        if not file.exists() or folder.overwrite or is_older([file], seen.path, *folder.made_of):
             try:
                 WRITERS[kind](file, result)
             except ValueError as error:
@@ -461,18 +482,20 @@ def _predict_video(
 
     name = folder.names[path]
     target = folder.out / f"{name}_depth{'.mp4' if find_spec('imageio_ffmpeg') else '.avi'}"
-    if reason := folder.find_obstacle(path, [target]):
+    kinds = [kind for kind in folder.save if kind != "colour"]
+    frames_in, sample = folder.out / name, _make_sample(predictor)
+    firsts = [frames_in / name_file(kind, f"{0:06d}", sample) for kind in kinds]
+    there = [frames_in] if path not in folder.summary and any(frames_in.glob("*")) else []
+    if reason := folder.find_obstacle(path, [target, *there]):
         report.failed[path] = reason
         return
-    if target.exists() and not folder.overwrite:
-        report.skipped.append(path)
+    if folder.skip(path, [target, *firsts], report):
         return
-    kinds = [kind for kind in folder.save if kind != "colour"]
 
     def save_frame(number: int, frame: np.ndarray, depth: np.ndarray, layout: Layout) -> None:
         result = make_result(predictor, frame, depth, layout, path)
         for kind in kinds:
-            WRITERS[kind](folder.out / name / name_file(kind, f"{number:06d}", result), result)
+            WRITERS[kind](frames_in / name_file(kind, f"{number:06d}", result), result)
 
     try:
         check_file(path)
@@ -489,6 +512,12 @@ def _predict_video(
         layout = predictor.lay_out(frames.height, frames.width, focal)
         shape = {"height": frames.height, "width": frames.width}
         shown = {"focal": _write_focal(layout), "focal_from": lens.source}
+        if path in folder.summary:  # which may have had more frames
+            number = "[0-9]" * 6 + "*"
+            other = folder.summary.find_other(path, folder.made)
+            old = list_names(number) if other else [name_file(k, number, sample) for k in kinds]
+            for file in [target, *(file for names in old for file in frames_in.glob(names))]:
+                file.unlink(missing_ok=True)
         folder.summary.add(path, {"name": name, **shape, **shown, "made": folder.made})
         said = predict_video(
             predictor, path, target, focal=focal, save=save_frame if kinds else None

@@ -20,9 +20,9 @@ from depthlib.data import stereo
 from depthlib.data.csv_tables import why_unlistable
 from depthlib.data.dataset_file import (
     NAME,
-    describe_spec,
     make_spec,
     read_dataset_file,
+    refuse_another,
     write_dataset_file,
 )
 from depthlib.data.images import read_rgb, write_depth, write_grey, write_rgb
@@ -59,10 +59,14 @@ def calibrate(
 ) -> stereo.Calibration:
     """Calibrates a rig by photos of `board`, a folder or a pattern each; writes it and a picture.
 
-    figure: by default `out` with the suffix .png. Errors: those of `calibrate_photos`,
-    `find_inputs` and `write_rig`; ValueError for files that would lie among the photos.
+    figure: by default `out` with the suffix .png, which must not be there without `out`. Errors:
+    those of `calibrate_photos`, `find_inputs` and `write_rig`; ValueError for files that would lie
+    among the photos; FileExistsError.
     """
-    figure = figure or out.with_suffix(".png")
+    if figure is None:
+        figure = out.with_suffix(".png")
+        if not out.exists():
+            _refuse_own(figure)
     check_suffix(out, *stereo.SUFFIXES)
     check_suffix(figure, ".png", ".jpg", ".pdf", ".svg")
     photos = _find_photos(left), _find_photos(right)
@@ -133,7 +137,9 @@ def match_sources(
         "focal_pixels": rectifier.intrinsics.fx, "baseline": rectifier.baseline,
         "disparities": disparities, "far": far, "sure": sure, "every": every,
     }  # fmt: skip
-    folder.begin(settings, overwrite)
+    if not any(out.glob(f"*/{SETTINGS}")):
+        _refuse_own(out / CSV, out / SHEET)
+    folder.begin(settings, overwrite, shard)
     write_dataset_file(spec, out / NAME)
 
     def work(job: tuple[str, Read]) -> tuple[str, str] | None:
@@ -216,8 +222,8 @@ class _Scene:
         self.name, self.folder = name, out / name
         self.settings = self.folder / SETTINGS
 
-    def begin(self, settings: dict[str, object], overwrite: bool) -> None:
-        """Writes by what the scene is matched; `overwrite`: and removes what is there of it.
+    def begin(self, settings: dict[str, object], overwrite: bool, shard: Shard | None) -> None:
+        """Writes by what the scene is matched; `overwrite`: and removes what is there of the shard.
 
         Errors: ValueError where it was matched otherwise, or where there are others' files.
         """
@@ -230,7 +236,8 @@ class _Scene:
             )
         if overwrite:
             for file in there:
-                file.unlink()
+                if shard is None or shard.holds(file.stem):
+                    file.unlink()
         elif path.is_file() and (other := _tell_difference(path, settings)):
             raise ValueError(
                 "A scene must be matched by one rig and by the same settings. Received: "
@@ -289,6 +296,16 @@ def _refuse_among(folder: Path, sides: Iterable[Sequence[Path]]) -> None:
             )
 
 
+def _refuse_own(*paths: Path) -> None:
+    """Errors: FileExistsError where one is there, which no earlier run has written."""
+    for path in paths:
+        if path.exists():
+            raise FileExistsError(
+                f"A file of one's own must not be written over. Received: {path}. Choose another "
+                "folder or name."
+            )
+
+
 def _check_sides(views: tuple[np.ndarray, np.ndarray], disparities: int, source: str) -> None:
     """Errors: ValueError where hardly anything matches, but would with the photos swapped."""
     share, swapped = (
@@ -320,17 +337,7 @@ def _describe(out: Path, rectifier: stereo.Rectifier, far: float) -> DatasetSpec
         scenes="template",
         made_by="make_stereo_dataset.ipynb",
     )
-    if there and there != spec:
-        old, new = (describe_spec(one) for one in (there, spec))
-        differs = [
-            f"{field} {new.get(field)} and {old.get(field)}"
-            for field in new | old
-            if new.get(field) != old.get(field)
-        ]
-        raise ValueError(
-            "All scenes of a dataset must be of one rig and range. Received: "
-            f"{', '.join(differs)}, the second in {path}. Choose another folder."
-        )
+    refuse_another(spec, path)
     return spec
 
 

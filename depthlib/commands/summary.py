@@ -63,6 +63,10 @@ class Summary:
     def __contains__(self, path: Path) -> bool:
         return self._find(path) is not None
 
+    def is_empty(self) -> bool:
+        """Whether no photo has a row."""
+        return not self.rows and not self._others
+
     def find_other(self, path: Path, made: str) -> str:
         """How the photo was predicted before, where it was otherwise than by `made`; else ""."""
         _, before = self._find(path) or ("", made)

@@ -48,8 +48,11 @@ _SIDES = ("train", "val", "test")
 class Dataset:
     """The pairs of a folder by side, which is the name of its CSV: pairs, or train, val and test.
 
-    `left`: file and problem of what is left out. `notes` say what was taken, and how surely.
+    `folder`: the one that was asked for, outside of which photos may lie. `left`: file and problem
+    of what is left out. `notes` say what was taken, and how surely.
     """
+
+    folder: Path
 
     sides: Mapping[str, Pairs]
     left: pd.DataFrame
@@ -97,7 +100,7 @@ def find_dataset(
     pairs = _tell_scenes(layout, chosen, notes)
     sides = _split_as_folders(pairs)
     notes += _note_shared_scenes(sides)
-    return Dataset(sides, layout.left, tuple(notes))
+    return Dataset(folder, sides, layout.left, tuple(notes))
 
 
 def check_dataset(
@@ -178,22 +181,20 @@ def add_focal(dataset: Dataset, focal: str | float | None) -> Dataset:
 def write_dataset(dataset: Dataset, out: Path | str | None = None) -> list[Path]:
     """Writes a CSV a side, and dataset.json unless the spec is a known one; their paths.
 
-    out: the folder; None: that of the images. A dataset.json that is there stays, unless other
+    out: the folder; None: the dataset's own. A dataset.json that is there stays, unless other
     words were given now: a focal length, a pattern with {scene}, another spec.
     Errors: PermissionError where it cannot be written, and FileExistsError where another table has
     a CSV's name, with what to do.
     """
     written = []
-    paths = {
-        name: Path(pairs.root if out is None else out) / f"{name}.csv"
-        for name, pairs in dataset.sides.items()
-    }
+    place = Path(out or dataset.folder)
+    paths = {name: place / f"{name}.csv" for name in dataset.sides}
     for path in paths.values():
         _refuse_other_table(path)
     for name, pairs in dataset.sides.items():
         path = paths[name]
         try:
-            write_csv(pairs, path, elsewhere=out is not None)
+            write_csv(pairs, path, elsewhere=True)
             written.append(path)
             file = find_dataset_file(path) or path.with_name(NAME)
             if pairs.spec.scenes != "template" and not _says(file, pairs.spec):
@@ -273,7 +274,7 @@ def _find_known(folder: Path) -> Dataset | None:
         notes.append(f"Layout and encoding, certain: {spec.name}, by the names of its folders.")
     if not sides:
         return None
-    return Dataset(sides, pd.concat(left, ignore_index=True), tuple(notes))
+    return Dataset(folder, sides, pd.concat(left, ignore_index=True), tuple(notes))
 
 
 def _find_description(folder: Path) -> Path | None:

@@ -79,6 +79,26 @@ def write_dataset_file(spec: DatasetSpec, path: Path | str) -> None:
     write_bytes(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
+def refuse_another(spec: DatasetSpec, path: Path | str) -> None:
+    """Accepts a folder in which `write_dataset_file` may write `spec` to `path`.
+
+    One that is there may have another name, and must say the same: what is stored beside it would
+    else be read by another scale. Errors: those of `read_dataset_file`; ValueError for another.
+    """
+    there = read_dataset_file(path) if Path(path).is_file() else spec
+    old, new = (describe_spec(replace(one, name="")) for one in (there, spec))
+    differs = [
+        f"{field} {new.get(field)} and {old.get(field)}"
+        for field in new | old
+        if new.get(field) != old.get(field)
+    ]
+    if differs:
+        raise ValueError(
+            f"What is stored in a folder must be stored alike. Received: {', '.join(differs)}, the "
+            f"second in {path}. Choose another folder."
+        )
+
+
 def make_spec(name: str, like: str | None = None, **given: Any) -> DatasetSpec:
     """A dataset of one's own, by what is to be said of it; the rest as in the known spec `like`.
 

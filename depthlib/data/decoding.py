@@ -70,7 +70,9 @@ def decode(path: Path, mode: int, max_pixels: int | None = None) -> Decoded:
         raise ValueError(damaged) from error
     if image is None:
         raise ValueError(damaged)
-    if mode == cv2.IMREAD_UNCHANGED and not data.startswith(_TIFF_STARTS):  # OpenCV turns these
+    if mode != cv2.IMREAD_UNCHANGED and not data.startswith(jpeg.START):
+        _refuse_few_bits(image, decoder, path)
+    elif mode == cv2.IMREAD_UNCHANGED and not data.startswith(_TIFF_STARTS):  # OpenCV turns these
         image = turn(image, orientation)
     sides = (width, height) if orientation > 4 else (height, width)
     scale, spare = (2, 1) if mode == HALF else (1, 0)
@@ -203,6 +205,21 @@ def _inspect_tiff(data: bytes, path: Path) -> tuple[tuple[int, int], _Decoder, i
     if page.dtype == np.float64:
         return (height, width), partial(_decode_with_opencv, data), 1
     return (height, width), lambda mode: tifffile.imread(io.BytesIO(data)), 1
+
+
+def _refuse_few_bits(image: np.ndarray, decoder: _Decoder, path: Path) -> None:
+    """Errors: ValueError for a photo of 16 bits that uses 12 or fewer: it would be nearly black.
+
+    image: its 8 bits.
+    """
+    if 0 < image.max() < 16:
+        stored = decoder(cv2.IMREAD_UNCHANGED)
+        if stored is not None and stored.dtype == np.uint16:
+            raise ValueError(
+                "An image must have 8 or 16 bits a channel, and use them. Received: "
+                f"{path}, of 16 bits with values up to {stored.max()}: of a camera of fewer bits, "
+                "or a depth map. Multiply a photo by 16, or save it with 8 bits."
+            )
 
 
 def _refuse_loss(data: bytes, path: Path) -> None:

@@ -39,6 +39,11 @@ def read_size(path: Path | str) -> tuple[int, int]:
 
 def check_rgb(rgb: np.ndarray) -> None:
     """Accepts a photo as `read_rgb` gives it; else ValueError."""
+    if not isinstance(rgb, np.ndarray):
+        raise ValueError(
+            "A photo must be an array, uint8 RGB (height, width, 3). Received: "
+            f"{type(rgb).__name__}. Use `images.read_rgb` for a file, `np.asarray` for Pillow's."
+        )
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
         raise ValueError(
             "A photo must be uint8 RGB (height, width, 3). Received: "

@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 
 from depthlib.data.cache import DecodedPairs, FilePairs, describe_pixels, open_cache
-from depthlib.data.dataset_file import NAME, write_dataset_file
+from depthlib.data.dataset_file import NAME, refuse_another, write_dataset_file
 from depthlib.data.images import read_size
 from depthlib.data.mixed_pairs import settle_focal
-from depthlib.data.pairs import PACKED, Pairs, read_csv, write_csv
+from depthlib.data.pairs import PACKED, Pairs, format_pairs, read_csv, write_csv
 from depthlib.data.scenes import KNOWN
 from depthlib.data.splits import group_unknown
 from depthlib.files import write_bytes
@@ -102,9 +102,9 @@ def pack_pairs(
     stopped. What training asks the photos for is kept in pairs.csv and dataset.json: which frames
     are alike where scenes are unknown, the photos' shape, their focal lengths, as shares of the
     width. Confidence maps are copied as they are, other views are left out. Errors: those of
-    `open_cache`; FileExistsError for a folder of other pairs; ValueError for the folder of the
-    photos, for what is packed already, for pairs without depth, and for a side of more than MOST
-    pixels.
+    `open_cache`; FileExistsError for a folder of other pairs, or of one's own files of these names;
+    ValueError for the folder of the photos, for what is packed already, for pairs without depth,
+    and for a side of more than MOST pixels.
     """
     folder, size = Path(folder), Size(height, width, crop_border)
     if folder.resolve() == pairs.root.resolve() or (pairs.root / PACKED).exists():
@@ -125,6 +125,8 @@ def pack_pairs(
             f"A packed dataset must be of the same pairs at all sizes. Received: {folder}, which "
             "holds other pairs. Choose another folder."
         )
+    if not sizes:
+        _refuse_own_files(kept, folder)
     cache = open_cache(
         pairs, height, width, folder, crop_border=crop_border, workers=workers, progress=progress
     )
@@ -182,6 +184,25 @@ def check_packed(folder: Path | str) -> dict[str, str]:
         source = FilePairs(whole, size.height, size.width, size.crop_border)
         found |= DecodedPairs(source, folder / size.folder).find_damage()
     return found
+
+
+def _refuse_own_files(kept: Pairs, folder: Path) -> None:
+    """Accepts a folder that has nothing of the names that are written but what a killed run left.
+
+    Errors: those of `refuse_another`; FileExistsError.
+    """
+    refuse_another(kept.spec, folder / NAME)
+    confidences = map(kept.confidence_path, range(len(kept) if kept.has_confidence else 0))
+    copies = ((path, folder / path.relative_to(kept.root)) for path in confidences)
+    there = ((path, copy) for path, copy in copies if copy.exists())
+    taken = [copy for path, copy in there if copy.read_bytes() != path.read_bytes()]
+    if (folder / CSV).exists() and (folder / CSV).read_bytes() != format_pairs(kept):
+        taken.append(folder / CSV)
+    if taken:
+        raise FileExistsError(
+            f"A file of one's own must not be written over. Received: {taken[0]}. Choose another "
+            "folder."
+        )
 
 
 def _keep_what_photos_say(pairs: Pairs) -> Pairs:

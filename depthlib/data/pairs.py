@@ -188,16 +188,24 @@ def read_csv(
 def write_csv(pairs: Pairs, path: Path | str, elsewhere: bool = False) -> None:
     """Writes a row a pair atomically; the same pairs give the same bytes.
 
-    `rgb,depth` without a heading where paths tell the scenes, as in NYU's archive; else with a
-    heading, and the confidence, views and scenes where they are known. Errors: ValueError where
-    `path` is not in the pairs' root, since paths are relative to it, unless `elsewhere`: such a CSV
-    is read with `root`; ValueError for a path that a CSV cannot name.
+    Errors: ValueError where `path` is not in the pairs' root, since paths are relative to it,
+    unless `elsewhere`: such a CSV is read with `root`; those of `format_pairs`.
     """
     path = Path(path)
     if not elsewhere and path.parent.resolve() != pairs.root.resolve():
         raise ValueError(
             f"A CSV must be written into the folder of its images, {pairs.root}. Received: {path}."
         )
+    write_bytes(path, format_pairs(pairs))
+
+
+def format_pairs(pairs: Pairs) -> bytes:
+    """What `write_csv` writes.
+
+    `rgb,depth` without a heading where paths tell the scenes, as in NYU's archive; else with a
+    heading, and the confidence, views and scenes where they are known. Errors: ValueError for a
+    path that a CSV cannot name.
+    """
     for name in pairs.table[pairs.files].to_numpy().ravel():
         if reason := name and why_unlistable(name):
             raise ValueError(f"A CSV must be able to name its files. Received: {name!r}: {reason}.")
@@ -206,7 +214,7 @@ def write_csv(pairs: Pairs, path: Path | str, elsewhere: bool = False) -> None:
     if heading:
         columns += ["scene"] * (pairs.scenes != UNKNOWN)
         columns += [pairs.spec.focal_column] if pairs.spec.focal_column else []
-    write_bytes(path, format_rows(pairs.table[columns], heading))
+    return format_rows(pairs.table[columns], heading)
 
 
 def choose_spec(spec: DatasetSpec | Path | str | None, csv: Path) -> DatasetSpec | None:

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from depthlib.files import refuse_empty, refuse_source
 from depthlib.networks.layers import DepthHead
 from depthlib.networks.saving import export_half, load_model, save_model
 
@@ -98,6 +99,8 @@ def main(words: Sequence[str] | None = None) -> None:
     if arguments.member is not None and len(arguments.files) > 1:
         parser.error("--member takes a network out of one file")
     try:
+        refuse_empty(sys.argv[1:] if words is None else words)
+        refuse_source(arguments.export, *arguments.files)
         networks = [load_model(path) for path in arguments.files]
         if arguments.member is not None:
             network = take_member(networks[0], arguments.member)

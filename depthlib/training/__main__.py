@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from depthlib.data.pairs import read_csv
-from depthlib.files import check_suffix, refuse_empty
+from depthlib.files import check_suffix, refuse_empty, refuse_source
 from depthlib.networks.saving import export_half
 from depthlib.training.devices import end_together, find_place, use_devices
 from depthlib.training.recipes import RECIPES, read_changes
+from depthlib.training.run_folder import BEST, LAST
 from depthlib.training.train import train
 
 UNFINISHED = 75  # the exit status EX_TEMPFAIL of sysexits.h: try again
@@ -42,7 +43,7 @@ def main(words: Sequence[str] | None = None) -> int:
         help="trains too; SPEC auto: as for DATA",
     )
     parser.add_argument("--run", required=True, type=Path, help="the run's folder")
-    parser.add_argument("--cache", default="runs/cache", help="folder of decoded images")
+    parser.add_argument("--cache", type=Path, default="runs/cache", help="folder of decoded images")
     parser.add_argument(
         "--by-content",
         action="store_true",
@@ -60,6 +61,9 @@ def main(words: Sequence[str] | None = None) -> int:
         if arguments.export:
             check_suffix(arguments.export, ".keras")  # before hours of training
         recipe = RECIPES[arguments.recipe].change(**read_changes(arguments.changes))
+        if arguments.export:
+            held = (arguments.run / name for name in (LAST, BEST))
+            refuse_source(arguments.export, *held, *filter(None, (recipe.weights, recipe.teacher)))
         _use_devices(arguments)
         with end_together():  # as `train` does of its own
             pairs = read_csv(arguments.data, arguments.spec, arguments.root)
@@ -79,7 +83,7 @@ def main(words: Sequence[str] | None = None) -> int:
             verbose=arguments.verbose,
         )
         if arguments.export and find_place().is_first:
-            export_half(arguments.run / "best.keras", arguments.export)
+            export_half(arguments.run / BEST, arguments.export)
     except (OSError, ValueError, FloatingPointError, ImportError) as error:
         sys.exit(str(error))
     if find_place().is_first:

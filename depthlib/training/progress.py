@@ -11,9 +11,7 @@ import numpy as np
 from depthlib.plotting import save_figure, show_history
 from depthlib.training.devices import alone, find_place
 from depthlib.training.generator import DepthGenerator
-from depthlib.training.run_folder import RunRecord
-
-HISTORY = "history.png"
+from depthlib.training.run_folder import HISTORY, RunRecord
 
 
 class HistoryFigure(keras.callbacks.Callback):

@@ -178,7 +178,13 @@ class Recipe:
             check_effects(self.effects)
 
     def change(self, **fields: Any) -> "Recipe":
-        """The same recipe with some fields changed."""
+        """The same recipe with some fields changed. Errors: ValueError, also for unknown ones."""
+        known = self.to_dict().keys()
+        if unknown := fields.keys() - known:
+            raise ValueError(
+                f"A recipe has the fields {', '.join(known)}. Received: "
+                f"{', '.join(sorted(unknown))}. Correct or remove that."
+            )
         return replace(self, **fields)
 
     def to_dict(self) -> dict:

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from depthlib.data.pairs import Pairs, read_csv
+from depthlib.files import refuse_empty, refuse_source
 from depthlib.networks.fine_tuning import scale_depth
 from depthlib.networks.saving import export_half, load_model, save_model
 from depthlib.training.generator import DepthGenerator
@@ -57,6 +58,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--export", required=True, type=Path, help="the file to write")
     arguments = parser.parse_args(words)
     try:
+        refuse_empty(sys.argv[1:] if words is None else words)
+        refuse_source(arguments.export, arguments.file)
         network = load_model(arguments.file)
         factor = find_scale(network, read_csv(arguments.data, arguments.spec, arguments.root))
         scale_depth(network, factor)

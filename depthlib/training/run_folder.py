@@ -15,12 +15,15 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 import keras
 import pandas as pd
 
 from depthlib import __version__
+from depthlib.data.cache import describe_pixels
 from depthlib.data.pairs import Pairs
+from depthlib.data.specs import DatasetSpec
 from depthlib.files import (
     check_regular,
     hold_lock,
@@ -37,6 +40,7 @@ from depthlib.training.recipes import Recipe
 
 # What a run writes, in this order.
 RUN, LAST, BEST, LOG, EPOCHS = "run.json", "last.keras", "best.keras", "log.csv", "epochs"
+HISTORY = "history.png"  # what is drawn of it
 LOCK = "run.lock"
 SIGNS = {"delta1": 1, "silog": -1}  # what may say which epoch is the best, and whether high is good
 
@@ -46,6 +50,7 @@ def describe_run(recipe: Recipe, training: Sequence[Pairs], validation: Pairs) -
     return {
         "recipe": recipe.to_dict(),
         "dataset": "+".join(pairs.spec.name for pairs in training),
+        "stored": [_describe_stored(pairs.spec) for pairs in training],
         "split": {
             "training": "+".join(pairs.digest() for pairs in training),
             "validation": validation.digest(),
@@ -66,10 +71,16 @@ def hold_folder(folder: Path) -> Iterator[None]:
     """Keeps `folder` to one process, and clears it of what a killed one left half written.
 
     A folder that it makes is removed again where no run has begun in it by the end.
-    Errors: BlockingIOError where another process trains in it.
+    Errors: BlockingIOError where another process trains in it; NotADirectoryError for a file.
     """
     is_new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(
+            f"A run must have a folder. Received: {folder}, which is or lies in a file. Use "
+            "another name."
+        ) from error
     with hold_lock(folder / LOCK):
         try:
             remove_temporaries(folder, (RUN, LAST, BEST, LOG))
@@ -113,7 +124,7 @@ def check_folder(folder: Path, run: dict) -> None:
     Errors: ValueError for another run, which names each field that differs, a damaged run.json, or
     a folder that lacks what a run goes on from.
     """
-    held = [name for name in (RUN, LAST, BEST, LOG, EPOCHS) if (folder / name).exists()]
+    held = [name for name in (RUN, LAST, BEST, LOG, EPOCHS, HISTORY) if (folder / name).exists()]
     missing = [name for name in (RUN, LAST) if name not in held]
     if missing and held not in ([], [RUN]):
         raise ValueError(
@@ -124,7 +135,8 @@ def check_folder(folder: Path, run: dict) -> None:
     if not held:
         return
     there, now = _read_run(folder / RUN), _flatten(run)
-    differing = [key for key, value in now.items() if there.get(key) != value]
+    # How depth is stored earlier versions did not write down.
+    differing = [key for key, value in now.items() if there.get(key, value) != value]
     if not differing:
         return
     values = "; ".join(f"{key}: {there.get(key)!r} there, {now[key]!r} now" for key in differing)
@@ -355,7 +367,18 @@ def _flatten(run: dict) -> dict:
         f"{side} pairs": "+".join(digest[:12] for digest in digests.split("+"))
         for side, digests in run["split"].items()
     }
-    return {**run["recipe"], "dataset": run["dataset"], **digests}
+    stored = run.get("stored", [])
+    fields = {
+        field: "+".join(json.dumps(source.get(field)) for source in stored)
+        for field in dict.fromkeys(field for source in stored for field in source)
+    }
+    return {**run["recipe"], "dataset": run["dataset"], **fields, **digests}
+
+
+def _describe_stored(spec: DatasetSpec) -> dict[str, Any]:
+    """What makes metres of a dataset's files, and of which camera they are."""
+    view = {"focal": spec.focal and round(spec.focal, 6), "horizon": spec.horizon}
+    return {key: value for key, value in describe_pixels(spec).items() if key != "name"} | view
 
 
 def _git_commit() -> str:

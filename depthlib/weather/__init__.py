@@ -6,7 +6,7 @@ Strength 0 gives the photo as it is, 1 the strongest effect; what is drawn from 
 generator) does not depend on strength, so the same seed gives the same weather, only stronger.
 Neither input is written to. Light is added and taken away in linear light. Sizes follow the
 scene: the same fog stands in a room and over a road, scaled (see each effect).
-Errors: ValueError for a strength outside 0 to 1.
+Errors: ValueError for a strength outside 0 to 1, and for another photo or depth.
 """
 
 from depthlib.weather.fog import fog

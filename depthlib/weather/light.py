@@ -9,6 +9,8 @@ import numpy as np
 # An effect, as depthlib.weather describes it: rgb, depth_m, strength and rng to a new rgb.
 Effect = Callable[[np.ndarray, np.ndarray, float, np.random.Generator], np.ndarray]
 
+LEAST = 8  # pixels a side: streaks and drops are laid out on a coarser grid
+
 # The sRGB curve, IEC 61966-2-1: from values to light, and from light in 65535ths to values.
 _VALUES = np.arange(256) / 255
 _LIGHT = np.where(_VALUES <= 0.04045, _VALUES / 12.92, ((_VALUES + 0.055) / 1.055) ** 2.4)
@@ -32,7 +34,7 @@ def to_photo(light: np.ndarray) -> np.ndarray:
 
 
 def effect(function: Effect) -> Effect:
-    """Makes a function an effect: checks its strength; at 0 the photo stays as it is."""
+    """Makes a function an effect: checks what it is given; at 0 the photo stays as it is."""
 
     @wraps(function)
     def apply(
@@ -40,6 +42,12 @@ def effect(function: Effect) -> Effect:
     ) -> np.ndarray:
         if not 0 <= strength <= 1:
             raise ValueError(f"`strength` must be 0 to 1. Received: strength={strength}.")
+        if rgb.dtype != np.uint8 or rgb.shape != (*depth_m.shape, 3) or min(rgb.shape[:2]) < LEAST:
+            raise ValueError(
+                f"A photo must be uint8 RGB (height, width, 3), {LEAST} pixels a side or more, and "
+                f"its depth (height, width). Received: {rgb.dtype} {rgb.shape} and {depth_m.shape}."
+                " Resize both to one size, and a photo of floats to 0..255."
+            )
         return function(rgb, depth_m, strength, rng) if strength else rgb.copy()
 
     return apply

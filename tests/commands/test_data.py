@@ -59,6 +59,19 @@ def test_a_csv_elsewhere_comes_with_the_word_that_reads_it(folder, tmp_path, cap
     assert len(read_csv(out / "pairs.csv", root=folder)) == 6
 
 
+def test_nothing_is_written_outside_of_the_folder_where_photos_lie_elsewhere(
+    folder, tmp_path, capsys
+):
+    own = tmp_path / "own"
+    own.mkdir()
+    there = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    words = ["data", str(own), "--spec", "indoor_millimetre", "--check", "headers"]
+    assert main([*words, "--photos", "../den/rgb", "--depth", str(folder / "depth")]) == 0
+    assert f"give --root {folder}" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == there
+    assert len(read_csv(own / "pairs.csv", root=folder)) == 6
+
+
 def test_names_of_bytes_that_are_no_text_are_listed(folder, capsys):
     (folder / os.fsdecode(b"rgb/caf\xe9.jpg")).touch()
     assert main(["data", str(folder), "--spec", "indoor_millimetre", "--check", "headers"]) == 0

@@ -1,3 +1,5 @@
+import os
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -5,8 +7,8 @@ import pytest
 
 from depthlib.__main__ import main
 from depthlib.commands.label import LabelSettings, label_files
-from depthlib.data.dataset_file import read_dataset_file
-from depthlib.data.images import read_depth, write_rgb
+from depthlib.data.dataset_file import make_spec, read_dataset_file
+from depthlib.data.images import read_depth, write_depth, write_rgb
 from depthlib.data.lenses import parse_focal
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
@@ -98,6 +100,68 @@ def test_a_stopped_run_goes_on_and_other_teachers_are_refused(photos, tmp_path):
     assert "by teacher0 --combine mean" in other.failed[photos / "1.png"]
     assert len(label(photos, out, combine="median").failed) == 3
     assert (out / "depth/1.png").stat().st_mtime_ns == before
+    assert len(pd.read_csv(out / "labels.csv")) == 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["photos/1.jpg", "depth/1.png", "confidence/1.png", "labels.csv", "dataset.json"],
+)
+def test_a_file_of_ones_own_is_never_written_over(photos, tmp_path, name):
+    out = tmp_path / "room"
+    mine = out / name
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b'{"metres_per_count": 0.0002}')
+    try:
+        report = label(photos, out)
+        assert list(report.failed) == [photos / "1.png"] and len(report.written) == 2
+        assert "Use another folder" in report.failed[photos / "1.png"]
+        assert len(pd.read_csv(out / "labels.csv")) == 2
+    except (FileExistsError, ValueError) as error:
+        assert name in str(error) and "Choose another folder" in str(error)
+        assert [path for path in out.rglob("*") if path.is_file()] == [mine]
+    assert mine.read_bytes() == b'{"metres_per_count": 0.0002}'
+
+
+def test_photos_that_lie_where_their_labels_would_are_left_as_they_are(tmp_path):
+    photo = draw(tmp_path / "room/photos/1.jpg")
+    measured = tmp_path / "room/depth/1.png"
+    write_depth(measured, np.full((48, 64), 2.0, np.float32), make_spec("room", metres_per_count=1))
+    before = photo.read_bytes(), measured.read_bytes()
+    report = label(photo.parent, tmp_path / "room")
+    assert list(report.failed) == [photo]
+    assert (photo.read_bytes(), measured.read_bytes()) == before
+
+
+def test_labels_that_are_older_than_their_photo_or_video_are_named(photos, tmp_path):
+    video, out, later = tmp_path / "drive.avi", tmp_path / "out", 4_000_000_000
+    with open_writer(video, 10, 48, 64) as write:
+        write(np.full((48, 64, 3), 100, np.uint8))
+    label([photos, video], out)
+    assert "older" not in str(label([photos, video], out))
+    for path in (photos / "2.png", video):
+        os.utime(path, (later, later))
+    said = str(label([photos, video], out))
+    assert f"2 of them older than the photo or the network: {photos / '2.png'}, {video}" in said
+
+
+def test_a_folder_keeps_one_scale_of_depth(photos, tmp_path):
+    out = tmp_path / "out"
+    label(photos / "1.png", out)
+    before = (out / "dataset.json").read_bytes()
+    with pytest.raises(ValueError, match=r"max_depth 80.0 and 10.0.*dataset.json.*another folder"):
+        label(photos / "2.png", out, Fake(ROAD))
+    assert (out / "dataset.json").read_bytes() == before
+
+
+def test_a_run_that_was_killed_before_a_photos_row_labels_it_again(photos, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    with monkeypatch.context() as killed:
+        killed.setattr("depthlib.commands.label.write_grey", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            label(photos / "1.png", out)
+    (out / "depth/1.png").write_bytes(b"half")
+    assert len(label(photos, out).written) == 3
     assert len(pd.read_csv(out / "labels.csv")) == 3
 
 

@@ -102,6 +102,25 @@ def test_what_is_there_stays_unless_it_is_to_be_overwritten(photos, tmp_path):
     assert len((out / "depth.csv").read_text().splitlines()) == 4
 
 
+def test_what_is_older_than_its_photo_or_its_network_is_named(photos, tmp_path):
+    out, network, later = tmp_path / "out", tmp_path / "mine.keras", 4_000_000_000
+    network.write_text("a network")
+    predict(photos, out, network=str(network))
+    assert "older" not in str(predict(photos, out, network=str(network)))
+    draw(photos / "1.png", 200)
+    os.utime(photos / "1.png", (later, later))
+    said = str(predict(photos, out, network=str(network)))
+    assert said.endswith(f"1 of them older than the photo or the network: {photos / '1.png'}")
+    old = np.load(out / "1_depth.npy")
+    predict(photos, out, save=["npy", "png16"], network=str(network))  # both of the new photo
+    new = np.load(out / "1_depth.npy")
+    assert not np.allclose(new, old)
+    counts = cv2.imread(str(out / "1_depth_mm.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_allclose(counts / 1000, new, atol=6e-4)
+    os.utime(network, (later + 9, later + 9))
+    assert "3 of them older" in str(predict(photos, out, network=str(network)))
+
+
 def test_photos_of_one_name_do_not_meet_in_one_run_nor_in_two(photos, tmp_path):
     out = tmp_path / "out"
     other = draw(tmp_path / "other" / "0.png", 200)
@@ -439,6 +458,43 @@ def test_a_video_becomes_a_video_and_files_of_its_frames(tmp_path, monkeypatch, 
     assert len(list((out / "xa_avi").glob("*_depth.npy"))) == 3
     assert rows(out)["xa.avi"]["name"] == "xa_avi"
     assert len(predict(tmp_path / "in", out).skipped) == 2
+
+
+def write_video(path, frames):
+    from depthlib.video.frames import open_writer
+
+    with open_writer(path, 5, HEIGHT, WIDTH) as write:
+        for number in range(frames):
+            write(np.full((HEIGHT, WIDTH, 3), (60 * number, 10, 60), np.uint8))
+    return path
+
+
+def test_frames_of_a_video_are_those_that_it_has_and_of_each_kind_that_is_asked_for(
+    tmp_path, monkeypatch
+):
+    from depthlib.video import render
+
+    monkeypatch.setattr(render.time_alone, "__defaults__", (0.01,))
+    video, out = write_video(tmp_path / "a.avi", 3), tmp_path / "out"
+    predict(video, out, save=["npy"])
+    assert len(predict(video, out, save=["npy", "png16"]).written) == 1
+    assert len(list((out / "a").iterdir())) == 6
+    write_video(video, 2)
+    assert len(predict(video, out, save=["npy", "png16"]).skipped) == 1
+    predict(video, out, save=["npy", "png16"], overwrite=True)
+    assert len(list((out / "a").iterdir())) == 4
+    predict(video, out, save=["npy"], overwrite=True, flip=True)
+    names = sorted(path.name for path in (out / "a").iterdir())
+    assert names == ["000000_depth.npy", "000001_depth.npy"]
+
+
+def test_a_folder_of_ones_own_is_not_taken_for_a_videos_frames(tmp_path):
+    video, mine = write_video(tmp_path / "a.avi", 2), tmp_path / "out/a/000000_depth.npy"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    report = predict(video, tmp_path / "out", save=["npy"])
+    assert "does not say that it is of this" in report.failed[video]
+    assert mine.read_text() == "mine"
 
 
 def test_bad_videos_are_named_and_a_calibration_is_of_photos(tmp_path, capsys):

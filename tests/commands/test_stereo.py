@@ -80,6 +80,33 @@ def test_what_is_there_stays_and_another_drive_becomes_another_scene(rig, drive,
     assert scenes.value_counts().to_dict() == {"drive_0007": 3, "again": 2}
 
 
+@pytest.mark.parametrize("name", ["stereo.csv", "stereo.png", "dataset.json"])
+def test_a_file_of_ones_own_is_never_written_over(rig, drive, tmp_path, name):
+    mine = tmp_path / "dataset" / name
+    mine.parent.mkdir()
+    mine.write_text('{"metres_per_count": 0.0002}')
+    with pytest.raises(SystemExit, match=f"{name}. Choose another folder"):
+        run(rig, drive, mine.parent)
+    assert list(mine.parent.iterdir()) == [mine]
+
+
+def test_a_shard_overwrites_its_own_part_alone(rig, drive, tmp_path):
+    out = tmp_path / "dataset"
+    for _ in range(2):
+        for shard in ("1/2", "2/2"):
+            assert run(rig, drive, out, f"--shard={shard}", "--overwrite") == 0
+        assert main(["merge", str(out)]) == 0
+        assert len(read_csv(out / "stereo.csv", read_dataset_file(out / "dataset.json"))) == 3
+
+
+def test_a_picture_of_ones_own_is_not_taken_for_the_rigs(tmp_path):
+    (tmp_path / "rig.png").write_text("mine")
+    words = ["stereo", "calibrate", "--left=left", "--right=right", "--square=0.03"]
+    with pytest.raises(SystemExit, match="rig.png. Choose another folder or name"):
+        main([*words, f"--out={tmp_path / 'rig.yml'}"])
+    assert (tmp_path / "rig.png").read_text() == "mine"
+
+
 def test_one_video_of_both_sides_gives_the_depth_of_two(rig, drive, tmp_path):
     video, out = tmp_path / "both.avi", tmp_path / "dataset"
     photos = [[read_rgb(drive / side / f"{n}.png") for side in ("left", "right")] for n in range(3)]
@@ -117,7 +144,7 @@ def test_wrong_input_is_told(rig, drive, tmp_path):
     run(rig, drive, out)
     with pytest.raises(SystemExit, match="matched by one rig and by the same settings"):
         run(rig, drive, out, "--sure=0.9")
-    with pytest.raises(SystemExit, match="one rig and range. Received: max_depth 20.0 and 80.0"):
+    with pytest.raises(SystemExit, match="stored alike. Received: max_depth 20.0 and 80.0"):
         run(rig, drive, out, "--far=20", "--scene=other")
     for words, rule in (
         (["--sure=1.5"], "`sure` must be"),

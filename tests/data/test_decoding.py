@@ -326,6 +326,24 @@ def test_photos_of_other_colours_and_depths_become_8_bit_rgb(tmp_path):
         assert np.abs(rgb.astype(int) - expected).mean() < 8, name
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("mode", [cv2.IMREAD_COLOR_RGB, decoding.HALF])
+def test_a_photo_of_12_bits_in_16_would_be_black_and_is_refused(tmp_path, suffix, mode):
+    photo, few, grey = (tmp_path / f"{name}{suffix}" for name in ("photo", "few", "grey"))
+    cv2.imwrite(str(photo), PIXELS.astype(np.uint16) * 257)
+    cv2.imwrite(str(few), PIXELS.astype(np.uint16) * 16)
+    cv2.imwrite(str(grey), PIXELS[..., 0].astype(np.uint16) * 10)  # as a depth map is
+    assert decoding.decode(photo, mode).image.mean() > 90
+    for path in (few, grey):
+        with pytest.raises(ValueError, match=rf"8 or 16 bits.*{path}, of 16 bits with values up"):
+            decoding.decode(path, mode)
+        assert decoding.decode(path, cv2.IMREAD_UNCHANGED).image.dtype == np.uint16
+    cv2.imwrite(str(few), np.zeros((32, 48, 3), np.uint16))  # a lens cap's
+    assert not decoding.decode(few, mode).image.any()
+    cv2.imwrite(str(few), PIXELS // 32)  # a night's
+    assert decoding.decode(few, mode).image.any()
+
+
 def test_values_that_opencv_would_take_for_black_are_refused(tmp_path):
     path, pixels = tmp_path / "photo.img", PIXELS.tobytes()
     for header, values in (

@@ -244,6 +244,21 @@ def test_four_processes_read_one_cache_while_one_of_them_is_killed(pairs, tmp_pa
     assert after == shards and len(shards) == 3
 
 
+@pytest.mark.parametrize("name", ["pairs.csv", "dataset.json", "confidence/1.png"])
+def test_a_file_of_ones_own_is_never_written_over(pairs, tmp_path, name):
+    names = [f"confidence/{number}.png" for number in range(len(pairs))]
+    (pairs.root / "confidence").mkdir()
+    for path in names:
+        (pairs.root / path).write_bytes(b"theirs")
+    trusted = replace(pairs, table=pairs.table.assign(confidence=names))
+    mine = tmp_path / "out" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b'{"metres_per_count": 0.0002}')
+    with pytest.raises((FileExistsError, ValueError), match=f"{name}. Choose another folder"):
+        pack_pairs(trusted, *SIZE, tmp_path / "out", progress=False)
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [mine]
+
+
 def test_the_command_packs_and_says_what_it_needs(pairs, tmp_path, capsys):
     csv, out = pairs.root / "nyu2_train.csv", tmp_path / "out"
     words = ["pack", str(csv), "--spec=nyu_train", f"--out={out}"]

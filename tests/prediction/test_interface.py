@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,12 @@ def test_a_photo_is_preprocessed_at_the_networks_size():
         np.testing.assert_allclose(depth, other, rtol=1e-5)
     with pytest.raises(ValueError, match="uint8 RGB.*float64"):
         Fake(preprocess=lambda rgb: rgb / 2)([PHOTO])
+
+
+@pytest.mark.parametrize("photo", ["photo.jpg", Path("photo.jpg"), None, PHOTO.tolist()])
+def test_what_is_no_array_is_refused_with_what_makes_one(photo):
+    with pytest.raises(ValueError, match=rf"an array.*{type(photo).__name__}. Use `images.read_r"):
+        Fake()([photo])
 
 
 @pytest.mark.parametrize("shape", [(32, 48), (32, 48, 4), (1, 32, 48, 3), (0, 48, 3), (32, 0, 3)])

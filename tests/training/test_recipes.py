@@ -155,6 +155,11 @@ def test_what_a_field_must_be_is_said_in_words():
         assert words in str(refused.value)
 
 
+def test_a_field_that_a_recipe_lacks_is_named():
+    with pytest.raises(ValueError, match="has the fields network, .*Received: epoch, lr. Correct"):
+        Recipe().change(epoch=3, lr=0.1, seed=1)
+
+
 def test_changes_are_read_from_words_as_numbers_where_they_are():
     words = ["epochs=2", "weights=imagenet", "counts=(8, 2)", "clip_norm=None"]
     assert read_changes([*words, "effects='fog','rain'"]) == {

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -6,8 +7,10 @@ import pytest
 
 from depthlib.data.pairs import read_csv
 from depthlib.data.specs import NYU_RELATIVE, NYU_TRAIN
+from depthlib.networks.ensemble import main as ensemble
 from depthlib.networks.fine_tuning import scale_depth
 from depthlib.networks.saving import load_model, save_model
+from depthlib.training.__main__ import main as train
 from depthlib.training.rescale import find_scale, main
 from tests.tiny_networks import photos
 from tests.training.test_train import RECIPE, build_tiny
@@ -52,6 +55,24 @@ def test_a_network_that_sees_rooms_too_small_is_brought_back_by_the_measured_pho
     main([str(tmp_path / "small.keras"), "--data", str(csv), "--export", str(out)])
     assert "depth times 1.2" in capsys.readouterr().out
     assert find_scale(load_model(out), pairs) == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        lambda *words: main([*words, "--data", "absent.csv"]),
+        lambda path, *words: ensemble([path, "other.keras", *words]),
+        lambda path, *words: train(["light", f"weights={path}", "--data=a.csv", "--run=r", *words]),
+        lambda path, *words: train(["light", "--data=a", f"--run={Path(path).parent}", *words]),
+    ],
+)
+@pytest.mark.parametrize("name", ["last.keras", "best.keras"])
+def test_a_network_is_never_exported_over_what_it_is_made_of(tmp_path, command, name):
+    mine = tmp_path / name
+    mine.write_text("mine")
+    with pytest.raises(SystemExit, match=f"over its source. Received: {mine}"):
+        command(str(mine), "--export", str(mine))
+    assert list(tmp_path.iterdir()) == [mine] and mine.read_text() == "mine"
 
 
 def test_relative_depth_has_no_scale_to_take(network, pairs):

@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 
 import keras
 import pytest
@@ -37,6 +38,30 @@ def write_run(folder, run=RUN, names=("last.keras", "log.csv")):
 
 def change(**fields):
     return {**RUN, "recipe": {**RUN["recipe"], **fields}}
+
+
+def test_a_file_is_no_folder_for_a_run(tmp_path):
+    (tmp_path / "pairs.csv").write_text("mine")
+    for path in (tmp_path / "pairs.csv", tmp_path / "pairs.csv" / "run"):
+        with pytest.raises(NotADirectoryError, match=f"Received: {path}, which is or lies in"):
+            with hold_folder(path):
+                pass
+
+
+def test_a_run_goes_on_with_depth_that_is_stored_as_it_was(tiny_nyu, tmp_path):
+    pairs, _ = find_pairs(tiny_nyu(), NYU_TRAIN)
+    run = run_folder.describe_run(Recipe(epochs=3), [pairs], pairs)
+    write_run(tmp_path, run)
+    check_folder(tmp_path, json.loads(json.dumps(run)))
+    changes = {"metres_per_count": 0.02, "max_depth": 9.0, "focal": 0.7, "border": (0, 1, 0, 0.9)}
+    for field, value in changes.items():
+        changed = replace(pairs, spec=replace(NYU_TRAIN, **{field: value}))
+        now = run_folder.describe_run(Recipe(epochs=3), [changed], changed)
+        with pytest.raises(ValueError, match=f"differs in {field}: .* there, .* now"):
+            check_folder(tmp_path, now)
+    run.pop("stored")  # as earlier versions wrote it
+    write_run(tmp_path, run)
+    check_folder(tmp_path, run_folder.describe_run(Recipe(epochs=3), [pairs], pairs))
 
 
 def test_what_a_run_goes_on_from_takes_a_tenth_of_the_time_at_most(tmp_path, monkeypatch):
@@ -152,6 +177,7 @@ def test_fields_of_a_newer_version_are_named_with_the_version(tmp_path):
         (("last.keras",), "last.keras but no run.json"),
         (("last.keras", "log.csv", "best.keras"), "but no run.json.*weights=.*/best.keras"),
         (("log.csv",), "log.csv but no run.json and no last.keras"),
+        (("history.png",), "history.png but no run.json and no last.keras"),
     ],
 )
 def test_a_folder_that_lacks_what_a_run_goes_on_from_is_never_begun_again(tmp_path, names, said):

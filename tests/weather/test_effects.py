@@ -74,6 +74,20 @@ def test_the_same_seed_gives_the_same_weather_in_any_thread(name):
 
 
 @EACH
+def test_another_photo_or_depth_is_refused_and_a_tiny_one_is_not(name):
+    rgb, depth_m = np.full((8, 9, 3), 90, np.uint8), np.full((8, 9), 2, np.float32)
+    assert apply(name, rgb, depth_m, 1).shape == (8, 9, 3)
+    for photo, depth in (
+        (rgb / np.float32(255), depth_m),
+        (rgb, depth_m[:4]),
+        (rgb[..., 0], depth_m),
+        (rgb[:1, :1], depth_m[:1, :1]),
+    ):
+        with pytest.raises(ValueError, match=r"must be uint8 RGB .*Received: .*Resize both"):
+            apply(name, photo, depth, 0.5)
+
+
+@EACH
 def test_a_strength_over_one_is_refused(name):
     with pytest.raises(ValueError, match="`strength` must be 0 to 1. Received: strength=1.5"):
         apply(name, *make_road(), 1.5)

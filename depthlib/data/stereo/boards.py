@@ -101,10 +101,12 @@ class Board:
             )
         flags = cv2.CALIB_CB_LARGER | cv2.CALIB_CB_NORMALIZE_IMAGE
         found, _, meta = cv2.findChessboardCornersSBWithMeta(grey, (3, 3), flags)
+        if not found:
+            return ""
         size = f"{max(meta.shape)}x{min(meta.shape)}"
-        if found and self.charuco:
+        if self.charuco:
             return f"The photos show a chessboard of {size} without markers: leave out --charuco."
-        if found and {*meta.shape} != {self.columns, self.rows}:
+        if {*meta.shape} != {self.columns, self.rows}:
             return f"The photos show a chessboard of {size}: use --board {size}."
         return ""
 

@@ -32,6 +32,12 @@ def test_a_board_of_another_size_is_told():
     assert Board(4, 7, 0.03).tell_other(photo) == ""
 
 
+@pytest.mark.parametrize("charuco", [False, True])
+def test_a_photo_without_any_board_tells_of_no_other_one(charuco):
+    photo = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+    assert Board(7, 4, 0.03, charuco).tell_other(photo) == ""
+
+
 def test_markers_where_none_are_expected_or_others_are_told():
     photo = np.repeat(Board(7, 4, 0.03, True).draw(40, margin=20)[..., None], 3, axis=2)
     assert "use --charuco" in Board(7, 4, 0.03).tell_other(photo)
