@@ -248,8 +248,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _normalise_together(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Sums within each photo first, so that only one sum forward and one backward is over all.
 
-        Each of those is something that devices wait for; Keras has three and three. The squares are
-        of distances from the moving mean, so that little cancels in their difference.
+        Several devices wait for each other at each sum over all; Keras has two and two, of six
+        arrays. The squares are of distances from the moving mean, so that little cancels in their
+        difference.
         """
         shift = ops.stop_gradient(ops.convert_to_tensor(self.moving_mean))
         shifted = ops.cast(inputs, "float32") - shift
