@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -101,3 +105,31 @@ def test_it_is_saved_as_a_layer_of_this_package(tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert type(loaded.layers[-1]) is BatchNormalization
     assert (loaded.predict(MAPS, verbose=0) == model.predict(MAPS, verbose=0)).all()
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="other backends share no batch")
+def test_devices_that_share_a_batch_wait_once_forward_and_once_backward():
+    # XLA's CPU sends the arrays of one all-reduce one after another, so the arrays are counted.
+    program = """
+import re, jax, numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+from depthlib.networks.layers import BatchNormalization
+layer = BatchNormalization()
+layer.build((4, 6, 5, 3))
+mesh = jax.make_mesh((2,), ("photos",))
+spread = NamedSharding(mesh, PartitionSpec("photos"))
+def loss(maps):
+    learned, averages = layer.trainable_variables, layer.non_trainable_variables
+    values = [[each.value for each in group] for group in (learned, averages)]
+    outputs, _ = layer.stateless_call(*values, maps, training=True)
+    return jax.numpy.tanh(outputs)
+def step(maps):
+    outputs, back = jax.vjp(loss, maps)
+    return back(outputs)[0]
+compiled = jax.jit(step, in_shardings=spread, out_shardings=spread)
+text = compiled.lower(np.zeros((4, 6, 5, 3), "float32")).compile().as_text()
+shapes = re.findall("= (.*?) all-reduce\\\\(", text)
+assert len(shapes) == 2 and all(each.count("f32[") == 1 for each in shapes), shapes
+"""
+    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    subprocess.run([sys.executable, "-c", program], env={**os.environ, **flags}, check=True)
