@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -160,6 +161,13 @@ def read_csv(
     table, root = _find_root(table, path, root)
     spec = spec or _spec_of_paths(str(table["rgb"].iat[0]), str(table["depth"].iat[0]), path)
     table, scenes = tell_scenes(table, path.parent, spec, index=path.name != "index.csv")
+    if "focal" in table and spec.focal is None and spec.focal_column is None:
+        warnings.warn(
+            f"{path} has focal lengths, which nothing asks for: its photos are taken as of an "
+            f'unknown lens. If they are in pixels, write "focal_column": "focal" into '
+            f"{path.with_name(NAME)}.",
+            stacklevel=2,
+        )
     return Pairs(root, _keep_columns(table, spec), spec, scenes)
 
 
