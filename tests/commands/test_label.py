@@ -163,6 +163,11 @@ def test_a_run_that_was_killed_before_a_photos_row_labels_it_again(photos, tmp_p
     (out / "depth/1.png").write_bytes(b"half")
     assert len(label(photos, out).written) == 3
     assert len(pd.read_csv(out / "labels.csv")) == 3
+    table = (out / "depth.csv").read_text()
+    heading, row, *rows = table.splitlines(keepends=True)
+    (out / "depth.csv").write_text("".join([heading, row, row, *rows]))  # as killed before its end
+    label(photos, out)
+    assert (out / "depth.csv").read_text() == table
 
 
 def test_frames_of_a_video_are_one_scene(tmp_path):
