@@ -26,6 +26,7 @@ URLS = ("http://", "https://", "rtsp://")
 CONTAINERS: dict[str, type[AviFile] | type[Mp4File]] = {".avi": AviFile, ".mp4": Mp4File}
 # Frames a second. OpenCV ends the process below 0.001, and loses frames of an .avi above 1,000.
 SLOWEST, FASTEST = 0.01, 1000
+WHOLE = 0.98  # of the frames that a file says it has, at least: some count by their duration
 STAMPS = 1000  # frames whose time stamps are compared with the rate that a file claims
 
 
