@@ -129,8 +129,11 @@ def label_files(
 
 
 def write_labels(out: Path, table: Iterable[Mapping[str, str]]) -> int:
-    """Writes labels.csv of the rows of depth.csv in `out`, if any is of a photo; their number."""
-    rows = {row["name"]: row for row in table if row.get("width")}
+    """Writes labels.csv of what is labelled in `out`, if anything is; the number of its rows.
+
+    table: the rows of depth.csv.
+    """
+    rows = _find_labelled(out, table)
     names = sorted(rows, key=natural_key)
     labels = pd.DataFrame(
         {
@@ -147,6 +150,12 @@ def write_labels(out: Path, table: Iterable[Mapping[str, str]]) -> int:
     if len(labels):
         write_table(out / CSV, labels)
     return len(labels)
+
+
+def _find_labelled(out: Path, table: Iterable[Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+    """The rows of labels by name; one of `predict`, or whose writing failed, has no confidence."""
+    rows = {row["name"]: row for row in table if row.get("width")}
+    return {n: row for n, row in rows.items() if (out / "confidence" / f"{n}.png").is_file()}
 
 
 class _Photo(NamedTuple):
@@ -240,11 +249,11 @@ class _Folder:
     def close(self) -> None:
         """Writes the dataset's file and, but for a shard, the table of pairs, earlier ones too."""
         self.summary.close()
-        if any(row.get("width") for row in self.summary.rows.values()):
-            if not (self.out / NAME).exists():
-                write_dataset_file(self.spec, self.out / NAME)
-            if self.is_whole:
-                write_labels(self.out, self.summary.rows.values())
+        rows = self.summary.rows.values()
+        if not (self.out / NAME).exists() and _find_labelled(self.out, rows):
+            write_dataset_file(self.spec, self.out / NAME)
+        if self.is_whole:
+            write_labels(self.out, rows)
 
 
 def _describe_labels(teachers: Sequence[DepthPredictor], name: str) -> DatasetSpec:
@@ -290,17 +299,20 @@ def _read_video(
     path: Path, name: str, folder: _Folder, view: View
 ) -> Generator[_Photo | _Refused, None, None]:
     # Here: it imports matplotlib, which photos do not need.
-    from depthlib.video.frames import open_frames
+    from depthlib.video.frames import WHOLE, open_frames
 
     folder.summary.add(path, {"name": name, "made": folder.made})  # so that its name is taken
     frames = open_frames(path)
     focal = find_lens((frames.height, frames.width), folder.settings.lens).focal
+    number = -1
     for number, rgb in enumerate(frames):
         if number % folder.settings.every == 0:
             frame, called = path / f"{number:06d}", f"{name}/{number:06d}"
             yield folder.refuse(frame, called) or _prepare(
                 frame, called, rgb, focal, view, folder.settings
             )
+    if frames.count and number + 1 < WHOLE * frames.count:
+        yield _Refused(path, f"ends here, {frames.count - number - 1} frames too early")
 
 
 def _prepare(

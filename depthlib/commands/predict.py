@@ -145,7 +145,7 @@ def predict_files(
     ):
         names = summary.name_outputs(listing.paths, listing.choose(shard))
         sources = find_files_in(out, listing.paths)
-        made_of = network, lens.path if isinstance(lens, CameraCalibration) else ""
+        made_of = network, str(lens.path) if isinstance(lens, CameraCalibration) else ""
         folder = _Folder(out, names, sources, summary, save, overwrite, made, made_of)
         sample = _make_sample(predictor, known)
         photos, videos = listing.split(shard)

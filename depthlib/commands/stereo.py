@@ -31,13 +31,13 @@ from depthlib.data.pairs import Pairs, check_pairs, find_pairs, write_csv
 from depthlib.data.shards import Shard
 from depthlib.data.specs import DatasetSpec
 from depthlib.files import check_suffix, write_bytes
+from depthlib.video.frames import WHOLE
 
 CSV, SETTINGS, SHEET = "stereo.csv", "stereo.json", "stereo.png"
 _QUALITY = 95  # of the JPEG photos
 _COUNT = 1 / 256  # metres: as KITTI's depth maps have it
 _FARTHEST = 65535 * _COUNT
 _SHOWN = 5  # pairs in the picture sheet
-_WHOLE = 0.98  # of the frames that a video says it has: some count by their duration
 _FEW = 0.05  # of the pixels: where fewer are sure, the cameras may be swapped
 
 
@@ -172,7 +172,7 @@ def match_sources(
         results = list(bar)
         seen = len(failed) + len(results)
         failed += [problem for problem in results if problem]
-        if count and seen < _WHOLE * count:
+        if count and seen < WHOLE * count:
             missing = f"{' or '.join(words)} ends here, {count - seen} frames too early"
             failed.append((f"{seen:06d}", missing))
         note.problems = {f"{folder.name}/{name}": text for name, text in failed}

@@ -49,7 +49,8 @@ class Summary:
                 f"depthlib merge {out}."
             )
         self.path = out / FILE if shard is None else out / SHARDS / f"{shard.label}.csv"
-        self.rows, self._is_whole = _read(self.path)
+        # _has_old: rows in the file that later ones replace.
+        self.rows, self._is_whole, self._has_old = _read(self.path)
         self._others = {  # photo: name, made
             photo: (row["name"], sys.intern(row["made"]))
             for table in ([] if shard is None else [out / FILE, *tables])
@@ -57,7 +58,6 @@ class Summary:
             for photo, row in _read(table)[0].items()
         }
         self._place = os.path.realpath(out)
-        self._has_old = False  # rows in the file that later ones replace
         self._lock = Lock()
 
     def __contains__(self, path: Path) -> bool:
@@ -130,7 +130,7 @@ class Summary:
     def close(self) -> None:
         """Leaves one row a photo in the file, and those that another process has added."""
         if self._has_old:
-            self.rows, _ = _read(self.path)
+            self.rows = _read(self.path)[0]
             self._write()
 
     def _write(self) -> None:
@@ -206,10 +206,10 @@ def _name_all(paths: Iterable[Path | str], length: int) -> Iterator[str]:
         yield next(islice(name_photo(Path(place)), length, None), "")
 
 
-def _read(path: Path) -> tuple[dict[str, dict[str, str]], bool]:
-    """The rows of a table by photo, and whether the file ends in a whole one."""
+def _read(path: Path) -> tuple[dict[str, dict[str, str]], bool, bool]:
+    """The rows of a table by photo, whether it ends in a whole one, whether some have several."""
     if not path.exists():
-        return {}, False
+        return {}, False, False
     check_regular(path)
     text = path.read_bytes().decode("utf-8", "surrogateescape")
     whole, newline, rest = text.rpartition("\n")
@@ -226,7 +226,7 @@ def _read(path: Path) -> tuple[dict[str, dict[str, str]], bool]:
             "Choose another folder, or move the file."
         )
     named = {row["photo"]: row for row in table}
-    return named, not rest
+    return named, not rest, len(named) < len(table)
 
 
 def _check_name(name: str) -> None:

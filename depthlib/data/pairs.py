@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -180,9 +181,17 @@ def read_csv(
     spec = spec or _spec_of_paths(table, path)
     try:
         table, scenes = tell_scenes(table, path.parent, spec, index=path.name != "index.csv")
-        return Pairs(root, _keep_columns(table, spec), spec, scenes)
+        pairs = Pairs(root, _keep_columns(table, spec), spec, scenes)
     except ValueError as error:  # a column is missing
         raise ValueError(f"{error} The CSV is {path}.") from error
+    if "focal" in table and spec.focal is None and spec.focal_column is None:
+        warnings.warn(
+            f"{path} has focal lengths, which nothing asks for: its photos are taken as of an "
+            f'unknown lens. If they are in pixels, write "focal_column": "focal" into '
+            f"{path.with_name(NAME)}.",
+            stacklevel=2,
+        )
+    return pairs
 
 
 def write_csv(pairs: Pairs, path: Path | str, elsewhere: bool = False) -> None:

@@ -29,6 +29,7 @@ CONTAINERS: dict[str, type[AviFile] | type[Mp4File]] = {".avi": AviFile, ".mp4":
 SLOWEST, FASTEST = 0.01, 1000
 # How lists begin: HLS, FFmpeg's, DASH, SDP. No video does.
 _LIST = re.compile(rb"(\xef\xbb\xbf)?\s*(#EXT|ffconcat|<|v=0|\[)", re.IGNORECASE)
+WHOLE = 0.98  # of the frames that a file says it has, at least: some count by their duration
 STAMPS = 1000  # frames whose time stamps are compared with the rate that a file claims
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from depthlib.__main__ import main
 from depthlib.commands.label import LabelSettings, label_files
+from depthlib.commands.predict import predict_files
 from depthlib.data.dataset_file import make_spec, read_dataset_file
 from depthlib.data.images import read_depth, write_depth, write_rgb
 from depthlib.data.lenses import parse_focal
@@ -145,6 +146,24 @@ def test_labels_that_are_older_than_their_photo_or_video_are_named(photos, tmp_p
     assert f"2 of them older than the photo or the network: {photos / '2.png'}, {video}" in said
 
 
+def test_a_video_that_is_cut_off_is_named_and_its_frames_are_labelled(tmp_path):
+    video, out = tmp_path / "drive.avi", tmp_path / "out"
+    with open_writer(video, 10, 48, 64) as write:
+        for number in range(20):
+            write(np.random.default_rng(number).integers(0, 256, (48, 64, 3), np.uint8))
+    video.write_bytes(video.read_bytes()[: video.stat().st_size * 6 // 10])
+    report = label(video, out, every=2)
+    assert 0 < len(report.written) < 10
+    assert "frames too early" in report.failed[video]
+
+
+def test_a_folder_of_predictions_becomes_no_dataset(photos, tmp_path):
+    predict_files(Fake(), [photos], tmp_path, lens=parse_focal("exif"), progress=False)
+    there = sorted(tmp_path.rglob("*"))
+    assert len(label(photos, tmp_path).failed) == 3
+    assert sorted(tmp_path.rglob("*")) == there
+
+
 def test_a_folder_keeps_one_scale_of_depth(photos, tmp_path):
     out = tmp_path / "out"
     label(photos / "1.png", out)
@@ -163,6 +182,11 @@ def test_a_run_that_was_killed_before_a_photos_row_labels_it_again(photos, tmp_p
     (out / "depth/1.png").write_bytes(b"half")
     assert len(label(photos, out).written) == 3
     assert len(pd.read_csv(out / "labels.csv")) == 3
+    table = (out / "depth.csv").read_text()
+    heading, row, *rows = table.splitlines(keepends=True)
+    (out / "depth.csv").write_text("".join([heading, row, row, *rows]))  # as killed before its end
+    label(photos, out)
+    assert (out / "depth.csv").read_text() == table
 
 
 def test_frames_of_a_video_are_one_scene(tmp_path):

@@ -1,5 +1,6 @@
 import os
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -266,6 +267,11 @@ def test_a_list_of_bts_has_rooms_by_its_folders_and_stays_in_its_folder(tmp_path
         said = "must have a column 'lens'.*Received: rgb, depth, focal.*The CSV is .*list.txt"
         with pytest.raises(ValueError, match=said):
             read_csv(tmp_path / "list.txt", replace(OWN, **changed))
+    with pytest.warns(UserWarning, match='nothing asks for.*"focal_column": "focal"'):
+        read_csv(tmp_path / "list.txt", replace(own, focal_column=None))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_csv(tmp_path / "list.txt", replace(own, focal_column=None, focal=0.8))
     (tmp_path / "rooms.csv").write_text("Room,Photo,Depth\nden 1,den_1a/rgb_01.jpg,x.png\n")
     rooms = read_csv(tmp_path / "rooms.csv", replace(OWN, scenes="column:Room"))
     assert rooms.table["scene"].tolist() == ["den 1"]
