@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import os
 import re
 import sys
@@ -214,6 +215,8 @@ def _read(path: Path) -> tuple[dict[str, dict[str, str]], bool]:
         table = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
         for row in table:
             _check_name(row["name"])
+            if not all(math.isfinite(float(row[name] or 0)) for name in ("width", "focal")):
+                raise ValueError(row["focal"])
     except (ValueError, csv.Error):
         heading, table = [], []
     if tuple(heading) != COLUMNS:

@@ -84,6 +84,17 @@ def test_another_table_of_this_name_is_not_touched(tmp_path, text):
     assert not are_outputs([photo]).any()
 
 
+@pytest.mark.parametrize("column", ["width", "focal"])
+@pytest.mark.parametrize("value", ["0x10", "focal", "nan", "1e400"])
+def test_a_row_whose_numbers_are_none_is_refused(tmp_path, column, value):
+    row = dict.fromkeys(COLUMNS, "1") | {column: value}
+    text = f"{','.join(COLUMNS)}\n{','.join(row.values())}\n"
+    (tmp_path / "depth.csv").write_text(text)
+    with pytest.raises(ValueError, match="depth.csv must be the table that an earlier run wrote"):
+        Summary(tmp_path)
+    assert (tmp_path / "depth.csv").read_text() == text
+
+
 @pytest.mark.parametrize("name", ["../a", "/a", "b/../../a", "..", "", "a\0"])
 def test_a_row_whose_files_would_lie_elsewhere_is_refused(tmp_path, name):
     add(Summary(tmp_path), tmp_path / "a.jpg")
