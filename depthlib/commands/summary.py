@@ -219,12 +219,13 @@ def _read(path: Path) -> tuple[dict[str, dict[str, str]], bool]:
                 raise ValueError(row["focal"])
     except (ValueError, csv.Error):
         heading, table = [], []
-    if tuple(heading) != COLUMNS:
+    named = {row["photo"]: row for row in table}
+    # Of two photos with one name, one's files would be taken for the other's.
+    if tuple(heading) != COLUMNS or len({row["name"] for row in named.values()}) < len(named):
         raise ValueError(
             f"{path} must be the table that an earlier run wrote there. Received: another one. "
             "Choose another folder, or move the file."
         )
-    named = {row["photo"]: row for row in table}
     return named, not rest
 
 
