@@ -28,7 +28,10 @@ from depthlib.data.shards import Shard
 from depthlib.plotting import save_figure, show_overlays
 
 # What merging needs to know of a run.
-SETTINGS = {"folder", "elsewhere", "photos", "depth", "spec", "tolerance", "focal", "test"}
+SETTINGS = {
+    "folder": str, "elsewhere": bool, "photos": str | None, "depth": str | None,
+    "spec": str | None, "tolerance": float | int, "focal": str | None, "test": float | int,
+}  # fmt: skip
 LEFT_OUT = 12  # lines of what is left out that are printed
 
 
@@ -83,14 +86,18 @@ def merge_dataset(place: Path, notes: Sequence[Note]) -> None:
     Errors: those of `data.dataset`; ValueError where other files are there than the shards saw.
     """
     run, words = notes[0].run, dict(notes[0].run.settings)
-    if not run.made.startswith(f"{words} --check ") or set(words) != SETTINGS:
-        raise ValueError(
-            f"Notes of shards must be those that `depthlib data` wrote. Received: {words} in "
-            f"{place}. Run all shards again."
-        )
+    other = ValueError(
+        f"Notes of shards must be those that `depthlib data` wrote. Received: {words} in {place}. "
+        "Run all shards again."
+    )
+    fit = set(words) == set(SETTINGS) and all(isinstance(words[n], SETTINGS[n]) for n in SETTINGS)
+    if not fit or not run.made.startswith(f"{words} --check "):
+        raise other
     folder, elsewhere = place / words.pop("folder"), words.pop("elsewhere")
     focal, test = words.pop("focal"), words.pop("test")
     dataset = find_dataset(folder, **words)
+    if not elsewhere and dataset.first.root.resolve() != place.resolve():
+        raise other  # it would be written where the photos are
     if _digest(dataset) != run.listing:
         raise ValueError(
             "A folder must stay as it is until its shards are merged. Received: other pairs in "

@@ -141,7 +141,7 @@ def write_labels(out: Path, table: Iterable[Mapping[str, str]]) -> int:
             "depth": [f"depth/{name}.png" for name in names],
             "confidence": [f"confidence/{name}.png" for name in names],
             "focal": [
-                f"{float(rows[name]['focal'] or 0) * int(rows[name]['width']):.6g}"
+                f"{float(rows[name]['focal'] or 0) * float(rows[name]['width']):.6g}"
                 for name in names
             ],
             "scene": [name.rpartition("/")[0] for name in names],

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +104,18 @@ def remove_notes(out: Path) -> None:
 def _read(path: Path) -> Note:
     try:
         words = json.loads(path.read_bytes())
-        note = Note(**words | {"shard": Shard(**words["shard"]), "run": Run(**words["run"])})
+        run = Run(**words["run"])
+        note = Note(**words | {"shard": Shard(**words["shard"]), "run": run})
         if note.shard.label != path.stem:
             raise ValueError(f"It is of shard {note.shard}")
         for part in (note.problems, note.results, note.run.settings):
             if not isinstance(part, dict):
                 raise TypeError(f"{part!r} has no names")
+        if not all(isinstance(word, str) for word in (run.command, run.made, run.listing)):
+            raise TypeError(f"{run!r} is no run")
+        for row in chain.from_iterable(note.results.values()):
+            if not (isinstance(row, list) and all(isinstance(name, str) for name in row)):
+                raise TypeError(f"{row!r} is no pair of files")
         return note
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(

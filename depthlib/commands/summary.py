@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import os
 import re
 import sys
@@ -218,14 +219,17 @@ def _read(path: Path) -> tuple[dict[str, dict[str, str]], bool, bool]:
         table = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
         for row in table:
             _check_name(row["name"])
+            if not all(math.isfinite(float(row[name] or 0)) for name in ("width", "focal")):
+                raise ValueError(row["focal"])
     except (ValueError, csv.Error):
         heading, table = [], []
-    if tuple(heading) != COLUMNS:
+    named = {row["photo"]: row for row in table}
+    # Of two photos with one name, one's files would be taken for the other's.
+    if tuple(heading) != COLUMNS or len({row["name"] for row in named.values()}) < len(named):
         raise ValueError(
             f"{path} must be the table that an earlier run wrote there. Received: another one. "
             "Choose another folder, or move the file."
         )
-    named = {row["photo"]: row for row in table}
     return named, not rest, len(named) < len(table)
 
 

@@ -137,7 +137,7 @@ def refuse_empty(sides: Mapping[str, Pairs], root: Path, problems: Sequence[str]
     if not sides:
         raise ValueError(
             f"A pair must be sound. Received: none of {len(problems)} in {root}. The first "
-            f"problem: {problems[0]}"
+            f"problem: {''.join(problems[:1]) or 'there is no pair'}"
         )
 
 

@@ -203,7 +203,7 @@ def say_notes(write: Callable[[str], None]) -> Iterator[Callable[[Path | str, Le
     yield say
     for note, count in counts.items():
         if note and count > 1:
-            write(f"{count - 1} photos more: {note}")
+            write(f"{count - 1} more: {note}")
 
 
 def _refuse(received: str) -> ValueError:

@@ -313,6 +313,22 @@ def test_settings_that_no_shard_of_a_dataset_noted_are_refused(write_pairs, tmp_
     assert path.exists() and not (root / "pairs.csv").exists()
 
 
+@pytest.mark.parametrize("changed", [{"folder": "../other"}, {"photos": 5}, {"test": "half"}])
+def test_settings_that_a_stranger_noted_write_nothing_elsewhere(write_pairs, tmp_path, changed):
+    names = [(f"rgb/{n}.jpg", f"depth/{n}.png") for n in range(6)]
+    root, other = (write_pairs(tmp_path / name, names) for name in ("root", "other"))
+    assert main(["data", str(root), "--spec=indoor_millimetre", "--shard=1/1"]) == 0
+    path = root / ".shards/1of1.json"
+    words = json.loads(path.read_text())
+    words["run"]["settings"] |= changed
+    words["run"]["made"] = f"{words['run']['settings']} --check 200"
+    path.write_text(json.dumps(words))
+    before = contents(other)
+    with pytest.raises(SystemExit, match="must be those that `depthlib data` wrote"):
+        main(["merge", str(root)])
+    assert contents(other) == before and not (root / "pairs.csv").exists()
+
+
 @pytest.mark.parametrize("kind", ["photos", "videos"])
 def test_matched_pairs_of_shards_equal_those_of_one_run(tmp_path, kind):
     (tmp_path / "calib.txt").write_text(

@@ -84,6 +84,10 @@ def test_a_copy_of_a_note_does_not_stand_for_another_shard(tmp_path, name):
         {"problems": ["a.jpg"]},
         {"problems": 3},
         {"results": []},
+        {"results": {"pairs": 5}},
+        {"results": {"pairs": [[["a.jpg"], "a.png"]]}},
+        {"run": {"command": "data", "made": 5, "listing": "", "files": 1, "settings": {}}},
+        {"run": {"command": "data", "made": "", "listing": [], "files": 1, "settings": {}}},
         {"run": {"command": "data", "made": "", "listing": "", "files": 1, "settings": []}},
     ],
 )

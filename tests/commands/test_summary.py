@@ -84,6 +84,31 @@ def test_another_table_of_this_name_is_not_touched(tmp_path, text):
     assert not are_outputs([photo]).any()
 
 
+def test_two_photos_of_one_name_are_refused_and_the_last_row_of_one_counts(tmp_path):
+    rows = {"a.jpg": "a", "b.jpg": "b"}
+    for changed, is_whole in (({}, True), ({"b.jpg": "a"}, False)):
+        lines = [dict.fromkeys(COLUMNS, "1") | {"photo": photo, "name": name}
+                 for photo, name in (*rows.items(), *(rows | changed).items())]  # fmt: skip
+        text = "".join(f"{','.join(row.values())}\n" for row in lines)
+        (tmp_path / FILE).write_text(f"{','.join(COLUMNS)}\n{text}")
+        if is_whole:
+            assert len(Summary(tmp_path).rows) == 2
+            continue
+        with pytest.raises(ValueError, match="depth.csv must be the table that an earlier run"):
+            Summary(tmp_path)
+
+
+@pytest.mark.parametrize("column", ["width", "focal"])
+@pytest.mark.parametrize("value", ["0x10", "focal", "nan", "1e400"])
+def test_a_row_whose_numbers_are_none_is_refused(tmp_path, column, value):
+    row = dict.fromkeys(COLUMNS, "1") | {column: value}
+    text = f"{','.join(COLUMNS)}\n{','.join(row.values())}\n"
+    (tmp_path / "depth.csv").write_text(text)
+    with pytest.raises(ValueError, match="depth.csv must be the table that an earlier run wrote"):
+        Summary(tmp_path)
+    assert (tmp_path / "depth.csv").read_text() == text
+
+
 @pytest.mark.parametrize("name", ["../a", "/a", "b/../../a", "..", "", "a\0"])
 def test_a_row_whose_files_would_lie_elsewhere_is_refused(tmp_path, name):
     add(Summary(tmp_path), tmp_path / "a.jpg")

@@ -445,7 +445,7 @@ def test_photos_without_a_focal_length_do_not_stop_a_list_and_are_told_of_once(t
     first, more = capsys.readouterr().out.splitlines()
     note = "The focal length is not known: no EXIF says it. Metres are those of the network's"
     assert first.startswith(f"{tmp_path}/0.jpg: {note}")
-    assert more.startswith(f"2 photos more: {note}")
+    assert more.startswith(f"2 more: {note}")
 
 
 def test_a_bad_word_is_refused_before_a_photo_is_opened(tmp_path):

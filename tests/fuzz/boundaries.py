@@ -336,27 +336,38 @@ def _use_packed(folder: Path, path: Path) -> Any:
 
 
 def _write_shards(folder: Path) -> None:
+    from depthlib.commands.data import make_dataset
     from depthlib.commands.shard_notes import Run, note_shard
     from depthlib.commands.summary import Summary
     from depthlib.data.shards import Shard
 
-    for number in (1, 2):
-        shard = Shard(number, 2)
-        with note_shard(folder, shard, Run("predict", "light", "a" * 64, 2)) as note:
-            photo = folder / f"{number}.jpg"
-            Image.fromarray(draw_rgb()).save(photo)
-            summary = Summary(folder, shard)
-            summary.add(photo, {"name": f"{number}", "height": 24, "width": 40, "made": "light"})
-            summary.close()
-            note.problems = {"3.jpg": "it is no photo"}
+    (folder / "data").mkdir()
+    write_pairs(folder / "data")
+    for shard in (Shard(1, 2), Shard(2, 2)):
+        for command in ("predict", "label"):
+            out = folder / command
+            with note_shard(out, shard, Run(command, "light", "a" * 64, 2)) as note:
+                photo = out / f"{shard.number}.jpg"
+                out.mkdir(exist_ok=True)
+                (out / ".shards").mkdir(exist_ok=True)
+                Image.fromarray(draw_rgb()).save(photo)
+                shown = {"height": 24, "width": 40, "focal": "0.8", "made": "light"}
+                summary = Summary(out, shard)
+                summary.add(photo, {"name": f"{shard.number}", **shown})
+                summary.close()
+                note.problems = {"3.jpg": "it is no photo"}
+        with contextlib.redirect_stdout(io.StringIO()):
+            make_dataset(folder / "data", *[None] * 4, 0.0, "all", 0.02, None, shard)
 
 
 def _use_shards(folder: Path, path: Path) -> Any:
     from depthlib.commands.merge import merge_shards
 
+    out = folder / path.relative_to(folder).parts[0]
     with contextlib.redirect_stdout(io.StringIO()):
-        assert merge_shards(folder) == 1
-    assert (folder / "depth.csv").is_file() and not (folder / ".shards").exists()
+        merge_shards(out)
+    written = {"predict": "depth.csv", "label": "labels.csv", "data": "pairs.csv"}[out.name]
+    assert (out / written).is_file() and not (out / ".shards").exists()
     return None
 
 
@@ -518,8 +529,8 @@ FILES = {
         _write_packed, _use_packed, ("packed/*.*", "packed/*/*.npy"), is_text=True, exact=("*.npy",)
     ),
     "shards": FileBoundary(
-        _write_shards, _use_shards, (".shards/*",), is_text=True,
-        writes=("depth.csv", ".shards/*"),
+        _write_shards, _use_shards, ("*/.shards/*",), is_text=True,
+        writes=("*/*.csv", "*/.shards/*", "data/*"),
     ),
     "scores": FileBoundary(_write_scores, _use_scores, ("depths/*",), exact=("*.png",)),
     "onnx": FileBoundary(_write_onnx, _use_onnx, ("*",)),

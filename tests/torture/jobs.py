@@ -50,7 +50,7 @@ def start(words: list[str], folder: Path) -> subprocess.Popen:
     return subprocess.Popen(
         words, cwd=folder, env=environment, stdout=said, stderr=said, start_new_session=True,
         # A job in the background, as the suite may be, hands down that Ctrl-C is ignored.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.default_int_handler),
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
