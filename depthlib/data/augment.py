@@ -129,7 +129,7 @@ class Augmentation:
         )
         shares = _scale(draws["share"], self.share)
         smooth = [rgb] if confidence is None else [rgb, confidence]
-        for index in crops:
+        for index in crops.tolist():
             top = draws["top"][index] if self.horizon is None else self.horizon
             share, place = float(shares[index]), (float(top), float(draws["left"][index]))
             part = _choose_part(counts.shape[1:], share, *place)
@@ -143,12 +143,12 @@ class Augmentation:
         # Before colours: weather belongs to the scene, they to the camera.
         self._change_weather(rgb, counts, draws, metres_per_count)
         tables = self._make_tables(draws[jitters])
-        for index, table in zip(jitters, tables, strict=True):
+        for index, table in zip(jitters.tolist(), tables, strict=True):
             cv2.LUT(rgb[index], table, dst=rgb[index])
-        for index in cuts[counts[cuts].any(axis=(1, 2))]:
+        for index in cuts[counts[cuts].any(axis=(1, 2))].tolist():
             band = float(draws["band_left"][index]), float(draws["band_width"][index])
             _cut_depth(rgb[index], counts[index], *band)
-        for index in flips:
+        for index in flips.tolist():
             for image in (*smooth, counts):
                 cv2.flip(image[index], 1, dst=image[index])
             if views is not None:

@@ -5,6 +5,7 @@ They tell depth where nothing has measured it: `networks.photometric`.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import nan
 
 import cv2
 import numpy as np
@@ -44,7 +45,7 @@ class Views:
         part = np.s_[row : row + rows, column : column + columns]
         for photo in self.photos[index]:
             cv2.resize(photo[part].copy(), (width, height), dst=photo)
-        camera, scales = self.cameras[index], np.float32([width / columns, height / rows])
+        camera, scales = self.cameras[index], np.array([width / columns, height / rows], np.float32)
         camera[:2] *= scales
         # The first pixel's centre is 0, so its corner is at -0.5.
         camera[2:4] = (camera[2:4] + 0.5 - (column, row)) * scales - 0.5
@@ -70,7 +71,7 @@ class Views:
     @classmethod
     def empty(cls, batch: int, count: int, height: int, width: int) -> "Views":
         """Views that are all missing, of a camera that there may be."""
-        camera = np.float32([width, width, (width - 1) / 2, (height - 1) / 2, 1])
+        camera = np.array([width, width, (width - 1) / 2, (height - 1) / 2, 1], np.float32)
         return cls(
             np.zeros((batch, 1 + count, height, width, 3), np.uint8),
             np.zeros((batch, count, 7), np.float32),
@@ -123,7 +124,7 @@ def _find_camera(
 ) -> tuple[float, float, float, float]:
     """fx, fy, cx, cy of a photo of `size` whose part within `border` is shown as height x width."""
     shares = pairs.table.get("focal_share")
-    focal = pairs.spec.focal if shares is None else shares.iat[row]
+    focal = (pairs.spec.focal or nan) if shares is None else float(shares.to_numpy()[row])
     top, bottom, left, right = border
     across, down = pairs.spec.centre
     fx = focal * width / (right - left)

@@ -112,7 +112,7 @@ class MotionFinder(layers.Layer):
         for step in self.steps:
             features = step(features)
         found = MOST_MOVED * ops.tanh(0.1 * self.last(ops.mean(features, axis=(1, 2))))
-        return found * np.float32([1, 1, 1, self.reach, self.reach, self.reach])
+        return found * np.array(3 * [1.0] + 3 * [self.reach], "float32")
 
     def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int | None, int]:
         return input_shape[0], 6
