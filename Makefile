@@ -206,7 +206,7 @@ fuzz: .venv/dev.done ## 20,000 hostile files and words, with another seed each t
 	TQDM_DISABLE=1 OPENCV_LOG_LEVEL=OFF TF_CPP_MIN_LOG_LEVEL=3 $(PY) -m tests.fuzz.campaign --tries $(call text,TRIES)
 	FUZZ_TRIES="$$($(PY) -c 'import sys; print(int(sys.argv[1]) // 20)' $(call text,TRIES))" $(PY) -m pytest -q tests/fuzz/test_words.py
 
-torture: .venv/dev.done ## long work that is killed, starved and run twice: half an hour; as root, all of it
+torture: .venv/dev.done ## long work that is killed, starved and run twice: up to an hour; as root, all of it
 	$(PY) -m tests.torture.cases
 
 lint: .venv/dev.done
