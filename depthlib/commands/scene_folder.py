@@ -21,7 +21,7 @@ class SceneFolder:
 
     def __init__(self, out: Path, name: str, settings: str, parts: Sequence[str]) -> None:
         reason = why_unlistable(name)
-        if reason or is_junk(name) or Path(name).name != name:
+        if reason or is_junk(name) or name in ("", "..") or Path(name).name != name:
             raise ValueError(
                 "A scene must be named as a folder in --out is to be. Received: "
                 f"{name!r}{reason and f', {reason}'}. Use another --scene, such as drive_0001."
