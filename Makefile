@@ -139,9 +139,8 @@ sample-kitti: setup ## make the synthetic drive of datasets/sample_kitti again
 sample-stereo: .venv/render.done ## render the boards and the drive of datasets/sample_stereo again
 	$(PY) -m rendering stereo --seed 0 --scenes 1 --folder datasets/sample_stereo
 
-sample-drive: .venv/render.done ## render the drive of datasets/sample_drive again, for two cameras
-	$(PY) -m rendering stereo --seed 0 --boards 0 --scenes 1 --kinds street --frames 16 --height 96 \
-	    --width 320 --samples 8 --focal 0.58 --baseline 0.54 --folder datasets/sample_drive
+sample-drive: setup ## make the drive of two cameras of datasets/sample_drive again
+	$(PY) -m rendering.kitti_drive --folder datasets/sample_drive --pairs 16
 
 # datasets/sample_roads is SEED=0 SCENES=32 FOLDER=datasets/sample_roads SAMPLES=9. Another seed is
 # the default, so that no scene that the sample tests on is among those to train on.

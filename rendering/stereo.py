@@ -3,7 +3,6 @@
 boards/left/00.jpg, boards/right/00.jpg             a board, held in as many ways as asked for
 motorway_0001/left/000000.jpg, right/000000.jpg     a drive, or a room from several places
 motorway_0001/depth/000000.png                      of the left camera, 16-bit, metres x 256
-rig.yml                                             where no board is there to find it by
 """
 
 from dataclasses import dataclass, replace
@@ -15,9 +14,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from depthlib.data.images import write_depth, write_rgb
-from depthlib.data.intrinsics import CameraCalibration
 from depthlib.data.specs import DENSE_M256
-from depthlib.data.stereo import Rig, write_rig
 from depthlib.data.stereo.boards import Board
 from rendering.camera import Camera, choose_views
 from rendering.lights import Sky
@@ -55,23 +52,12 @@ class RenderedRig:
         place = np.add(left.position, self.baseline * left.axes()[0])
         return left, replace(left, position=tuple(place.tolist()))
 
-    def describe(self):
-        """The rig as a calibration would give it."""
-        focal = self.focal * self.width
-        middle = (self.width - 1) / 2, (self.height - 1) / 2
-        matrix = np.array([(focal, 0, middle[0]), (0, focal, middle[1]), (0, 0, 1)])
-        size = self.height, self.width
-        camera = CameraCalibration(Path("rendered"), matrix, np.zeros(5), False, size)
-        return Rig(camera, camera, np.eye(3), np.array([-self.baseline, 0, 0]))
-
 
 def write_stereo(
     folder, *, rig, seed=0, boards=12, kinds=("motorway", "street"), scenes=2, frames=3
 ):
     """Renders `boards` pairs of BOARD, and `frames` pairs of each of `scenes` scenes."""
     folder = Path(folder)
-    if not boards:
-        write_rig(rig.describe(), folder / "rig.yml")
     with tqdm(total=boards + scenes * frames, unit="pair") as bar:
         for number, pair in enumerate(render_boards(boards, seed, rig)):
             for side, photo in zip(("left", "right"), pair, strict=True):

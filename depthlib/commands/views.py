@@ -126,7 +126,7 @@ class _Camera:
 
 def make_views(
     left: Sequence[str],
-    out: Path,
+    out: Path | str,
     settings: ViewSettings | None = None,
     *,
     right: Sequence[str] = (),
@@ -145,7 +145,7 @@ def make_views(
     Errors: those of `find_inputs`, `open_pairs`, `find_lens` and `Rig.rectify`; ValueError where no
     frame has another view, for an `out` that is among the frames or of another camera.
     """
-    settings = settings or ViewSettings()
+    settings, out = settings or ViewSettings(), Path(out)
     if right and (rig is None or len(right) != len(left)):
         raise ValueError(
             "Right frames must have a rig, and as many sources as left ones. Received: "

@@ -147,6 +147,35 @@ def find_scale_by_teacher(
     return _gather(ratios)
 
 
+def rescale_by_photos(
+    file: Path | str,
+    photos: Sequence[Path],
+    export: Path | str,
+    *,
+    camera_height: float | None = None,
+    teacher: str | None = None,
+    focal: float | str | None = "exif",
+) -> Scale:
+    """Writes the network in `file` with depth in metres, as float16; by which scale.
+
+    Give one of `camera_height`, metres, and `teacher`, a network as `open_teacher` takes it.
+    Errors: those of `find_scale_by_height` and `find_scale_by_teacher`.
+    """
+    network = load_model(file)
+    predictor = Predictor(network)
+    if teacher:
+        scale = find_scale_by_teacher(predictor, photos, open_teacher(teacher), focal)
+    else:
+        scale = find_scale_by_height(predictor, photos, camera_height or 0.0, focal)
+    _export(put_in_metres(network, scale.factor), Path(export))
+    return scale
+
+
+def _export(network: keras.Model, path: Path) -> None:
+    save_model(network, path)
+    export_half(path, path)
+
+
 def _look(
     predictor: DepthPredictor, rgb: np.ndarray, focal: float | None
 ) -> tuple[np.ndarray, Layout]:
@@ -168,40 +197,38 @@ def main(words: Sequence[str] | None = None) -> None:
     """The command line: writes the network as float16, with depth in metres of the right scale."""
     arguments = _read_words(words)
     try:
-        network = load_model(arguments.file)
-        scale = _find(network, arguments)
-        if arguments.data and network.layers[-1].unit == "metre":
-            scale_depth(network, scale.factor)  # which leaves the network's range
-        else:
-            network = put_in_metres(network, scale.factor)
-        save_model(network, arguments.export)
-        export_half(arguments.export, arguments.export)
+        scale = _rescale(arguments)
     except (OSError, ValueError) as error:
         sys.exit(str(error))
     print(f"{arguments.export}: depth times {scale}")
 
 
-def _find(network: keras.Model, arguments: argparse.Namespace) -> Scale:
-    """The scale by what the user gave. Errors: ValueError for too little or too much of it."""
-    ways = [arguments.camera_height is not None, arguments.teacher is not None]
-    if sum(ways) != bool(arguments.photos) or bool(arguments.data) == bool(arguments.photos):
+def _rescale(given: argparse.Namespace) -> Scale:
+    """Does what the user asks for. Errors: ValueError for too little or too much of it."""
+    ways = [given.camera_height is not None, given.teacher is not None]
+    if sum(ways) != bool(given.photos) or bool(given.data) == bool(given.photos):
         raise ValueError(
             "Give --data, or --photos with --camera-height or --teacher. Received: "
-            f"data={arguments.data}, photos={arguments.photos}, "
-            f"camera_height={arguments.camera_height}, teacher={arguments.teacher}."
+            f"data={given.data}, photos={given.photos}, camera_height={given.camera_height}, "
+            f"teacher={given.teacher}."
         )
-    if arguments.data:
-        return find_scale(network, read_csv(arguments.data, arguments.spec, arguments.root))
-    predictor, (photos, videos) = Predictor(network), find_inputs(arguments.photos)
+    if given.data:
+        network = load_model(given.file)
+        scale = find_scale(network, read_csv(given.data, given.spec, given.root))
+        if network.layers[-1].unit == "metre":
+            scale_depth(network, scale.factor)  # which leaves the network's range as it is
+        else:
+            network = put_in_metres(network, scale.factor)
+        _export(network, given.export)
+        return scale
+    photos, videos = find_inputs(given.photos)
     if videos:
         raise ValueError(
             f"A scale is told by photos. Received: the video {videos[0]}. Give frames of it: "
             "`depthlib views` writes them."
         )
-    if arguments.teacher:
-        teacher = open_teacher(arguments.teacher)
-        return find_scale_by_teacher(predictor, photos, teacher, arguments.focal)
-    return find_scale_by_height(predictor, photos, arguments.camera_height, arguments.focal)
+    way = {"camera_height": given.camera_height, "teacher": given.teacher, "focal": given.focal}
+    return rescale_by_photos(given.file, photos, given.export, **way)
 
 
 def _read_words(words: Sequence[str] | None) -> argparse.Namespace:
