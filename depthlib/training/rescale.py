@@ -181,7 +181,8 @@ def _look(
 ) -> tuple[np.ndarray, Layout]:
     """A photo's depth, 0 where it says no more than far, and how the photo was shown."""
     own = focal if predictor.view.focal else None  # else it knows no lens
-    layout = predictor.lay_out(*rgb.shape[:2], own)
+    height, width = rgb.shape[:2]
+    layout = predictor.lay_out(height, width, own)
     (depth,) = predictor([rgb], focals=[own])
     return np.where(depth < (layout.far or np.inf), depth, 0), layout
 

@@ -61,8 +61,8 @@ class Follower:
         if self._last is None or self._last[0].shape != grey.shape:
             return None
         last, start = self._last
-        end, seen, _ = cv2.calcOpticalFlowPyrLK(last, grey, start, None)
-        back, returned, _ = cv2.calcOpticalFlowPyrLK(grey, last, end, None)
+        end, seen, _ = cv2.calcOpticalFlowPyrLK(last, grey, start, start.copy())
+        back, returned, _ = cv2.calcOpticalFlowPyrLK(grey, last, end, end.copy())
         missed = np.linalg.norm(back - start, axis=-1)
         found = (missed < MISSED) & (seen == 1) & (returned == 1)
         if found.mean() < FOUND:
