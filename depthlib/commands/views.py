@@ -219,8 +219,8 @@ def _make_scene(
     """Writes a scene; what is to be said of it, and the problems of photos, by name."""
     count, jobs = source.open(rig, settings.every)
     name, first, failed = find_readable(jobs)
-    photos = source.found[0][0]
-    camera = _find_rig(first, rig, source) if rig else _find_camera(first[0], photos, settings.lens)
+    path = next((path for path in source.found[0][0] if path.stem == name), None)
+    camera = _find_rig(first, rig, source) if rig else _find_camera(first[0], path, settings.lens)
     spec = _describe(out, camera, settings)
     check_alike(spec, out)
     whole = folder.folder / LIST
@@ -294,16 +294,21 @@ def _find_rig(first: Photos, rig: stereo.Rig, source: _Source) -> _Camera:
 
 
 def _find_camera(
-    first: np.ndarray, photos: list[Path], lens: FocalRequest | CameraCalibration
+    first: np.ndarray, path: Path | None, lens: FocalRequest | CameraCalibration
 ) -> _Camera:
-    """The one camera of frames by its calibration, or by the focal length of the first one."""
-    height, width = first.shape[:2]
+    """The one camera of frames by its calibration, or by the focal length of the first one.
+
+    path: the first one's; None: it is a video's.
+    """
+    height, width = size = first.shape[:2]
     if isinstance(lens, CameraCalibration):
         calibration = lens
         view = calibration.undistort(first)[1]
         told = f"Focal length {view.focal:.3g} of the width, by {calibration.path}"
-        return _Camera(view, lambda photos: (calibration.undistort(photos[0])[0],), told)
-    found = find_lens(photos[0] if photos else (height, width), lens)
+        return _Camera(
+            view, lambda photos: (calibration.undistort(*_check_size(photos, size))[0],), told
+        )
+    found = find_lens(path or (height, width), lens)
     focal = found.focal or find_lens((height, width), GUESS).focal or 1.0
     told = f"Focal length {focal:.3g} of the width"
     told += {"given": ", as given", "exif": ", by the EXIF of the first photo"}.get(
@@ -313,10 +318,10 @@ def _find_camera(
     )
     pixels = focal * width
     view = Intrinsics(pixels, pixels, (width - 1) / 2, (height - 1) / 2, width, height)
-    return _Camera(view, partial(_check_size, size=(height, width)), told)
+    return _Camera(view, partial(_check_size, size=size), told)
 
 
-def _check_size(photos: Photos, size: tuple[int, int]) -> Photos:
+def _check_size(photos: Photos, size: tuple[int, ...]) -> Photos:
     """The photos as they are. Errors: ValueError where they have another size than the first."""
     if photos[0].shape[:2] != size:
         height, width = photos[0].shape[:2]

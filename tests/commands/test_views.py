@@ -271,6 +271,13 @@ def test_a_frame_that_cannot_be_read_is_named_and_the_others_are_taken(frames, t
     }  # fmt: skip
 
 
+def test_where_the_first_frame_is_broken_the_next_one_tells_the_lens(frames, tmp_path, capsys):
+    (frames / "0.png").write_bytes(b"no photo")
+    assert run(frames, tmp_path / "out") == 1
+    told = capsys.readouterr().out
+    assert "walk/0: " in told and list(list_names(tmp_path / "out")) == ["1", "3", "4"]
+
+
 def test_the_settings_of_a_scene_are_kept_beside_it(frames, tmp_path):
     run(frames, tmp_path / "out", "--focal=0.7", "--least-motion=0.01")
     settings = json.loads((tmp_path / "out" / "walk" / "views.json").read_text())
