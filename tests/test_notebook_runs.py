@@ -308,7 +308,7 @@ def test_the_notebooks_that_train_without_depth_run_on_the_embedded_drive(
     assert [each.views for each in pairs] == [("right",), ("previous", "next")]
     assert len(pairs[0]) == 16 and pairs[0].spec.baseline == 0.54
     executed = str(nbformat.read(out / "train_from_video.ipynb", 4).cells)
-    assert "of 16 frames taken" in executed and "depth times" in executed and "delta1" in executed
+    assert "of 16 frames taken" in executed and "depth times" in executed and "AbsRel" in executed
 
 
 def test_a_notebook_whose_data_is_missing_says_what_makes_it(project, tmp_path, monkeypatch):
