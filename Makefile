@@ -64,7 +64,7 @@ $(error `NAME` must be one of $(STUDIES). Received: NAME=$(value NAME))
 endif
 
 .PHONY: help setup setup-predict demo $(NOTEBOOKS) kitti compare study nyu bench lab notebook-filter sample \
-    roads sample-kitti stereo sample-stereo figures test test-all fuzz torture lint lock \
+    roads sample-kitti stereo sample-stereo sample-drive figures test test-all fuzz torture lint lock \
     test-backends test-jax test-torch clean-cache clean
 
 help: ## this list
@@ -145,6 +145,9 @@ sample-kitti: setup ## make the synthetic drive of datasets/sample_kitti again
 
 sample-stereo: .venv/render.done ## render the boards and the drive of datasets/sample_stereo again
 	$(PY) -m rendering stereo --seed 0 --scenes 1 --folder datasets/sample_stereo
+
+sample-drive: setup ## make the drive of two cameras of datasets/sample_drive again
+	$(PY) -m rendering.kitti_drive --folder datasets/sample_drive --pairs 16
 
 # datasets/sample_roads is SEED=0 SCENES=32 FOLDER=datasets/sample_roads SAMPLES=9. Another seed is
 # the default, so that no scene that the sample tests on is among those to train on.

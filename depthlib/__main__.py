@@ -15,6 +15,8 @@ from depthlib.files import refuse_empty
 from depthlib.startup import prepare_backends
 
 if TYPE_CHECKING:
+    from depthlib.data.intrinsics import CameraCalibration
+    from depthlib.data.lenses import FocalRequest
     from depthlib.data.shards import Shard
 
 SPEC_HELP = (
@@ -87,6 +89,7 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_evaluate(commands.add_parser("evaluate", help="how good networks, or files of depth, are"))
     _add_export(commands.add_parser("export", help="a network for another runtime"))
     _add_stereo(commands.add_parser("stereo", help="a dataset of your own two cameras"))
+    _add_views(commands.add_parser("views", help="a dataset of videos, to train without depth"))
     models = commands.add_parser("models", help="the networks that ship")
     models.set_defaults(run=_models)
     info = commands.add_parser("info", help="versions, and the device that computes")
@@ -293,6 +296,34 @@ def _add_stereo(parser: argparse.ArgumentParser) -> None:
     match.set_defaults(run=_stereo_match)
 
 
+def _add_views(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Makes a dataset to train on without any depth: frames of a video with their neighbours, "
+        "where the camera moves, or photos of two cameras, or both. Writes photos, views.csv, "
+        "dataset.json, and a picture to look at. The same command goes on with a run that was "
+        "stopped."
+    )
+    add = parser.add_argument
+    add("left", nargs="+", metavar="LEFT", help="videos, folders or patterns: a scene each")
+    add("--right", nargs="+", default=[], metavar="RIGHT", help="the right camera's, as many")
+    add("--rig", nargs="+", type=Path, metavar="FILE", help="calibration of two cameras, as in "
+        "stereo match; without --right, pictures hold both photos side by side")  # fmt: skip
+    add("--motion", action="store_true", help="of two cameras: neighbouring frames too")
+    add("--out", required=True, type=Path, metavar="FOLDER", help="the dataset; scenes are added")
+    add("--scene", metavar="NAME", help="by default the name of the folder or video")
+    add("--focal", default="exif", help="of one camera, as in predict; unknown: 26mm is taken")
+    add("--camera", metavar="FILE", help="a calibration of one camera, which undistorts too")
+    add("--near", type=float, default=1.0, metavar="METRES", help="default 1; in a room 0.3")
+    add("--far", type=float, default=80.0, metavar="METRES", help="default 80; in a room 10")
+    add("--horizon", type=float, metavar="SHARE", help="a road's: its row over the photo's height")
+    add("--least-motion", type=float, default=0.005, metavar="SHARE", help="of the width, between "
+        "two frames; default 0.005")  # fmt: skip
+    add("--every", type=int, default=1, metavar="N", help="only each N-th frame")
+    add("--long-side", type=int, default=1280, metavar="PIXELS", help="larger photos are shrunk")
+    add("--overwrite", action="store_true", help="make a scene anew that is there already")
+    parser.set_defaults(run=_views)
+
+
 def _stereo_board(arguments: argparse.Namespace) -> int:
     from depthlib.data.stereo.boards import parse_board
 
@@ -338,22 +369,15 @@ def _stereo_match(arguments: argparse.Namespace) -> int:
 
 def _predict(arguments: argparse.Namespace) -> int:
     from depthlib.commands.predict import predict_files
-    from depthlib.data.intrinsics import CameraCalibration, read_camera
-    from depthlib.data.lenses import FocalRequest, parse_focal
     from depthlib.prediction.known_distance import KnownDistance
     from depthlib.prediction.zoo import open_network
 
-    lens: FocalRequest | CameraCalibration = parse_focal(arguments.focal)
-    if arguments.camera:
-        if arguments.focal != "exif":
-            raise ValueError("Give --focal or --camera. Received: both.")
-        lens = read_camera(arguments.camera)
     known = KnownDistance.parse(arguments.known) if arguments.known else None
     report = predict_files(
         open_network(arguments.model, arguments.runtime),
         arguments.paths,
         arguments.out,
-        lens=lens,
+        lens=_find_lens(arguments),
         save=[kind.strip() for kind in arguments.save.split(",") if kind.strip()],
         flip=arguments.flip,
         known=known,
@@ -390,6 +414,48 @@ def _label(arguments: argparse.Namespace) -> int:
     )
     print(f"{arguments.out}: {report}")
     return 1 if report.failed else 0
+
+
+def _views(arguments: argparse.Namespace) -> int:
+    from depthlib.commands.views import ViewSettings, make_views
+    from depthlib.data.stereo.rig import read_rig
+
+    rig = arguments.rig
+    if rig and (arguments.camera or arguments.focal != "exif" or len(rig) > 2):
+        raise ValueError(
+            "Give one or two files of --rig, which say the focal length too. Received: "
+            f"{len(rig)}, with focal={arguments.focal}, camera={arguments.camera}."
+        )
+    report = make_views(
+        arguments.left,
+        arguments.out,
+        ViewSettings(
+            lens=_find_lens(arguments),
+            near=arguments.near,
+            far=arguments.far,
+            horizon=arguments.horizon,
+            motion=arguments.motion or not rig,
+            least=arguments.least_motion,
+            every=arguments.every,
+            long_side=arguments.long_side,
+        ),
+        right=arguments.right,
+        rig=read_rig(*rig) if rig else None,
+        scene=arguments.scene,
+        overwrite=arguments.overwrite,
+    )
+    print(report)
+    return 1 if report.problems else 0
+
+
+def _find_lens(arguments: argparse.Namespace) -> "FocalRequest | CameraCalibration":
+    """The lens by --focal or --camera."""
+    from depthlib.data.intrinsics import read_camera
+    from depthlib.data.lenses import parse_focal
+
+    if arguments.camera and arguments.focal != "exif":
+        raise ValueError("Give --focal or --camera. Received: both.")
+    return read_camera(arguments.camera) if arguments.camera else parse_focal(arguments.focal)
 
 
 def _find_shard(arguments: argparse.Namespace) -> "Shard | None":

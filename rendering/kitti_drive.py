@@ -2,23 +2,32 @@
 
 A street of boxes on a plane, so its depth is known exactly: photos of the left colour camera at a
 quarter of KITTI's size, a scan each, the two calibration files. No number is of KITTI's own.
+With --pairs instead what two cameras see of it, to learn from without depth, and their rig.
 """
 
 import argparse
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
 
-from depthlib.data.images import write_rgb
+from depthlib.data.dataset_file import make_spec, write_dataset_file
+from depthlib.data.images import write_depth, write_rgb
+from depthlib.data.intrinsics import CameraCalibration
 from depthlib.data.kitti.scan import Camera, read_camera
+from depthlib.data.pairs import find_pairs, write_csv
+from depthlib.data.stereo import Rig, write_rig
 from depthlib.files import write_bytes
 
 SIZE = 94, 310
 FOCAL = 180.0  # pixels
+HORIZON = 0.41  # of the left camera, its row over the height
 GROUND = -1.7  # metres; the scanner's height over it
 RINGS, TURN = 32, 400  # lasers, and shots a turn
 STEP = 0.8  # metres a frame
+BASELINE = 0.54  # metres from the left camera to the right one
+GRAIN, QUALITY = 0.25, 90  # of the pairs' surfaces, and of their JPEG
 # x, y from and to (metres, ahead and left of the first scan), height, colour.
 _BOXES = np.array(
     [
@@ -46,11 +55,51 @@ def write_synthetic(folder: Path | str, frames: int = 3) -> None:
         write_bytes(drive / f"velodyne_points/data/{frame:010d}.bin", points)
 
 
-def draw(camera: Camera, ahead: float, detail: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def write_pairs(folder: Path | str, frames: int) -> None:
+    """Writes what both cameras see, left/ and right/, and their rig.yml.
+
+    And depth/ of the left one with its drive.csv and dataset.json, to score what learned without.
+    """
+    folder = Path(folder)
+    with TemporaryDirectory() as day:
+        for name, text in _calibrate().items():
+            write_bytes(Path(day) / name, text.encode())
+        cameras = {"left": read_camera(day, "02"), "right": read_camera(day, "03")}
+    spec = make_spec(
+        "sample_drive",
+        like="dense_m256",
+        photo="left/{frame}.jpg",
+        depth="depth/{frame}.png",
+        min_depth=1.0,
+        max_depth=80.0,
+        focal=FOCAL / SIZE[1],
+        aspect=SIZE[1] / SIZE[0],
+        horizon=HORIZON,
+        made_by="rendering.kitti_drive",
+    )
+    for frame in range(frames):
+        for side, camera in cameras.items():
+            photo, depth_m = draw(camera, STEP * frame, detail=2, grain=GRAIN)
+            write_rgb(folder / side / f"{frame:06d}.jpg", photo, QUALITY)
+            if side == "left":
+                near = np.where(depth_m < spec.max_depth, depth_m, 0)[::2, ::2]
+                write_depth(folder / "depth" / f"{frame:06d}.png", near, spec)
+    write_dataset_file(spec, folder / "dataset.json")
+    write_csv(find_pairs(folder, spec)[0], folder / "drive.csv")
+    # Rows and columns of OpenCV's cameras count from 0.
+    matrix = cameras["left"].intrinsics - [(0, 0, 1), (0, 0, 1), (0, 0, 0)]
+    one = CameraCalibration(folder / "rig.yml", matrix, np.zeros(5), False, SIZE)
+    write_rig(Rig(one, one, np.eye(3), np.array([-BASELINE, 0, 0])), folder / "rig.yml")
+
+
+def draw(
+    camera: Camera, ahead: float, detail: int = 1, grain: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     """The photo uint8 (height, width, 3) and exact depth_m (height, width) from `ahead` metres on.
 
-    A pixel of the photo is the mean of `detail`² rays. Rows and columns count from 1, as in the
-    official tools (see `scan.project`), and depth is 0 in the sky.
+    A pixel of the photo is the mean of `detail`² rays. grain: how much lighter and darker, as a
+    share, surfaces are from place to place, or a plain one would show no motion. Rows and columns
+    count from 1, as in the official tools (see `scan.project`), and depth is 0 in the sky.
     """
     rows, columns = (
         1 + (np.arange(size * detail) + 0.5) / detail - 0.5
@@ -61,6 +110,9 @@ def draw(camera: Camera, ahead: float, detail: int = 1) -> tuple[np.ndarray, np.
     inverse = np.linalg.inv(camera.from_scan[:, :3])
     rays, start = pixels @ inverse.T, -inverse @ camera.from_scan[:, 3]
     depth, colour = _trace(start + (ahead, 0, 0), rays)
+    if grain:
+        spots = _grain(start + (ahead, 0, 0) + rays * depth[:, None])
+        colour = np.clip(colour * (1 + grain * (spots * (depth > 0))[:, None]), 0, 255)
     size, shape = (camera.width, camera.height), down.shape
     photo = cv2.resize(colour.reshape(*shape, 3), size, interpolation=cv2.INTER_AREA)
     return np.rint(photo).astype(np.uint8), depth.reshape(shape).astype(np.float32)
@@ -115,6 +167,14 @@ def _paint(place: np.ndarray) -> np.ndarray:
     return np.select([kind[:, None] for kind in kinds], [np.array(c) for c in colours], grass)
 
 
+def _grain(place: np.ndarray) -> np.ndarray:
+    """How light the surface is at each place (n, 3), about -1 to 1: waves of 0.3 to 4 metres."""
+    rng = np.random.default_rng(0)
+    ways = rng.normal(size=(24, 3))
+    ways *= (2 * np.pi / np.geomspace(0.3, 4, 24) / np.linalg.norm(ways, axis=1))[:, None]
+    return np.sin(place @ ways.T + rng.uniform(0, 2 * np.pi, 24)).sum(1) / 24**0.5
+
+
 def _calibrate() -> dict[str, str]:
     """The calibration files by name: a scanner above and behind a camera that looks slightly down.
 
@@ -125,7 +185,8 @@ def _calibrate() -> dict[str, str]:
     axes = np.array([(0, -1, 0), (0, 0, -1), (1, 0, 0)])
     entries = {"S_rect_02": (width, height), "S_rect_03": (width, height)}
     entries["R_rect_00"] = _turn((0.004, 0.01, -0.006))
-    for name, shift in (("02", 0.06), ("03", -0.48)):  # metres to the left of the first camera
+    # Metres to the left of the first camera.
+    for name, shift in (("02", 0.06), ("03", 0.06 - BASELINE)):
         entries[f"P_rect_{name}"] = intrinsics @ np.hstack([np.eye(3), [[shift], [0], [0]]])
     velo = {"R": _turn((0.012, 0, 0.003)) @ axes, "T": (0.01, -0.08, -0.25)}
     texts = {"calib_cam_to_cam.txt": entries, "calib_velo_to_cam.txt": velo}
@@ -147,4 +208,9 @@ def _turn(angles: tuple[float, float, float]) -> np.ndarray:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m rendering.kitti_drive", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="where to write")
-    write_synthetic(parser.parse_args().folder)
+    parser.add_argument("--pairs", type=int, help="of two cameras' photos, in place of scans")
+    words = parser.parse_args()
+    if words.pairs:
+        write_pairs(words.folder, words.pairs)
+    else:
+        write_synthetic(words.folder)

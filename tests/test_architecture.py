@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "networks": {"files", "downloads"},
     "plotting": {"files"},
     "evaluation": {"files", "data", "metrics"},
-    "training": {"files", "weather", "device", "data", "networks", "plotting"},
+    "training": {"files", "weather", "device", "data", "networks", "plotting", "prediction"},
     "prediction": {"files", "metrics", "data", "networks"},
     "video": {"files", "data", "plotting", "prediction"},
     "commands": {"files", "data", "plotting", "prediction", "video"},
@@ -34,7 +34,7 @@ WITHOUT_KERAS = {
     "evaluation.py", "plotting.py", "data", "weather", "video", "networks/shipped.py",
     "prediction/onnx.py", "prediction/geometry.py", "prediction/interface.py",
     "prediction/writers.py", "prediction/cloud.py", "prediction/pipeline.py",
-    "prediction/photo.py", "prediction/zoo.py",
+    "prediction/photo.py", "prediction/zoo.py", "prediction/ground.py",
     "prediction/known_distance.py", "commands", "training/recipes.py",
 }  # fmt: skip
 BESIDE = {"experiments", "rendering", "benchmarks", "tools", "tests", "web"}

@@ -13,7 +13,8 @@ NOTEBOOKS = sorted([*PROJECT.glob("*.ipynb"), *PROJECT.glob("experiments/*.ipynb
 NAMED = (
     "start_here make_dataset gpu_test train_resnet train_unet predict_resnet predict_unet "
     "predict_resnet_real_images predict_unet_real_images predict_video compare_two_models "
-    "make_kitti_dataset make_stereo_dataset train_kitti_resnet train_kitti_unet"
+    "make_kitti_dataset make_stereo_dataset train_kitti_resnet train_kitti_unet "
+    "train_from_stereo train_from_video"
 ).split()
 
 IN_EXPERIMENTS = "Path.cwd().name == 'experiments'"

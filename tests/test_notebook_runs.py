@@ -292,6 +292,25 @@ def test_the_stereo_notebook_makes_a_dataset_of_its_sample(project, tmp_path, mo
     assert len(pairs) == 3 and set(pairs.table["scene"]) == {"motorway_0001"}
 
 
+def test_the_notebooks_that_train_without_depth_run_on_the_embedded_drive(
+    project, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(project)
+    out = tmp_path / "out"
+    tiny = {"network": "unet_narrow", "height": 32, "width": 96, "epochs": 1, "batch_size": 8}
+    common = {"CHANGES": tiny | {"precision": "float32"}}
+    stereo = {"FOLDER": f"{out}/pairs", "RUN": f"{out}/stereo"}
+    video = {"FOLDER": f"{out}/frames", "RUN": f"{out}/video"}
+    run_all([("train_from_stereo", common | stereo), ("train_from_video", common | video)], out)
+    for folder in ("stereo", "video"):
+        assert (out / folder / "depth.png").read_bytes().startswith(b"\x89PNG"), folder
+    pairs = read_csv(out / "pairs" / "views.csv"), read_csv(out / "frames" / "views.csv")
+    assert [each.views for each in pairs] == [("right",), ("previous", "next")]
+    assert len(pairs[0]) == 16 and pairs[0].spec.baseline == 0.54
+    executed = str(nbformat.read(out / "train_from_video.ipynb", 4).cells)
+    assert "of 16 frames taken" in executed and "depth times" in executed and "AbsRel" in executed
+
+
 def test_a_notebook_whose_data_is_missing_says_what_makes_it(project, tmp_path, monkeypatch):
     monkeypatch.chdir(project)
     missing = {"DATA": str(tmp_path / "missing.csv"), "RUN": str(tmp_path / "run")}

@@ -1,9 +1,8 @@
 """What `depthlib stereo` does: a rig from photos of a board, a dataset from a rig's photos."""
 
-import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -14,10 +13,16 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from depthlib import plotting
+from depthlib.commands.scene_folder import (
+    SceneFolder,
+    name_dataset,
+    name_scene,
+    refuse_among,
+    refuse_own,
+)
 from depthlib.commands.shard_notes import Note, Run, note_shard
-from depthlib.commands.stereo_pairs import Read, find_readable, open_pairs
+from depthlib.commands.stereo_pairs import Read, check_sides, find_readable, open_pairs
 from depthlib.data import stereo
-from depthlib.data.csv_tables import why_unlistable
 from depthlib.data.dataset_file import (
     NAME,
     make_spec,
@@ -26,11 +31,11 @@ from depthlib.data.dataset_file import (
     write_dataset_file,
 )
 from depthlib.data.images import read_rgb, write_depth, write_grey, write_rgb
-from depthlib.data.inputs import find_inputs, is_junk, locate
+from depthlib.data.inputs import find_inputs
 from depthlib.data.pairs import Pairs, check_pairs, find_pairs, write_csv
 from depthlib.data.shards import Shard
 from depthlib.data.specs import DatasetSpec
-from depthlib.files import check_suffix, write_bytes
+from depthlib.files import check_suffix
 from depthlib.video.frames import WHOLE
 
 CSV, SETTINGS, SHEET = "stereo.csv", "stereo.json", "stereo.png"
@@ -38,7 +43,6 @@ _QUALITY = 95  # of the JPEG photos
 _COUNT = 1 / 256  # metres: as KITTI's depth maps have it
 _FARTHEST = 65535 * _COUNT
 _SHOWN = 5  # pairs in the picture sheet
-_FEW = 0.05  # of the pixels: where fewer are sure, the cameras may be swapped
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,12 @@ def calibrate(
     if figure is None:
         figure = out.with_suffix(".png")
         if not out.exists():
-            _refuse_own(figure)
+            refuse_own(figure)
     check_suffix(out, *stereo.SUFFIXES)
     check_suffix(figure, ".png", ".jpg", ".pdf", ".svg")
     photos = _find_photos(left), _find_photos(right)
     for path in (out, figure):
-        _refuse_among(path.parent, photos)
+        refuse_among(path.parent, photos)
     calibration = stereo.calibrate_photos(*photos, board)
     stereo.write_rig(calibration.rig, out)
     used = calibration.pairs[calibration.pairs["used"]]
@@ -122,15 +126,15 @@ def match_sources(
         )
     words = [left] if right is None else [left, right]
     found = [find_inputs([word]) for word in words]
-    folder = _Scene(out, scene or _name_scene(words))
-    _refuse_among(out, (photos for photos, _ in found))
+    folder = _Scene(out, scene or name_scene(words))
+    refuse_among(out, (photos for photos, _ in found))
     count, jobs = open_pairs(words, found, every)
     name, first, failed = find_readable(jobs)
     rectifier = rig.rectify(*first[0].shape[:2])
     disparities = stereo.count_disparities(
         rectifier.intrinsics.width, rectifier.focal_baseline, near
     )
-    _check_sides(rectifier.rectify(*first), disparities, left)
+    check_sides(rectifier.rectify(*first), disparities, left)
     spec = _describe(out, rectifier, far)
     settings = {
         **dict(zip(("left", "right"), [str(Path(word).resolve()) for word in words], strict=False)),
@@ -138,7 +142,7 @@ def match_sources(
         "disparities": disparities, "far": far, "sure": sure, "every": every,
     }  # fmt: skip
     if not any(out.glob(f"*/{SETTINGS}")):
-        _refuse_own(out / CSV, out / SHEET)
+        refuse_own(out / CSV, out / SHEET)
     folder.begin(settings, overwrite, shard)
     write_dataset_file(spec, out / NAME)
 
@@ -204,46 +208,11 @@ def list_matched(out: Path, failed: Mapping[str, str]) -> MatchReport:
     return MatchReport(good, problems, out / CSV)
 
 
-class _Scene:
-    """A scene's folder in a dataset: SCENE/rgb, SCENE/depth and SCENE/confidence.
-
-    Errors: ValueError for a name that is none of a folder, or that a CSV cannot name.
-    """
-
-    parts = "rgb", "depth", "confidence"
+class _Scene(SceneFolder):
+    """A scene's folder of matched pairs: SCENE/rgb, SCENE/depth and SCENE/confidence."""
 
     def __init__(self, out: Path, name: str) -> None:
-        reason = why_unlistable(name)
-        if reason or is_junk(name) or Path(name).name != name:
-            raise ValueError(
-                "A scene must be named as a folder in --out is to be. Received: "
-                f"{name!r}{reason and f', {reason}'}. Use another --scene, such as drive_0001."
-            )
-        self.name, self.folder = name, out / name
-        self.settings = self.folder / SETTINGS
-
-    def begin(self, settings: dict[str, object], overwrite: bool, shard: Shard | None) -> None:
-        """Writes by what the scene is matched; `overwrite`: and removes what is there of the shard.
-
-        Errors: ValueError where it was matched otherwise, or where there are others' files.
-        """
-        path = self.settings
-        there = [file for part in self.parts for file in (self.folder / part).glob("*")]
-        if not path.is_file() and there:
-            raise ValueError(
-                "A scene must be a new folder, or one that was matched. Received: "
-                f"{self.folder}, which has {there[0]}. Use another --scene or --out."
-            )
-        if overwrite:
-            for file in there:
-                if shard is None or shard.holds(file.stem):
-                    file.unlink()
-        elif path.is_file() and (other := _tell_difference(path, settings)):
-            raise ValueError(
-                "A scene must be matched by one rig and by the same settings. Received: "
-                f"{other} in {path}. Use another --scene or --out, or --overwrite."
-            )
-        write_bytes(path, (json.dumps(settings, indent=2) + "\n").encode())
+        super().__init__(out, name, SETTINGS, ("rgb", "depth", "confidence"))
 
     def has(self, name: str) -> bool:
         """Whether a pair is matched."""
@@ -262,19 +231,6 @@ class _Scene:
         write_depth(self.folder / "depth" / f"{name}.png", depth_m, spec)
 
 
-def _tell_difference(path: Path, settings: dict[str, object]) -> str:
-    """In what `settings` differ from those in a file, in words; "" where they are the same."""
-    try:
-        old = json.loads(path.read_bytes())
-        return ", ".join(
-            f"{name} {value}, not {old[name]}"
-            for name, value in settings.items()
-            if value != old[name]
-        )
-    except (ValueError, TypeError, LookupError):
-        return "other settings"
-
-
 def _find_photos(word: str) -> list[Path]:
     photos, videos = find_inputs([word])
     if videos:
@@ -285,47 +241,11 @@ def _find_photos(word: str) -> list[Path]:
     return photos
 
 
-def _refuse_among(folder: Path, sides: Iterable[Sequence[Path]]) -> None:
-    """Errors: ValueError where what is written to `folder` would lie among the photos."""
-    place = folder.resolve()
-    for photo in (photo for side in sides for photo in side):
-        if locate(photo).parent == place:
-            raise ValueError(
-                "What is written must not lie among the photos. Received: the folder "
-                f"{folder}, in which {photo.name} is. Choose another folder."
-            )
-
-
-def _refuse_own(*paths: Path) -> None:
-    """Errors: FileExistsError where one is there, which no earlier run has written."""
-    for path in paths:
-        if path.exists():
-            raise FileExistsError(
-                f"A file of one's own must not be written over. Received: {path}. Choose another "
-                "folder or name."
-            )
-
-
-def _check_sides(views: tuple[np.ndarray, np.ndarray], disparities: int, source: str) -> None:
-    """Errors: ValueError where hardly anything matches, but would with the photos swapped."""
-    share, swapped = (
-        float((stereo.match(*pair, disparities)[1] >= stereo.SURE).mean())
-        for pair in (views, views[::-1])
-    )
-    if share < _FEW and swapped > 4 * share:
-        raise ValueError(
-            "The left photo must be the left camera's. Received: photos of which "
-            f"{share:.1%} match, and {swapped:.0%} when swapped, from {source}. Swap --left and "
-            "--right."
-        )
-
-
 def _describe(out: Path, rectifier: stereo.Rectifier, far: float) -> DatasetSpec:
-    """What the dataset in `out` is. Errors: ValueError where what is there is of another kind."""
-    view, path = rectifier.intrinsics, out / NAME
-    there = read_dataset_file(path) if path.is_file() else None
+    """What the dataset in `out` is. Errors: those of `refuse_another`."""
+    view = rectifier.intrinsics
     spec = make_spec(
-        name=there.name if there else out.resolve().name or "stereo",
+        name=name_dataset(out, "stereo"),
         photo="{scene}/rgb/{frame}.jpg",
         depth="{scene}/depth/{frame}.png",
         metres_per_count=_COUNT,
@@ -337,16 +257,8 @@ def _describe(out: Path, rectifier: stereo.Rectifier, far: float) -> DatasetSpec
         scenes="template",
         made_by="make_stereo_dataset.ipynb",
     )
-    refuse_another(spec, path)
+    refuse_another(spec, out / NAME)
     return spec
-
-
-def _name_scene(words: Sequence[str]) -> str:
-    """The name of what holds both sides: a drive's folder of two folders, or a video's own."""
-    common = Path(os.path.commonpath([Path(word).resolve() for word in words]))
-    while set(common.name) & set("*?["):  # a pattern of files
-        common = common.parent
-    return common.stem if common.suffix and not common.is_dir() else common.name or "scene"
 
 
 def _find_sure(depth: str) -> str:

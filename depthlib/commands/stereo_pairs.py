@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,7 +15,10 @@ from depthlib.video.frames import Frames, open_frames
 
 Read = Callable[[], tuple[np.ndarray, np.ndarray]]
 
+Photos = TypeVar("Photos")
+
 _RATES = 1.02  # how far the rates of two videos may be apart, by their time stamps
+_FEW = 0.05  # of the pixels: where fewer are sure, the cameras may be swapped
 
 
 def open_pairs(
@@ -29,7 +33,7 @@ def open_pairs(
     """
     if all(photos for photos, _ in found):
         stereo.check_partners(found[0][0], found[-1][0])
-        _check_names(found[0][0])
+        check_names(found[0][0])
         rows = list(zip(*(photos[::every] for photos, _ in found), strict=True))
         return len(rows), ((row[0].stem, partial(_read_pair, row)) for row in rows)
     if not all(videos for _, videos in found):
@@ -50,9 +54,9 @@ def open_pairs(
 
 
 def find_readable(
-    jobs: Iterator[tuple[str, Read]],
-) -> tuple[str, tuple[np.ndarray, np.ndarray], list[tuple[str, str]]]:
-    """The first pair that can be read, with its name, and what is wrong with those before it.
+    jobs: Iterator[tuple[str, Callable[[], Photos]]],
+) -> tuple[str, Photos, list[tuple[str, str]]]:
+    """The first pair or photo that can be read, its name, and what is wrong with those before it.
 
     Errors: ValueError where none can.
     """
@@ -62,7 +66,23 @@ def find_readable(
             return name, read(), failed
         except (OSError, ValueError) as error:
             failed.append((name, str(error)))
-    raise ValueError(f"One pair must be readable. Received: {len(failed)}. {failed[0][1]}")
+    raise ValueError(
+        f"Some photo must be readable. Received: none of {len(failed)}. {failed[0][1]}"
+    )
+
+
+def check_sides(views: tuple[np.ndarray, np.ndarray], disparities: int, source: str) -> None:
+    """Errors: ValueError where hardly anything matches, but would with the photos swapped."""
+    share, swapped = (
+        float((stereo.match(*pair, disparities)[1] >= stereo.SURE).mean())
+        for pair in (views, views[::-1])
+    )
+    if share < _FEW and swapped > 4 * share:
+        raise ValueError(
+            "The left photo must be the left camera's. Received: photos of which "
+            f"{share:.1%} match, and {swapped:.0%} when swapped, from {source}. Swap --left and "
+            "--right."
+        )
 
 
 def _check_step(videos: Sequence[Frames]) -> None:
@@ -79,7 +99,7 @@ def _check_step(videos: Sequence[Frames]) -> None:
         )
 
 
-def _check_names(photos: Sequence[Path]) -> None:
+def check_names(photos: Sequence[Path]) -> None:
     """Errors: ValueError where the files of two photos would have one name, or one no CSV names."""
     named: dict[str, Path] = {}
     for path in photos:

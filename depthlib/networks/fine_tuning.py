@@ -50,6 +50,19 @@ def scale_depth(network: keras.Model, factor: float) -> None:
     _change_logits(network, *fit_head(head, head, factor))
 
 
+def put_in_metres(network: keras.Model, factor: float) -> keras.Model:
+    """The network with depth `factor` times what it was, exactly, and in metres: its head's range.
+
+    Both have the same weights. Errors: ValueError for a factor that is not above 0 and finite.
+    """
+    if not 0 < factor < np.inf:
+        raise ValueError(f"A scale must be above 0 and finite. Received: {factor}.")
+    head = network.layers[-1]
+    ends = {"min_depth": factor * head.min_depth, "max_depth": factor * head.max_depth}
+    metric = DepthHead.from_config({**head.get_config(), **ends, "unit": "metre"})
+    return keras.Model(network.inputs[0], metric(head.input), name=network.name)
+
+
 def _change_logits(network: keras.Model, slope: float, shift: float) -> None:
     last = network.get_layer("final_conv")
     kernel, bias = last.get_weights()

@@ -5,13 +5,21 @@ import keras
 import numpy as np
 import pytest
 
+from depthlib.data.images import write_rgb
 from depthlib.data.pairs import read_csv
 from depthlib.data.specs import NYU_RELATIVE, NYU_TRAIN
 from depthlib.networks.ensemble import main as ensemble
-from depthlib.networks.fine_tuning import scale_depth
+from depthlib.networks.fine_tuning import put_in_metres, scale_depth
+from depthlib.networks.layers import DepthHead
 from depthlib.networks.saving import load_model, save_model
+from depthlib.prediction.predictor import Predictor
 from depthlib.training.__main__ import main as train
-from depthlib.training.rescale import find_scale, main
+from depthlib.training.rescale import (
+    find_scale,
+    find_scale_by_height,
+    find_scale_by_teacher,
+    main,
+)
 from tests.tiny_networks import photos
 from tests.training.test_train import RECIPE, build_tiny
 
@@ -46,15 +54,15 @@ def test_a_network_that_sees_rooms_too_small_is_brought_back_by_the_measured_pho
     network, pairs, tmp_path, capsys
 ):
     for _ in range(2):  # what is far off is not right at once
-        scale_depth(network, find_scale(network, pairs))
-    assert find_scale(network, pairs) == pytest.approx(1, abs=0.02)
+        scale_depth(network, find_scale(network, pairs).factor)
+    assert find_scale(network, pairs).factor == pytest.approx(1, abs=0.02)
     scale_depth(network, 0.8)
     save_model(network, tmp_path / "small.keras")
-    assert find_scale(network, pairs) == pytest.approx(1.25, rel=0.04)
+    assert find_scale(network, pairs).factor == pytest.approx(1.25, rel=0.04)
     csv, out = pairs.root / "nyu2_train.csv", tmp_path / "back.keras"
     main([str(tmp_path / "small.keras"), "--data", str(csv), "--export", str(out)])
     assert "depth times 1.2" in capsys.readouterr().out
-    assert find_scale(load_model(out), pairs) == pytest.approx(1, abs=0.03)
+    assert find_scale(load_model(out), pairs).factor == pytest.approx(1, abs=0.03)
 
 
 @pytest.mark.parametrize(
@@ -78,3 +86,112 @@ def test_a_network_is_never_exported_over_what_it_is_made_of(tmp_path, command, 
 def test_relative_depth_has_no_scale_to_take(network, pairs):
     with pytest.raises(ValueError, match="must be taken in metres.*relative of nyu_relative"):
         find_scale(network, replace(pairs, spec=NYU_RELATIVE))
+
+
+FOCAL, HORIZON, SIZE = 0.8, 0.4, (32, 48)  # of the plane's network; its input has square pixels
+
+
+def see_plane(height, scale="log", unit="relative"):
+    """A network that sees a level road from `height` of its units, and sky, whatever the photo."""
+    rows = np.arange(SIZE[0]) - (HORIZON * SIZE[0] - 0.5)  # below the horizon's
+    depth = np.minimum(FOCAL * SIZE[1] * height / np.maximum(rows, 1e-3), 79.0)
+    view = {"focal": FOCAL, "aspect": SIZE[1] / SIZE[0], "horizon": HORIZON}
+    head = DepthHead(0.05, 80.0, scale, unit, "plane", view=view)
+    photos = keras.Input((*SIZE, 3), dtype="uint8")
+    logits = keras.layers.Dense(SIZE[0] * SIZE[1], kernel_initializer="zeros", name="final_conv")
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(photos))
+    network = keras.Model(photos, head(keras.layers.Reshape((*SIZE, 1))(logits(x))), name="plane")
+    biases = np.repeat([head.logit(float(one)) for one in depth], SIZE[1])
+    logits.set_weights([logits.get_weights()[0], biases])
+    return network
+
+
+@pytest.fixture
+def road(tmp_path):
+    """Photos of any road, of the size at which the network sees them."""
+    for number, rgb in enumerate(photos(*SIZE)):
+        write_rgb(tmp_path / "road" / f"{number}.png", rgb)
+    return tmp_path / "road"
+
+
+@pytest.mark.parametrize("scale", ["log", "linear"])
+def test_the_cameras_height_over_the_road_gives_the_metres(road, tmp_path, capsys, scale):
+    network = see_plane(0.5, scale)
+    save_model(network, tmp_path / "moved.keras")
+    out = tmp_path / "metric.keras"
+    words = [str(tmp_path / "moved.keras"), "--photos", str(road), "--focal", str(FOCAL)]
+    main([*words, "--camera-height", "1.65", "--export", str(out)])
+    assert "depth times 3.3000, by 2 photos, half of them 3.3 to 3.3" in capsys.readouterr().out
+    metric = load_model(out)
+    head = metric.layers[-1]
+    assert head.unit == "metre" and head.view["horizon"] == HORIZON
+    assert (head.min_depth, head.max_depth) == pytest.approx((0.165, 264), rel=1e-4)
+    before, after = (one.predict_on_batch(photos(*SIZE)) for one in (network, metric))
+    np.testing.assert_allclose(after, 3.3 * before, rtol=1e-4)
+    # A row 10 below the horizon, from 1.65 m: 0.8 * 48 * 1.65 / 10, between two of its rows.
+    low, high = after[0, 23, 0, 0], after[0, 22, 0, 0]
+    assert low < 0.8 * 48 * 1.65 / 10 < high
+
+
+def test_a_teacher_gives_the_metres_of_what_both_see(road, tmp_path, capsys):
+    save_model(see_plane(0.5), tmp_path / "moved.keras")
+    save_model(see_plane(1.65, unit="metre"), tmp_path / "teacher.keras")
+    words = [str(tmp_path / "moved.keras"), "--photos", str(road / "*.png"), "--export"]
+    words += [str(tmp_path / "metric.keras"), "--focal", str(FOCAL), "--teacher"]
+    main([*words, str(tmp_path / "teacher.keras")])
+    assert "depth times 3.3000, by 2 photos" in capsys.readouterr().out
+    assert load_model(tmp_path / "metric.keras").layers[-1].unit == "metre"
+    relative = Predictor(see_plane(0.5))
+    with pytest.raises(ValueError, match="teacher of scale must know metres. Received.*relative"):
+        find_scale_by_teacher(relative, sorted(road.iterdir()), relative, FOCAL)
+
+
+def test_a_photo_of_another_lens_gives_the_same_height(road):
+    """Seen through a lens twice as long, the plane that the network sees is twice as far."""
+    paths = sorted(road.iterdir())
+    one, other = (
+        find_scale_by_height(Predictor(see_plane(0.5)), paths, 1.65, focal).factor
+        for focal in (FOCAL, 2 * FOCAL)
+    )
+    # Twice the depth at the same rows, twice the focal length: as high as before.
+    assert one == pytest.approx(3.3, rel=1e-4) and other == pytest.approx(one, rel=1e-3)
+
+
+def test_measured_depth_puts_a_relative_network_in_metres(pairs, tmp_path, capsys):
+    network = build_tiny(RECIPE, NYU_TRAIN)
+    head = network.layers[-1]
+    relative = DepthHead(head.min_depth, head.max_depth, unit="relative", dataset="x", name="depth")
+    network = keras.Model(network.inputs[0], relative(head.input), name="tiny")
+    save_model(network, tmp_path / "moved.keras")
+    csv, out = pairs.root / "nyu2_train.csv", tmp_path / "metric.keras"
+    main([str(tmp_path / "moved.keras"), "--data", str(csv), "--export", str(out)])
+    assert load_model(out).layers[-1].unit == "metre"
+    assert find_scale(load_model(out), pairs).factor == pytest.approx(1, rel=1e-3)
+
+
+def test_photos_that_show_no_ground_and_wrong_words_are_told(road, network, tmp_path):
+    paths = sorted(road.iterdir())
+    wall = Predictor(see_plane(0.5))
+    wall.predict_batch = lambda batch: np.full(batch.shape[:3], 5.0, np.float32)
+    with pytest.raises(ValueError, match="must show level ground on 20%.*Received: 0% at most"):
+        find_scale_by_height(wall, paths, 1.65, FOCAL)
+    for height in (0, -1, 165, float("nan")):
+        with pytest.raises(ValueError, match="height must be 0.1 to 20 metres"):
+            find_scale_by_height(wall, paths, height, FOCAL)
+    with pytest.raises(ValueError, match="needs the focal length of the photos"):
+        find_scale_by_height(Predictor(network), paths, 1.65, None)
+    save_model(network, tmp_path / "n.keras")
+    common = [str(tmp_path / "n.keras"), "--export", str(tmp_path / "out.keras")]
+    for words in (
+        [],
+        ["--photos", str(road)],
+        ["--photos", str(road), "--camera-height=1.6", "--teacher=light"],
+        ["--data", "x.csv", "--photos", str(road), "--camera-height=1.6"],
+        ["--data", "x.csv", "--camera-height=1.6"],
+    ):
+        with pytest.raises(SystemExit, match="Give --data, or --photos with"):
+            main([*common, *words])
+    assert not (tmp_path / "out.keras").exists()
+    for factor in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="must be above 0 and finite"):
+            put_in_metres(network, factor)

@@ -1,0 +1,103 @@
+"""A scene's folder in a dataset that a command makes, and what all scenes of it have in common."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from depthlib.data.csv_tables import why_unlistable
+from depthlib.data.dataset_file import NAME, read_dataset_file
+from depthlib.data.inputs import is_junk, locate
+from depthlib.data.shards import Shard
+from depthlib.files import write_bytes
+
+
+class SceneFolder:
+    """A scene's folder in a dataset, SCENE/PART/NAME, and by which settings it is made.
+
+    settings: the name of the file in it that holds them. parts: the folders of what is written.
+    Errors: ValueError for a name that is none of a folder, or that a CSV cannot name.
+    """
+
+    def __init__(self, out: Path, name: str, settings: str, parts: Sequence[str]) -> None:
+        reason = why_unlistable(name)
+        if reason or is_junk(name) or name in ("", "..") or Path(name).name != name:
+            raise ValueError(
+                "A scene must be named as a folder in --out is to be. Received: "
+                f"{name!r}{reason and f', {reason}'}. Use another --scene, such as drive_0001."
+            )
+        self.name, self.folder, self.parts = name, out / name, parts
+        self.settings = self.folder / settings
+
+    def begin(
+        self, settings: Mapping[str, object], overwrite: bool, shard: Shard | None = None
+    ) -> None:
+        """Writes by what the scene is made; `overwrite`: and removes what is there of the shard.
+
+        Errors: ValueError where it was made otherwise, or where there are others' files.
+        """
+        path = self.settings
+        there = [file for part in self.parts for file in (self.folder / part).glob("*")]
+        if not path.is_file() and there:
+            raise ValueError(
+                "A scene must be a new folder, or one that this command made. Received: "
+                f"{self.folder}, which has {there[0]}. Use another --scene or --out."
+            )
+        if overwrite:
+            for file in there:
+                if shard is None or shard.holds(file.stem):
+                    file.unlink()
+        elif path.is_file() and (other := _tell_difference(path, settings)):
+            raise ValueError(
+                "A scene must be made by one camera or rig and by the same settings. Received: "
+                f"{other} in {path}. Use another --scene or --out, or --overwrite."
+            )
+        write_bytes(path, (json.dumps(settings, indent=2) + "\n").encode())
+
+
+def _tell_difference(path: Path, settings: Mapping[str, object]) -> str:
+    """In what `settings` differ from those in a file, in words; "" where they are the same."""
+    try:
+        old = json.loads(path.read_bytes())
+        return ", ".join(
+            f"{name} {value}, not {old[name]}"
+            for name, value in settings.items()
+            if value != old[name]
+        )
+    except (ValueError, TypeError, LookupError):
+        return "other settings"
+
+
+def name_scene(words: Sequence[str]) -> str:
+    """The name of what holds both sides: a drive's folder of two folders, or a video's own."""
+    common = Path(os.path.commonpath([Path(word).resolve() for word in words]))
+    while set(common.name) & set("*?["):  # a pattern of files
+        common = common.parent
+    return common.stem if common.suffix and not common.is_dir() else common.name or "scene"
+
+
+def refuse_among(folder: Path, sides: Iterable[Sequence[Path]]) -> None:
+    """Errors: ValueError where what is written to `folder` would lie among the photos."""
+    place = folder.resolve()
+    for photo in (photo for side in sides for photo in side):
+        if locate(photo).parent == place:
+            raise ValueError(
+                "What is written must not lie among the photos. Received: the folder "
+                f"{folder}, in which {photo.name} is. Choose another folder."
+            )
+
+
+def name_dataset(out: Path, usual: str) -> str:
+    """What the dataset in `out` is called, by its file or its folder."""
+    path = out / NAME
+    return read_dataset_file(path).name if path.is_file() else out.resolve().name or usual
+
+
+def refuse_own(*paths: Path) -> None:
+    """Errors: FileExistsError where one is there, which no earlier run has written."""
+    for path in paths:
+        if path.exists():
+            raise FileExistsError(
+                f"A file of one's own must not be written over. Received: {path}. Choose another "
+                "folder or name."
+            )

@@ -1,0 +1,79 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from depthlib.commands.scene_folder import (
+    SceneFolder,
+    check_alike,
+    name_dataset,
+    name_scene,
+    refuse_among,
+)
+from depthlib.data.dataset_file import make_spec, write_dataset_file
+
+SETTINGS = {"every": 1, "far": 80.0}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return SceneFolder(tmp_path / "out", "drive", "made.json", ("rgb", "right"))
+
+
+def test_a_scene_goes_on_by_its_own_settings_alone(folder):
+    folder.begin(SETTINGS, overwrite=False)
+    (folder.folder / "rgb").mkdir()
+    (folder.folder / "rgb" / "0.jpg").write_bytes(b"photo")
+    folder.begin(SETTINGS, overwrite=False)
+    with pytest.raises(ValueError, match="Received: far 20.0, not 80.0 in .*made.json"):
+        folder.begin(SETTINGS | {"far": 20.0}, overwrite=False)
+    folder.begin(SETTINGS | {"far": 20.0}, overwrite=True)
+    assert json.loads(folder.settings.read_text())["far"] == 20.0
+    assert not (folder.folder / "rgb" / "0.jpg").exists()
+    folder.settings.write_text("[]")
+    with pytest.raises(ValueError, match="Received: other settings"):
+        folder.begin(SETTINGS, overwrite=False)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_files_of_others_stay(folder, overwrite):
+    theirs = folder.folder / "right" / "0.jpg"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"photo")
+    with pytest.raises(ValueError, match="one that this command made. Received"):
+        folder.begin(SETTINGS, overwrite)
+    assert theirs.read_bytes() == b"photo" and not folder.settings.exists()
+
+
+@pytest.mark.parametrize("name", ["..", "", ".x", "a/b", "a\\b", "Thumbs.db", " a"])
+def test_a_name_of_no_folder_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match="must be named as a folder"):
+        SceneFolder(tmp_path, name, "made.json", ("rgb",))
+
+
+def test_a_scene_is_named_by_what_holds_all_its_photos(tmp_path):
+    (tmp_path / "drive.v2" / "left").mkdir(parents=True)
+    drive = str(tmp_path / "drive.v2")
+    assert name_scene([f"{drive}/left", f"{drive}/right"]) == "drive.v2"
+    assert name_scene([f"{drive}/left/*_c.png"]) == "left"
+    assert name_scene([f"{drive}/film.mp4"]) == "film"
+
+
+def test_scenes_of_one_dataset_must_be_alike(tmp_path):
+    spec = make_spec("mine", encoding="none", focal=0.7)
+    assert name_dataset(tmp_path / "new", "usual") == "new"
+    check_alike(spec, tmp_path)
+    write_dataset_file(spec, tmp_path / "dataset.json")
+    check_alike(spec, tmp_path)
+    assert name_dataset(tmp_path, "usual") == "mine"
+    with pytest.raises(ValueError, match="focal 0.8 and 0.7, the second in .*dataset.json"):
+        check_alike(make_spec("mine", encoding="none", focal=0.8), tmp_path)
+
+
+def test_nothing_is_written_among_photos(tmp_path):
+    photo = tmp_path / "a" / "0.jpg"
+    photo.parent.mkdir()
+    photo.touch()
+    refuse_among(tmp_path, [[photo], []])
+    with pytest.raises(ValueError, match="must not lie among the photos"):
+        refuse_among(Path(tmp_path / "a" / ".." / "a"), [[], [photo]])
