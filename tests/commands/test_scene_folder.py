@@ -5,12 +5,13 @@ import pytest
 
 from depthlib.commands.scene_folder import (
     SceneFolder,
-    check_alike,
     name_dataset,
     name_scene,
     refuse_among,
+    refuse_own,
 )
 from depthlib.data.dataset_file import make_spec, write_dataset_file
+from depthlib.data.shards import Shard
 
 SETTINGS = {"every": 1, "far": 80.0}
 
@@ -59,15 +60,31 @@ def test_a_scene_is_named_by_what_holds_all_its_photos(tmp_path):
     assert name_scene([f"{drive}/film.mp4"]) == "film"
 
 
-def test_scenes_of_one_dataset_must_be_alike(tmp_path):
-    spec = make_spec("mine", encoding="none", focal=0.7)
+def test_a_dataset_keeps_its_name(tmp_path):
     assert name_dataset(tmp_path / "new", "usual") == "new"
-    check_alike(spec, tmp_path)
-    write_dataset_file(spec, tmp_path / "dataset.json")
-    check_alike(spec, tmp_path)
+    write_dataset_file(make_spec("mine", encoding="none", focal=0.7), tmp_path / "dataset.json")
     assert name_dataset(tmp_path, "usual") == "mine"
-    with pytest.raises(ValueError, match="focal 0.8 and 0.7, the second in .*dataset.json"):
-        check_alike(make_spec("mine", encoding="none", focal=0.8), tmp_path)
+
+
+def test_a_file_of_ones_own_is_not_written_over(tmp_path):
+    refuse_own(tmp_path / "views.csv")
+    (tmp_path / "views.csv").touch()
+    with pytest.raises(FileExistsError, match="one's own.*views.csv"):
+        refuse_own(tmp_path / "views.csv")
+
+
+@pytest.mark.parametrize("shard", ["1/2", "2/2"])
+def test_a_shard_that_begins_anew_leaves_the_others_files(folder, shard):
+    folder.begin(SETTINGS, overwrite=False)
+    (folder.folder / "rgb").mkdir()
+    names = [f"{number}.jpg" for number in range(8)]
+    for name in names:
+        (folder.folder / "rgb" / name).touch()
+    part = Shard.parse(shard)
+    folder.begin(SETTINGS, True, part)
+    left = {path.name for path in (folder.folder / "rgb").iterdir()}
+    assert left == {name for name in names if not part.holds(Path(name).stem)}
+    assert 0 < len(left) < 8
 
 
 def test_nothing_is_written_among_photos(tmp_path):

@@ -202,7 +202,7 @@ def test_a_run_that_was_stopped_goes_on_and_other_scenes_are_added(
     run(video, out, "--focal=0.7", "--scene=film")
     scenes = read_csv(out / "views.csv").table["scene"]
     assert scenes.tolist() == 4 * ["film"] + 3 * ["walk"]
-    with pytest.raises(SystemExit, match="one camera or rig, and of one range.*focal 0.8 and 0.7"):
+    with pytest.raises(SystemExit, match="stored alike.*focal 0.8 and 0.7"):
         run(video, out, "--focal=0.8", "--scene=other")
 
 
