@@ -6,6 +6,7 @@ must see the same colour where that point lies in its photo. Stereo: Godard et a
 the camera left out, and the smoothness: Godard et al. (arXiv 1806.01260). All from the equations.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -28,24 +29,28 @@ _FILTERS, _SIZES = (16, 32, 64, 128, 256, 256, 256), (7, 5, 3, 3, 3, 3, 3)  # of
 class PhotometricLoss(layers.Layer):
     """Gives the depth as it is, and adds how badly the other views explain the photo to the loss.
 
-    `student` is the name of the network that learns. `reach` is how far depth goes, by which the
-    motions that are sought are scaled; None: all are known.
+    `student` is the name of the network that learns, `views` those of the views, "right",
+    "previous" or "next". `reach` is how far depth goes, by which the motions that are sought are
+    scaled. Previous ones are found as those from the earlier photo to the later one, and turned
+    round: a camera that drives forward does so in all of them.
     """
 
     def __init__(
         self,
         student: str,
+        views: Sequence[str] = ("right",),
         weight: float = 1.0,
-        reach: float | None = None,
+        reach: float = 1.0,
         name: str = "photometric_loss",
         dtype: str | keras.DTypePolicy = "float32",
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, dtype=dtype, **kwargs)
         self.student = student
+        self.views = tuple(views)
         self.weight = weight
         self.reach = reach
-        self.motion_finder = None if reach is None else MotionFinder(reach)
+        self.motion_finder = None if set(views) == {"right"} else MotionFinder(reach)
 
     def build(self, depth_shape: tuple[int, ...], photos_shape: tuple[int, ...], *_: Any) -> None:
         if self.motion_finder is not None:
@@ -56,8 +61,10 @@ class PhotometricLoss(layers.Layer):
         photo, views = photos[:, 0], photos[:, 1:]
         known = motions[..., :6]
         if self.motion_finder is not None:
-            pairs = [ops.concatenate([photo, views[:, n]], -1) for n in range(views.shape[1])]
-            found = [self.motion_finder(pair) for pair in pairs]
+            found = [
+                self.motion_finder.find(photo, views[:, number], name)
+                for number, name in enumerate(self.views)
+            ]
             known = ops.where(motions[..., 6:] == SOUGHT, ops.stack(found, axis=1), known)
         depth_m = depth / cameras[:, 4, None, None, None]
         moved = ops.concatenate([known, motions[..., 6:]], axis=-1)
@@ -69,7 +76,7 @@ class PhotometricLoss(layers.Layer):
         return keras.KerasTensor(depth.shape, "float32")
 
     def get_config(self) -> dict[str, Any]:
-        own = {"student": self.student, "weight": self.weight, "reach": self.reach}
+        own = {name: getattr(self, name) for name in ("student", "views", "weight", "reach")}
         return {**super().get_config(), **own}
 
 
@@ -106,8 +113,14 @@ class MotionFinder(layers.Layer):
             shape = step.compute_output_shape(shape)
         self.last.build((shape[0], shape[-1]))
 
+    def find(self, photo: Tensor, view: Tensor, name: str) -> Tensor:
+        """The motion from a photo to a view, each (batch, h, w, 3), 0..1."""
+        if name != "previous":
+            return self(ops.concatenate([photo, view], axis=-1))
+        return invert(self(ops.concatenate([view, photo], axis=-1)))
+
     def call(self, pair: Tensor) -> Tensor:
-        """pair: the photo and the view, (batch, h, w, 6), 0..1."""
+        """pair: the earlier photo and the later one, (batch, h, w, 6), 0..1."""
         features = pair - 0.5
         for step in self.steps:
             features = step(features)
@@ -244,6 +257,12 @@ def sample(image: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return upper * (1 - low_share) + lower * low_share
 
 
+def invert(motion: Tensor) -> Tensor:
+    """The motion (batch, 6), a turn and a shift, the other way round."""
+    back = -motion[:, :3]
+    return ops.concatenate([back, -turn(motion[:, None, None, 3:], back)[:, 0, 0]], axis=-1)
+
+
 def _halve(image: Tensor) -> Tensor:
     return ops.average_pool(image, 2, 2)
 
@@ -256,16 +275,13 @@ def _step(image: Tensor, axis: int) -> Tensor:
     return image[:, 1:] - image[:, :-1] if axis == 1 else image[:, :, 1:] - image[:, :, :-1]
 
 
-def add_views(
-    student: keras.Model, count: int, weight: float = 1.0, seek: bool = False
-) -> keras.Model:
-    """`student` as it is fitted on photos with `count` other views of each: see `PhotometricLoss`.
+def add_views(student: keras.Model, views: Sequence[str], weight: float = 1.0) -> keras.Model:
+    """`student` as it is fitted on photos with these other views of each: see `PhotometricLoss`.
 
     Its inputs are "data", the photo as the student sees it, uint8 (batch, h, w, 3), and "photos",
     "motions" and "cameras" as `depthlib.data.views.Views` has them. It gives the student's depth.
-    seek: whether some motions are not known, so that it learns to find them too.
     """
-    height, width = student.input_shape[1:3]
+    (height, width), count = student.input_shape[1:3], len(views)
     inputs = {
         "data": keras.Input((height, width, 3), dtype="uint8", name="data"),
         "photos": keras.Input((1 + count, height, width, 3), dtype="uint8", name="photos"),
@@ -273,8 +289,7 @@ def add_views(
         "cameras": keras.Input((5,), name="cameras"),
     }
     own = keras.Model(student.inputs[0], student.outputs[0], name=student.name)
-    reach = student.layers[-1].max_depth if seek else None
-    lesson = PhotometricLoss(student.name, weight, reach)
+    lesson = PhotometricLoss(student.name, views, weight, student.layers[-1].max_depth)
     photos = layers.Rescaling(1 / 255, dtype="float32")(inputs["photos"])
     depth = lesson(own(inputs["data"]), photos, inputs["motions"], inputs["cameras"])
     return keras.Model(inputs, depth)

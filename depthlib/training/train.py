@@ -243,7 +243,7 @@ def _begin(
     keras.utils.set_random_seed(recipe.seed)
     model = build_network(recipe, spec, verbose)
     if views:
-        return add_views(model, len(views), recipe.photometric, seek=set(views) != {"right"})
+        return add_views(model, views, recipe.photometric)
     return model if recipe.teacher is None else add_teacher(model, load_model(recipe.teacher))
 
 

@@ -7,8 +7,10 @@ from depthlib.networks.distillation import take_student
 from depthlib.networks.layers import DepthHead
 from depthlib.networks.photometric import (
     SOUGHT,
+    PhotometricLoss,
     add_views,
     difference,
+    invert,
     photometric_error,
     roughness,
     sample,
@@ -120,9 +122,9 @@ def test_a_network_learns_the_distance_of_a_wall_from_two_photos_of_it(photo):
     inputs = keras.Input((HEIGHT, WIDTH, 3), dtype="uint8")
     x = keras.layers.Rescaling(1 / 255)(inputs)
     depth = keras.layers.Conv2D(1, 1, kernel_initializer="zeros", use_bias=True)(x)
-    depth = keras.layers.Lambda(lambda z: 7.0 * ops.exp(z), output_shape=lambda s: s)(depth)
+    depth = DepthHead(1, 49)(depth)  # 7 m at first
     student = keras.Model(inputs, depth, name="student")
-    model = add_views(student, 1)
+    model = add_views(student, ["right"])
     model.compile(keras.optimizers.Adam(0.02), loss=None)
     rgb = np.rint(photo * 255).astype(np.uint8)
     # As if from a camera of half the focal length: what it sees at 10 m is at 5 m for the network.
@@ -147,7 +149,7 @@ def test_a_motion_that_is_not_known_is_found(photo):
     head = DepthHead(1, 80)
     wall = keras.layers.Lambda(lambda x: head.logit(10) + 0.0 * ops.cast(x[..., :1], "float32"))
     student = keras.Model(inputs, head(wall(inputs)), name="student")
-    model = add_views(student, 1, seek=True)
+    model = add_views(student, ["next"])
     model.compile(keras.optimizers.Adam(0.001), loss=None)
     rgb = np.rint(photo * 255).astype(np.uint8)
     batch = {
@@ -164,10 +166,35 @@ def test_a_motion_that_is_not_known_is_found(photo):
     assert 30 * (found[3] / 10 + found[1]) == pytest.approx(-2, rel=0.2)
 
 
+def test_a_motion_is_turned_round():
+    rng = np.random.default_rng(3)
+    motion = rng.normal(0, 0.5, (2, 6)).astype("float32")
+    points = rng.normal(0, 5, (2, 2, 3, 3)).astype("float32")
+    there = turn(points, motion[:, :3]) + motion[:, None, None, 3:]
+    back = invert(motion)
+    home = turn(there, back[:, :3]) + back[:, None, None, 3:]
+    np.testing.assert_allclose(home, points, atol=1e-4)
+
+
+def test_what_the_camera_did_before_is_found_as_what_it_does_next(photo):
+    depth = np.full((1, HEIGHT, WIDTH, 1), 10, np.float32)
+    lesson = PhotometricLoss("student", ["previous", "next"], reach=80)
+    sought = np.float32([[[0] * 6 + [SOUGHT]] * 2])
+    one, other = photo[0], shift(photo, 2)[0]
+    camera = np.append(CAMERA, 1)[None].astype(np.float32)
+    lesson(depth, np.stack([other, one, other])[None], sought, camera)
+    pair = ops.convert_to_tensor(np.concatenate([one, other], axis=-1)[None])
+    forward = lesson.motion_finder.find(pair[..., :3], pair[..., 3:], "next")
+    backward = lesson.motion_finder.find(pair[..., 3:], pair[..., :3], "previous")
+    np.testing.assert_allclose(invert(forward), backward, atol=1e-6)
+    assert np.abs(forward).max() > 0
+
+
 def test_what_learned_from_views_is_saved_with_what_finds_motions(photo, tmp_path):
     inputs = keras.Input((HEIGHT, WIDTH, 3), dtype="uint8")
     features = keras.layers.Conv2D(1, 1)(keras.layers.Rescaling(1 / 255)(inputs))
-    model = add_views(keras.Model(inputs, DepthHead(1, 80)(features), name="student"), 1, seek=True)
+    student = keras.Model(inputs, DepthHead(1, 80)(features), name="student")
+    model = add_views(student, ["right", "previous"])
     model.save(tmp_path / "last.keras")
     again = keras.saving.load_model(tmp_path / "last.keras")
     assert again.count_params() == model.count_params() > 10_000
