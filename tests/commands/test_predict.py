@@ -409,6 +409,7 @@ def test_files_of_ones_own_beside_the_photo_outlive_another_way_of_predicting_it
         ("-1,2,3,4=1", "40 wide and 30 high"),
         ("nan,2,3,4=1", "40 wide and 30 high"),
         ("5,2,5,2=1", "between two places"),
+        ("0.2,0.2,0.8,0.8=1", "a pixel apart at least"),
     ],
 )
 def test_a_known_distance_that_the_photo_does_not_have_is_named(tmp_path, text, said):
