@@ -4,7 +4,7 @@ import errno
 import os
 import sys
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from depthlib.commands.shard_notes import Run, note_shard
-from depthlib.commands.summary import Summary, are_outputs
+from depthlib.commands.summary import UNKNOWN, Summary, are_outputs
 from depthlib.data.images import read_rgb
 from depthlib.data.inputs import Listing, find_files_in, list_inputs, locate
 from depthlib.data.intrinsics import CameraCalibration, Intrinsics
@@ -239,11 +239,11 @@ class _Folder:
 
     def is_wanted(self, path: Path, sample: DepthResult, report: PredictReport) -> bool:
         """Whether a photo is to be predicted; else the report says why not."""
-        files = list(self.list_files(path, sample).values())
+        files = self.list_files(path, sample)
         if reason := self.find_obstacle(path, files):
             report.failed[path] = reason
         else:
-            return not self.skip(path, files, report)
+            return not self.skip(path, list(files.values()), report)
         return False
 
     def skip(self, path: Path, files: Sequence[Path], report: PredictReport) -> bool:
@@ -254,22 +254,33 @@ class _Folder:
         report.changed += [path] * is_older(files, path, *self.made_of)
         return True
 
-    def find_obstacle(self, path: Path, files: Sequence[Path]) -> str:
-        """Why the files of a photo or video must not be written; "" where they may."""
+    def find_saved(self, path: Path) -> set[str]:
+        """The formats in which files of a photo or video are there, of earlier runs."""
+        saved = self.summary.find_saved(path)
+        return set(WRITERS if saved == UNKNOWN else saved.split())
+
+    def name_saved(self, path: Path, kinds: Iterable[str]) -> str:
+        """The formats in which its files are there once `kinds` are; of another way none stay."""
+        before = set() if self.summary.find_other(path, self.made) else self.find_saved(path)
+        return " ".join(kind for kind in WRITERS if kind in before.union(kinds))
+
+    def find_obstacle(self, path: Path, files: Mapping[str, Path]) -> str:
+        """Why the files of a photo or video, by format, must not be written; "" where they may."""
         other = self.summary.find_other(path, self.made)
         if other and not self.overwrite:
             return (
                 f"its files in {self.out} were made by {other}, not by {self.made}. Use another "
                 "folder, or --overwrite"
             )
-        for file in files:
+        saved = self.find_saved(path)
+        for kind, file in files.items():
             if str(locate(file)) in self.sources:
                 return f"{file} is to be predicted itself, so it is not written. Use another folder"
             try:
                 is_there = file.exists()
             except OSError as error:  # its name is too long, by what is added to the photo's
                 return f"{file} cannot be written: {error.strerror}. Rename the photo"
-            if is_there and path not in self.summary and not self.overwrite:
+            if is_there and kind not in saved and not self.overwrite:
                 return (
                     f"{file} is there, and {self.summary.path} does not say that it is of this "
                     "photo. Use another folder, or --overwrite, which writes it anew"
@@ -377,9 +388,11 @@ def _write(
     """Writes the row and the files of one photo; one that cannot be does not stop the others."""
     result = _make_result(predictor, seen, depth, looks, known)
     if folder.summary.find_other(seen.path, folder.made):  # no file of the other way stays beside
-        for name in list_names(folder.names[seen.path]):
+        for name in list_names(folder.names[seen.path], folder.find_saved(seen.path)):
             (folder.out / name).unlink(missing_ok=True)
-    folder.summary.add(seen.path, _describe(folder.names[seen.path], seen, result, folder.made))
+    row = _describe(folder.names[seen.path], seen, result)
+    row |= {"made": folder.made, "saved": folder.name_saved(seen.path, folder.save)}
+    folder.summary.add(seen.path, row)
     problems = []
     for kind, file in folder.list_files(seen.path, result).items():
         if not file.exists() or folder.overwrite or is_older([file], seen.path, *folder.made_of):
@@ -408,7 +421,7 @@ def _describe_way(
     return " ".join([*words, *["--flip"] * flip]).strip()
 
 
-def _describe(name: str, seen: _Seen, result: DepthResult, made: str) -> dict[str, object]:
+def _describe(name: str, seen: _Seen, result: DepthResult) -> dict[str, object]:
     """A photo's row of the table."""
     depth = result.leave_out_sky()
     inside = depth[depth > 0]
@@ -425,7 +438,6 @@ def _describe(name: str, seen: _Seen, result: DepthResult, made: str) -> dict[st
         "median": median,
         "farthest": farthest,
         "sky": f"{np.mean(result.sky) if result.sky is not None else 0:.3f}",
-        "made": made,
     }
 
 
@@ -485,8 +497,11 @@ def _predict_video(
     kinds = [kind for kind in folder.save if kind != "colour"]
     frames_in, sample = folder.out / name, _make_sample(predictor)
     firsts = [frames_in / name_file(kind, f"{0:06d}", sample) for kind in kinds]
-    there = [frames_in] if path not in folder.summary and any(frames_in.glob("*")) else []
-    if reason := folder.find_obstacle(path, [target, *there]):
+    number = "[0-9]" * 6 + "*"
+    there = {k: frames_in for k in kinds if any(frames_in.glob(name_file(k, number, sample)))}
+    if path not in folder.summary and any(frames_in.glob("*")):
+        there["anything"] = frames_in
+    if reason := folder.find_obstacle(path, {"colour": target, **there}):
         report.failed[path] = reason
         return
     if folder.skip(path, [target, *firsts], report):
@@ -513,12 +528,12 @@ def _predict_video(
         shape = {"height": frames.height, "width": frames.width}
         shown = {"focal": _write_focal(layout), "focal_from": lens.source}
         if path in folder.summary:  # which may have had more frames
-            number = "[0-9]" * 6 + "*"
             other = folder.summary.find_other(path, folder.made)
-            old = list_names(number) if other else [name_file(k, number, sample) for k in kinds]
+            old = list_names(number, folder.find_saved(path) if other else kinds)
             for file in [target, *(file for names in old for file in frames_in.glob(names))]:
                 file.unlink(missing_ok=True)
-        folder.summary.add(path, {"name": name, **shape, **shown, "made": folder.made})
+        shown |= {"made": folder.made, "saved": folder.name_saved(path, ["colour", *kinds])}
+        folder.summary.add(path, {"name": name, **shape, **shown})
         said = predict_video(
             predictor, path, target, focal=focal, save=save_frame if kinds else None
         )

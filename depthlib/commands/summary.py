@@ -22,9 +22,10 @@ FILE = "depth.csv"
 SHARDS = ".shards"  # the folder, in `out`, of what shards note until they are merged
 COLUMNS = (
     "photo", "name", "height", "width", "focal", "focal_from", "nearest", "median", "farthest",
-    "sky", "made",
+    "sky", "made", "saved",
 )  # fmt: skip
 _HEADING = dict(zip(COLUMNS, COLUMNS, strict=True))
+UNKNOWN = "*"  # what is saved of a photo by a table without that column, as earlier ones were
 # How what is written of a photo or a frame ends, without suffix: see `writers.name_file`.
 _OUTPUT = re.compile("(.+)_(?:depth(?:_colour|_mm|_m256|_relative)?|confidence)")
 
@@ -33,7 +34,7 @@ class Summary:
     """depth.csv in the folder `out`: a row a photo, and those of earlier runs stay.
 
     A photo is its path relative to `out`; `name` is how its files there begin, `made` says by what
-    network and settings. A row is written
+    network and settings, and `saved` in which formats. A row is written
     before the files are, so that none is ever taken for another photo's. Rows are appended, of
     several of one photo the last counts, and an end that a killed process left is no row.
     A shard writes a table of its own, .shards/2of4.csv in `out`, and knows the rows of all others.
@@ -52,8 +53,8 @@ class Summary:
         self.path = out / FILE if shard is None else out / SHARDS / f"{shard.label}.csv"
         # _has_old: rows in the file that later ones replace.
         self.rows, self._is_whole, self._has_old = _read(self.path)
-        self._others = {  # photo: name, made
-            photo: (row["name"], sys.intern(row["made"]))
+        self._others = {  # photo: name, made, saved
+            photo: (row["name"], sys.intern(row["made"]), sys.intern(row["saved"]))
             for table in ([] if shard is None else [out / FILE, *tables])
             if table != self.path
             for photo, row in _read(table)[0].items()
@@ -70,8 +71,12 @@ class Summary:
 
     def find_other(self, path: Path, made: str) -> str:
         """How the photo was predicted before, where it was otherwise than by `made`; else ""."""
-        _, before = self._find(path) or ("", made)
+        _, before, _ = self._find(path) or ("", made, "")
         return before if before != made else ""
+
+    def find_saved(self, path: Path) -> str:
+        """In which formats the photo's files are, by words; UNKNOWN; "" for one without a row."""
+        return (self._find(path) or ("", "", ""))[2]
 
     def name_outputs(
         self, paths: Sequence[Path | str], wanted: np.ndarray | None = None
@@ -82,7 +87,7 @@ class Summary:
         alone that are `wanted`, bool (paths,). They do not depend on how far the run is.
         Errors: ValueError where two photos cannot be told apart.
         """
-        owners = {name: photo for photo, (name, _) in self._others.items()}
+        owners = {name: photo for photo, (name, *_) in self._others.items()}
         owners |= {row["name"]: photo for photo, row in self.rows.items()}
         owned, taken = hash_texts(owners), np.empty(0, np.uint64)
         lengths = np.zeros(len(paths), int)
@@ -138,11 +143,13 @@ class Summary:
         write_bytes(self.path, _format([_HEADING, *self.rows.values()]))
         self._is_whole, self._has_old = True, False
 
-    def _find(self, path: Path) -> tuple[str, str] | None:
-        """How the photo's files are called and what made them; None for one without a row."""
+    def _find(self, path: Path) -> tuple[str, str, str] | None:
+        """Its files' names, what made them, and their formats; None for one without a row."""
         key = self._key(path)
         row = self.rows.get(key)
-        return (row["name"], row.get("made", "")) if row else self._others.get(key)
+        if row:
+            return row["name"], row.get("made", ""), row.get("saved", "")
+        return self._others.get(key)
 
     def _key(self, path: Path) -> str:
         place = locate(path)
@@ -208,7 +215,10 @@ def _name_all(paths: Iterable[Path | str], length: int) -> Iterator[str]:
 
 
 def _read(path: Path) -> tuple[dict[str, dict[str, str]], bool, bool]:
-    """The rows of a table by photo, whether it ends in a whole one, whether some have several."""
+    """The rows of a table by photo, whether rows may be appended, whether some photos have several.
+
+    None may where a killed process left a part of one, or where there is a column less.
+    """
     if not path.exists():
         return {}, False, False
     check_regular(path)
@@ -216,13 +226,16 @@ def _read(path: Path) -> tuple[dict[str, dict[str, str]], bool, bool]:
     whole, newline, rest = text.rpartition("\n")
     try:
         heading, *rows = csv.reader(io.StringIO(whole + newline, newline=""))
+        is_old = tuple(heading) == COLUMNS[:-1]
+        if is_old:
+            heading, rows = list(COLUMNS), [[*row, UNKNOWN] for row in rows]
         table = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
         for row in table:
             _check_name(row["name"])
             if not all(math.isfinite(float(row[name] or 0)) for name in ("width", "focal")):
                 raise ValueError(row["focal"])
     except (ValueError, csv.Error):
-        heading, table = [], []
+        heading, table, is_old = [], [], False
     named = {row["photo"]: row for row in table}
     # Of two photos with one name, one's files would be taken for the other's.
     if tuple(heading) != COLUMNS or len({row["name"] for row in named.values()}) < len(named):
@@ -230,7 +243,7 @@ def _read(path: Path) -> tuple[dict[str, dict[str, str]], bool, bool]:
             f"{path} must be the table that an earlier run wrote there. Received: another one. "
             "Choose another folder, or move the file."
         )
-    return named, not rest, len(named) < len(table)
+    return named, not rest and not is_old, len(named) < len(table)
 
 
 def _check_name(name: str) -> None:

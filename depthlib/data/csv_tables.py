@@ -66,7 +66,7 @@ def read_pair_table(path: Path) -> pd.DataFrame:
     if table.empty:
         raise ValueError(f"{rule} Received: none in {path}. Make it again.")
     for name in ("confidence", *VIEWS):
-        if name in table and not _name_files(table[name], empty=name in VIEWS):
+        if name in table and not table[name].map(names_file).any():
             table = table.drop(columns=name)  # a number for each photo, say, is no map
     files = [name for name in FILES if name in table]
     whole = [name for name in files if name not in VIEWS]
@@ -199,12 +199,6 @@ def name_columns(fields: Sequence[str]) -> list[str]:
 def _is_heading(names: Sequence[str]) -> bool:
     """Whether these are the columns of pairs: a photo, and its depth or other views of it."""
     return "rgb" in names and not {"depth", *VIEWS}.isdisjoint(names)
-
-
-def _name_files(column: pd.Series, empty: bool) -> bool:
-    """Whether all fields of a column name files, at least one of them; `empty` ones may be."""
-    filled = column[column != ""] if empty else column
-    return len(filled) > 0 and bool(filled.map(names_file).all())
 
 
 def _refuse_twins(heading: Sequence[str], path: Path) -> None:

@@ -189,8 +189,8 @@ def write_dataset(dataset: Dataset, out: Path | str | None = None) -> list[Path]
     written = []
     place = Path(out or dataset.folder)
     paths = {name: place / f"{name}.csv" for name in dataset.sides}
-    for path in paths.values():
-        _refuse_other_table(path)
+    for name, pairs in dataset.sides.items():
+        _refuse_other_table(paths[name], pairs.scenes == KNOWN)
     for name, pairs in dataset.sides.items():
         path = paths[name]
         try:
@@ -218,21 +218,26 @@ def _says(file: Path, spec: DatasetSpec) -> bool:
     return tells and replace(said, scenes=spec.scenes) == spec
 
 
-def _refuse_other_table(path: Path) -> None:
-    """Errors: FileExistsError for a file that is no list of pairs as `write_csv` writes them."""
+def _refuse_other_table(path: Path, scenes_known: bool) -> None:
+    """Errors: FileExistsError for a file that is no list of pairs as `write_csv` writes them.
+
+    Nor do scenes that are known give way to groups of like frames, which are numbers.
+    """
     if not path.is_file():  # a pipe would never answer
         return
     try:
         table = read_pair_table(path)
         first = str(table["rgb"].iat[0])
-        if set(table) <= {"rgb", "depth", "scene", "focal"} and names_file(first):
+        grouped = "scene" not in table or table["scene"].str.isdecimal().all()
+        is_ours = set(table) <= {"rgb", "depth", "scene", "focal"} and names_file(first)
+        if is_ours and (grouped or scenes_known):
             return
     except ValueError:  # no list of pairs
         pass
     raise FileExistsError(
         f"A table of one's own must not be written over. Received: {path}, which has other columns "
-        "than rgb, depth and scene. Move it, or choose another folder for the CSVs: OUT in "
-        "make_dataset.ipynb, --out on the command line."
+        "than rgb, depth and scene, or scenes that are not known now. Move it, or choose another "
+        "folder for the CSVs: OUT in make_dataset.ipynb, --out on the command line."
     )
 
 

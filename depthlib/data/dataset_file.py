@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from depthlib.data.intrinsics import SHARES
 from depthlib.data.specs import (
     DTYPES,
     ENCODINGS,
@@ -335,7 +336,10 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda v: isinstance(v, tuple) and all(map(_is_number, v)), "a list of numbers"
     ),
     "border": (lambda v: _is_range(v, 4, 1), "[top, bottom, left, right], as shares of the size"),
-    "focal": (_or_none(_positive), "a focal length over the photo's width"),
+    "focal": (
+        _or_none(lambda v: _is_number(v, *SHARES)),
+        "a focal length over the photo's width, {:g} to {:g}".format(*SHARES),
+    ),
     "focal_column": (_or_none(_is_text), "the name of a column of the CSV"),
     "aspect": (_or_none(_positive), "the photo's width over its height"),
     "horizon": (_or_none(lambda v: _is_number(v, 0, 1)), "a row over the photo's height"),

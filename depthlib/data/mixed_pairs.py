@@ -8,6 +8,7 @@ import pandas as pd
 
 from depthlib.data.cache import DecodedPairs, FilePairs
 from depthlib.data.images import read_size
+from depthlib.data.intrinsics import SHARES
 from depthlib.data.pairs import PACKED, Pairs
 from depthlib.data.specs import DatasetSpec
 from depthlib.data.views import VIEWS, Views
@@ -126,7 +127,7 @@ def settle_focal(pairs: Pairs) -> Pairs:
     """The pairs with a column `focal_share`, of the photo's width, where each photo has its own.
 
     Their spec's focal length is then the median, in which a network may learn: see `focal_factors`.
-    Errors: ValueError for a focal length that is none; those of `images.read_size`.
+    Errors: ValueError for a focal length that no lens has; those of `images.read_size`.
     """
     column = pairs.spec.focal_column
     if column is None:
@@ -136,10 +137,12 @@ def settle_focal(pairs: Pairs) -> Pairs:
         shares = pixels  # which were measured before the photos were left behind
     else:
         shares = pixels / [read_size(pairs.rgb_path(index))[1] for index in range(len(pairs))]
-    if not (np.isfinite(shares) & (shares > 0)).all():
-        row = int(np.argmin(np.isfinite(shares) & (shares > 0)))
+    is_lens = (shares >= SHARES[0]) & (shares <= SHARES[1])  # NaN is none
+    if not is_lens.all():
+        row = int(np.argmin(is_lens))
         raise ValueError(
-            f"The column {column!r} must hold focal lengths in pixels of the photo. Received: "
+            f"The column {column!r} must hold focal lengths in pixels of the photo, "
+            f"{SHARES[0]:g} to {SHARES[1]:g} times its width. Received: "
             f"{pairs.table[column].iat[row]} for {pairs.rgb_path(row)}. Correct the CSV."
         )
     spec = replace(pairs.spec, focal=float(np.median(shares)))

@@ -34,15 +34,16 @@ class KnownDistance:
     def find_scale(self, depth_m: np.ndarray, camera: Intrinsics) -> float:
         """What depth float32 (height, width) is multiplied by, so that the distance is right.
 
-        Errors: ValueError for pixels outside of the photo, without depth, or one and the same.
+        Errors: ValueError for pixels outside of the photo, without depth, or less than one apart.
         """
         ends = [self._find_point(*pixel, depth_m, camera) for pixel in (self.first, self.second)]
-        distance = float(np.linalg.norm(ends[0] - ends[1]))
-        if not distance > 0:
+        apart = float(np.linalg.norm(np.subtract(self.first, self.second)))
+        if apart < 1:  # shares of the width, say, which would make a scale of nothing
             raise ValueError(
-                f"A known distance must be between two places. Received: {self.first} twice."
+                "A known distance must be between two places, a pixel apart at least. Received: "
+                f"{self.first} and {self.second}. Count pixels from the photo's upper left corner."
             )
-        return self.metres / distance
+        return self.metres / float(np.linalg.norm(ends[0] - ends[1]))
 
     def _find_point(
         self, column: float, row: float, depth_m: np.ndarray, camera: Intrinsics

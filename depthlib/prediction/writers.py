@@ -5,7 +5,7 @@ import math
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,9 +128,9 @@ def name_file(kind: str, stem: str, result: DepthResult) -> str:
     return stem + ENDINGS[kind].format(_choose_scale(result)[0])
 
 
-def list_names(stem: str) -> list[str]:
-    """All names that files of the photo `stem` may have, in any format and scale."""
-    return list({stem + end.format(scale) for end in ENDINGS.values() for scale in SCALE_NAMES})
+def list_names(stem: str, kinds: Iterable[str]) -> list[str]:
+    """All names that files of the photo `stem` may have in formats `kinds`, in any scale."""
+    return list({stem + ENDINGS[kind].format(scale) for kind in kinds for scale in SCALE_NAMES})
 
 
 def write_npy(path: Path | str, result: DepthResult) -> Path:

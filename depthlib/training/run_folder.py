@@ -289,6 +289,11 @@ class RunRecord(keras.callbacks.Callback):
                 f"The loss must stay finite. Received: {logs['loss']} in epoch {epoch + 1}. Lower "
                 f"`learning_rate`; {self.folder} holds the epochs before."
             )
+        if logs["loss"] == 0:
+            raise ValueError(
+                f"The loss must not be 0. Received: 0 in epoch {epoch + 1}: no pixel has a weight. "
+                "Confidence maps are 255 where depth is sure, and 0 leaves a pixel out."
+            )
         seconds = time.perf_counter() - self.started
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row = {"epoch": epoch + 1, **logs, "learning_rate": rate, "seconds": round(seconds, 2)}

@@ -383,6 +383,25 @@ def test_a_folder_never_holds_one_photo_by_two_networks_or_lenses(tmp_path):
     assert rows(out)["a.png"]["made"] == "light --focal exif"
 
 
+def test_files_of_ones_own_beside_the_photo_outlive_another_way_of_predicting_it(tmp_path):
+    photo = draw(tmp_path / "a.png")
+    own = [tmp_path / f"a{end}" for end in (".ply", ".glb", "_confidence.png", "_depth.npy")]
+    for file in own:
+        file.write_bytes(b"a scan")
+        os.utime(file, (1e9, 1e9))  # older than the photo, as what is to be made anew
+    predict(photo, tmp_path, save=["png16"])
+    for _ in range(2):
+        assert not predict(photo, tmp_path, save=["colour"], lens="26mm", overwrite=True).failed
+        assert {file.read_bytes() for file in own} == {b"a scan"}
+        assert not (tmp_path / "a_depth_mm.png").exists()
+    report = predict(photo, tmp_path, save=["colour", "npy"], lens="26mm")
+    assert "does not say that it is of this photo" in report.failed[photo]
+    assert own[-1].read_bytes() == b"a scan"
+    assert not predict(photo, tmp_path, save=["npy"], lens="26mm", overwrite=True).failed
+    assert np.load(own[-1]).shape == (30, 40)
+    assert not predict(photo, tmp_path, save=["npy", "colour"], lens="26mm").failed
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -390,6 +409,7 @@ def test_a_folder_never_holds_one_photo_by_two_networks_or_lenses(tmp_path):
         ("-1,2,3,4=1", "40 wide and 30 high"),
         ("nan,2,3,4=1", "40 wide and 30 high"),
         ("5,2,5,2=1", "between two places"),
+        ("0.2,0.2,0.8,0.8=1", "a pixel apart at least"),
     ],
 )
 def test_a_known_distance_that_the_photo_does_not_have_is_named(tmp_path, text, said):
@@ -494,6 +514,12 @@ def test_a_folder_of_ones_own_is_not_taken_for_a_videos_frames(tmp_path):
     mine.write_text("mine")
     report = predict(video, tmp_path / "out", save=["npy"])
     assert "does not say that it is of this" in report.failed[video]
+    mine = mine.rename(tmp_path / "000000.ply")
+    predict(video, tmp_path / "out")
+    mine = mine.rename(tmp_path / "out/a/000000.ply")
+    report = predict(video, tmp_path / "out", save=["ply"])
+    assert "does not say that it is of this" in report.failed[video]
+    assert not predict(video, tmp_path / "out", save=["npy"], lens="26mm", overwrite=True).failed
     assert mine.read_text() == "mine"
 
 

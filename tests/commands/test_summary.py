@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from depthlib.commands.summary import COLUMNS, FILE, Summary, are_outputs
+from depthlib.commands.summary import COLUMNS, FILE, UNKNOWN, Summary, are_outputs
 from depthlib.data.inputs import name_photo
 
 
@@ -82,6 +82,17 @@ def test_another_table_of_this_name_is_not_touched(tmp_path, text):
         Summary(tmp_path)
     photo = tmp_path / "a_depth_mm.png"
     assert not are_outputs([photo]).any()
+
+
+def test_a_table_of_an_earlier_version_goes_on(tmp_path):
+    line = dict.fromkeys(COLUMNS[:-1], "1") | {"photo": "a.jpg", "name": "a"}
+    (tmp_path / FILE).write_text(f"{','.join(line)}\n{','.join(line.values())}\n")
+    summary = Summary(tmp_path)
+    summary.add(tmp_path / "b.jpg", {"name": "b", "saved": "npy"})
+    summary.close()
+    again = Summary(tmp_path)
+    assert again.find_saved(tmp_path / "a.jpg") == UNKNOWN
+    assert again.find_saved(tmp_path / "b.jpg") == "npy"
 
 
 def test_two_photos_of_one_name_are_refused_and_the_last_row_of_one_counts(tmp_path):

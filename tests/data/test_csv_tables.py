@@ -63,6 +63,7 @@ def test_a_list_of_bts_gives_its_focal_lengths_and_a_heading_names_other_columns
         (b"1.jpg,1.png\n2.jpg,2.png,3.png\n", "must hold `rgb,depth` rows.*line 2, saw 3"),
         (b"1.jpg,1.png\n2.jpg\n", "empty field"),
         (b"1.jpg 1.png 721.5\n2.jpg None 721.5\n", "empty field or None"),
+        (b"rgb,depth,confidence\n1.jpg,1.png,c/1.png\n2.jpg,2.png,\n", "empty field"),
         (b"1\r.jpg,1.png\n2.jpg,2.png\n", "must"),
         (b"\x81.jpg,1.png\n", "Save it as UTF-8"),
     ],

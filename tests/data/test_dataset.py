@@ -89,6 +89,16 @@ def test_a_table_of_ones_own_is_not_written_over(rooms, tmp_path):
         assert len(read_csv(write_dataset(dataset, tmp_path / "out")[0], root=rooms)) == 9
 
 
+def test_scenes_that_a_user_told_in_a_table_are_not_lost(tmp_path, write_pairs):
+    root = write_pairs(tmp_path, [(f"rgb/{n}.jpg", f"depth/{n}.png") for n in range(3)])
+    text = "rgb,depth,scene\nrgb/0.jpg,depth/0.png,kitchen\n"
+    (root / "pairs.csv").write_text(text)
+    (root / "dataset.json").write_text('{"metres_per_count": 0.001}')
+    with pytest.raises(FileExistsError, match="scenes that are not known now. Move it"):
+        write_dataset(find_dataset(root))
+    assert (root / "pairs.csv").read_text() == text
+
+
 def test_what_cannot_be_written_or_said_of_a_folder_is_refused_by_name(rooms):
     (rooms / "a_file").touch()
     with pytest.raises(PermissionError, match="can be written into. Received: .*a_file: .*--out"):

@@ -81,6 +81,8 @@ def test_a_focal_length_in_pixels_is_one_over_the_photos_width(tmp_path):
         ({"metres_per_count": 1, "depth_dtype": ["uint16"]}, "one of uint8.*uint16"),
         ({"like": "nyu"}, "`like` of a dataset must be one of nyu_train"),
         ({"metres_per_count": 1, "focal_pixels": 585}, "said together"),
+        ({"metres_per_count": 1, "focal": 517}, "over the photo's width, 0.2 to 10.*Received: 517"),
+        ({"metres_per_count": 1, "focal_pixels": 5, "photo_width": 640}, "0.2 to 10"),
         ({"metres_per_count": 1, "border": [0, 1]}, "top, bottom, left, right"),
         ({"metres_per_count": 1, "scenes": "rooms"}, "template, folder, column:NAME"),
         ({"metres_per_count": 1, "name": "a/b"}, "`name` of a dataset must be a file's name"),

@@ -92,8 +92,8 @@ def test_photos_of_several_lenses_come_with_depth_as_the_median_one_would_see_it
     assert focal_factors(replace(pairs, spec=KITTI), 2 * KITTI.focal) == 2
 
 
-@pytest.mark.parametrize("focal", ["0", "-48", "", "wide"])
+@pytest.mark.parametrize("focal", ["0", "-48", "", "wide", "0.8", "26000"])
 def test_a_focal_length_that_is_none_is_refused_with_its_photo(tmp_path, focal):
     pairs, _ = of_two_lenses(tmp_path, ("48", focal))
-    with pytest.raises(ValueError, match="column 'fx' must hold focal lengths.*b.jpg"):
+    with pytest.raises(ValueError, match="column 'fx' must hold focal lengths.*0.2 to 10 .*b.jpg"):
         settle_focal(pairs)

@@ -94,6 +94,13 @@ def test_a_loss_that_is_no_number_stops_the_run_and_writes_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_loss_of_no_pixel_at_all_stops_the_run_and_writes_nothing(tmp_path):
+    record = run_folder.RunRecord(tmp_path, 0, None)
+    with pytest.raises(ValueError, match="no pixel has a weight. Confidence maps"):
+        record.on_epoch_end(0, {"loss": 0.0})
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_run_of_before_a_field_came_goes_on_where_the_field_has_its_default(tmp_path):
     old = change()
     del old["recipe"]["cut_depth"]
