@@ -351,6 +351,9 @@ def _write_shards(folder: Path) -> None:
                 out.mkdir(exist_ok=True)
                 (out / ".shards").mkdir(exist_ok=True)
                 Image.fromarray(draw_rgb()).save(photo)
+                sure = out / "confidence" / f"{shard.number}.png"  # by which a row is a label's
+                sure.parent.mkdir(exist_ok=True)
+                Image.fromarray(np.full((24, 40), 255, np.uint8)).save(sure)
                 shown = {"height": 24, "width": 40, "focal": "0.8", "made": "light"}
                 summary = Summary(out, shard)
                 summary.add(photo, {"name": f"{shard.number}", **shown})
