@@ -218,7 +218,8 @@ lint: .venv/dev.done
 
 test-backends: test-jax test-torch ## the networks' tests on JAX and on PyTorch
 BACKENDS := $(addprefix tests/,networks/test_layers.py networks/test_encoder_decoder.py networks/test_unet.py \
-    networks/test_losses.py networks/test_keras_metrics.py test_device.py training/test_optimizers.py)
+    networks/test_losses.py networks/test_photometric.py networks/test_keras_metrics.py test_device.py \
+    training/test_optimizers.py)
 # Training too, on one device and on several; in one process, whose compiler has threads of its own.
 test-jax: .venv/dev.done
 	KERAS_BACKEND=jax $(PY) -m pytest -q -m "not slow" $(BACKENDS) tests/networks/test_distillation.py \
