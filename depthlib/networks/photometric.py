@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers, ops
 
 from depthlib.networks.layers import Tensor
@@ -125,7 +124,7 @@ class MotionFinder(layers.Layer):
         for step in self.steps:
             features = step(features)
         found = MOST_MOVED * ops.tanh(0.1 * self.last(ops.mean(features, axis=(1, 2))))
-        return found * np.array(3 * [1.0] + 3 * [self.reach], "float32")
+        return found * ops.convert_to_tensor(3 * [1.0] + 3 * [self.reach], "float32")
 
     def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int | None, int]:
         return input_shape[0], 6
@@ -217,8 +216,8 @@ def warp(view: Tensor, depth: Tensor, motion: Tensor, camera: Tensor) -> tuple[T
     depth (batch, h, w, 1), motion (batch, 7), camera (batch, 4): as in `photometric_error`.
     """
     height, width = view.shape[1:3]
-    x = np.arange(width, dtype="float32")[None, None, :]
-    y = np.arange(height, dtype="float32")[None, :, None]
+    x = ops.arange(width, dtype="float32")[None, None, :]
+    y = ops.arange(height, dtype="float32")[None, :, None]
     fx, fy, cx, cy = (camera[:, n, None, None] for n in range(4))
     z = depth[..., 0]
     points = ops.stack([(x - cx) / fx * z, (y - cy) / fy * z, z], axis=-1)
@@ -236,7 +235,8 @@ def turn(points: Tensor, axis: Tensor) -> Tensor:
     unit = ops.broadcast_to((axis / angle)[:, None, None], ops.shape(points))
     cosine, sine = (f(angle)[:, None, None] for f in (ops.cos, ops.sin))
     along = ops.sum(unit * points, axis=-1, keepdims=True)
-    return points * cosine + ops.cross(unit, points) * sine + unit * along * (1 - cosine)
+    across = ops.cross(unit, points, axis=-1)  # else PyTorch takes the first axis that has three
+    return points * cosine + across * sine + unit * along * (1 - cosine)
 
 
 def sample(image: Tensor, x: Tensor, y: Tensor) -> Tensor:

@@ -3,23 +3,29 @@ import numpy as np
 import pytest
 from keras import ops
 
+from depthlib.networks import photometric
 from depthlib.networks.distillation import take_student
 from depthlib.networks.layers import DepthHead
-from depthlib.networks.photometric import (
-    SOUGHT,
-    PhotometricLoss,
-    add_views,
-    difference,
-    invert,
-    photometric_error,
-    roughness,
-    sample,
-    turn,
-    warp,
-)
+from depthlib.networks.photometric import SOUGHT, PhotometricLoss, add_views
 
 HEIGHT, WIDTH = 24, 40
 CAMERA = np.float32([[30, 25, 19, 11]])  # fx, fy, cx, cy
+
+
+def on_arrays(function):
+    """The function with NumPy's arrays in and out, whatever the backend."""
+
+    def call(*arrays):
+        found = function(*map(ops.convert_to_tensor, arrays))
+        return keras.tree.map_structure(ops.convert_to_numpy, found)
+
+    return call
+
+
+FUNCTIONS = ("warp", "turn", "sample", "difference", "roughness", "photometric_error", "invert")
+warp, turn, sample, difference, roughness, photometric_error, invert = (
+    on_arrays(getattr(photometric, name)) for name in FUNCTIONS
+)
 
 
 @pytest.fixture
@@ -40,7 +46,7 @@ def test_a_stereo_pair_is_warped_by_focal_length_times_baseline_over_depth(photo
     depth = np.full((1, HEIGHT, WIDTH, 1), 10, np.float32)
     motion = np.float32([[0, 0, 0, -1, 0, 0, 1]])  # the right camera: points lie further left
     right = shift(photo, 3)
-    seen, inside = map(ops.convert_to_numpy, warp(right, depth, motion, CAMERA))
+    seen, inside = warp(right, depth, motion, CAMERA)
     np.testing.assert_allclose(seen[:, :, 3:], photo[:, :, 3:], atol=1e-4)
     assert not inside[:, :, :2].any() and inside[:, :, 4:].all()
 
@@ -52,7 +58,7 @@ def test_a_camera_that_comes_nearer_sees_points_further_out(photo):
     columns = np.arange(WIDTH, dtype=np.float32)
     view = np.broadcast_to(columns[None, None, :, None], (1, HEIGHT, WIDTH, 3)).copy()
     seen, _ = warp(view, depth, motion, CAMERA)
-    seen = ops.convert_to_numpy(seen)[0, 11, :, 0]
+    seen = seen[0, 11, :, 0]
     np.testing.assert_allclose(seen[15:28], 2 * (columns[15:28] - 19) + 19, atol=1e-3)
 
 
@@ -184,8 +190,13 @@ def test_what_the_camera_did_before_is_found_as_what_it_does_next(photo):
     camera = np.append(CAMERA, 1)[None].astype(np.float32)
     lesson(depth, np.stack([other, one, other])[None], sought, camera)
     pair = ops.convert_to_tensor(np.concatenate([one, other], axis=-1)[None])
-    forward = lesson.motion_finder.find(pair[..., :3], pair[..., 3:], "next")
-    backward = lesson.motion_finder.find(pair[..., 3:], pair[..., :3], "previous")
+    forward, backward = (
+        ops.convert_to_numpy(lesson.motion_finder.find(*photos, name))
+        for photos, name in (
+            ((pair[..., :3], pair[..., 3:]), "next"),
+            ((pair[..., 3:], pair[..., :3]), "previous"),
+        )
+    )
     np.testing.assert_allclose(invert(forward), backward, atol=1e-6)
     assert np.abs(forward).max() > 0
 
