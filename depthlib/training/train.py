@@ -163,6 +163,8 @@ def _make_loss(recipe: Recipe, spec: DatasetSpec) -> keras.losses.Loss:
 
 def _choose_metrics(recipe: Recipe, spec: DatasetSpec) -> tuple[str, ...]:
     """What is measured after each epoch; the first one says which was the best."""
+    if not spec.has_depth:
+        return ()
     relative = spec.is_relative or recipe.normalise
     return ("silog",) if relative else ("delta1", "abs_rel")
 
