@@ -239,12 +239,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("model", metavar="MODEL", help="light, best, ..., or a .keras file")
     add("--to", required=True, choices=("onnx", "litert", "openvino"), help="the runtime")
     add("--int8", action="store_true", help="ONNX's weights in 8 bits: a quarter of the size")
-    add(
-        "--out",
-        type=Path,
-        metavar="FILE",
-        help="by default MODEL.onnx, .tflite or .xml, here",
-    )
+    add("--out", type=Path, metavar="FILE", help="by default MODEL.onnx, .tflite or .xml, here")
     parser.set_defaults(run=_export)
 
 
@@ -278,13 +273,7 @@ def _add_stereo(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="calibration: of `calibrate`, OpenCV (two files), KITTI, or ROS (left and right)",
     )
-    add(
-        "--out",
-        required=True,
-        type=Path,
-        metavar="FOLDER",
-        help="the dataset; scenes are added",
-    )
+    add("--out", required=True, type=Path, metavar="FOLDER", help="the dataset; scenes are added")
     add("--scene", metavar="NAME", help="by default the name of the folder or video")
     add("--near", type=float, metavar="METRES", help="nearest depth; by default an eighth of the "
         "photo's width in disparity")  # fmt: skip

@@ -14,7 +14,7 @@ Also a command: python -m depthlib.training.rescale runs/more/best.keras --expor
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -97,8 +97,7 @@ def find_scale_by_height(
             f"Received: {height:g}. Measure it from the road to the lens."
         )
     ratios, best = [], 0.0
-    for path, share in zip(photos, find_focals(photos, focal), strict=True):
-        rgb = read_rgb(path)
+    for path, share, rgb in _read(photos, focal):
         depth, layout = _look(predictor, rgb, share)
         focal_share = layout.focal or share
         if focal_share is None:
@@ -139,8 +138,7 @@ def find_scale_by_teacher(
             "Use one that ships, such as light for rooms or road for roads."
         )
     ratios = []
-    for path, share in zip(photos, find_focals(photos, focal), strict=True):
-        rgb = read_rgb(path)
+    for _, share, rgb in _read(photos, focal):
         depth, known = (_look(each, rgb, share)[0] for each in (predictor, teacher))
         both = (depth > 0) & (known > 0)
         if both.any():
@@ -175,6 +173,14 @@ def rescale_by_photos(
 def _export(network: keras.Model, path: Path) -> None:
     save_model(network, path)
     export_half(path, path)
+
+
+def _read(
+    photos: Sequence[Path], focal: float | str | None
+) -> Iterator[tuple[Path, float | None, np.ndarray]]:
+    """Each photo's path, its focal length over its width, and the photo."""
+    for path, share in zip(photos, find_focals(photos, focal), strict=True):
+        yield path, share, read_rgb(path)
 
 
 def _look(
