@@ -20,7 +20,7 @@ from depthlib.commands.scene_folder import (
 )
 from depthlib.commands.stereo_pairs import check_names, check_sides, find_readable, open_pairs
 from depthlib.data import stereo
-from depthlib.data.csv_tables import VIEWS
+from depthlib.data.csv_tables import MOTIONS, VIEWS
 from depthlib.data.dataset_file import NAME, make_spec, refuse_another, write_dataset_file
 from depthlib.data.images import read_rgb, resize_rgb, write_rgb
 from depthlib.data.inputs import find_inputs
@@ -28,9 +28,11 @@ from depthlib.data.intrinsics import CameraCalibration, Intrinsics
 from depthlib.data.lenses import FocalRequest, find_lens
 from depthlib.data.pairs import Pairs, read_csv
 from depthlib.data.specs import DatasetSpec
+from depthlib.data.views import format_motion
 from depthlib.files import natural_key, write_table
 from depthlib.video.frames import open_frames
 from depthlib.video.motion import LEAST, Chosen, Follower, Tally, choose_frames
+from depthlib.video.odometry import Odometer, invert
 
 CSV, SHEET = "views.csv", "views.png"
 SETTINGS, LIST = "views.json", "frames.csv"  # in a scene's folder; the list is written last
@@ -140,8 +142,8 @@ def make_views(
     `rig`. right: those of the right one, as many; none: pictures hold both photos side by side.
     scene: the name of the one scene; None: that of its folder or video. A scene that is whole stays
     as it is, and in one that was stopped the photos that are there, unless `overwrite`.
-    Files: SCENE/rgb/NAME.jpg, SCENE/right/NAME.jpg, views.csv (rgb, right, previous, next, scene)
-    and dataset.json of all scenes, views.png to look at.
+    Files: SCENE/rgb/NAME.jpg, SCENE/right/NAME.jpg, views.csv (rgb, right, previous, next, the
+    motions to both, scene) and dataset.json of all scenes, views.png to look at.
     Errors: those of `find_inputs`, `open_pairs`, `find_lens` and `Rig.rectify`; ValueError where no
     frame has another view, for an `out` that is among the frames or of another camera.
     """
@@ -170,7 +172,7 @@ def list_views(out: Path) -> Pairs:
     lists = sorted(out.glob(f"*/{LIST}"), key=lambda path: natural_key(path.parent.name))
     tables = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in lists]
     table = pd.concat(tables)
-    missing = [name for name in VIEWS if (table[name] == "").all()]
+    missing = [name for name in (*VIEWS, *MOTIONS.values()) if (table[name] == "").all()]
     write_table(out / CSV, table.drop(columns=missing))
     pairs = read_csv(out / CSV)
     plotting.save_figure(show_neighbours(pairs.spread(_SHOWN)), out / SHEET)
@@ -240,9 +242,11 @@ def _make_scene(
     jobs = tqdm(chain([(name, lambda: first)], jobs), folder.name, count, unit="frame")
     frames = _prepare(jobs, camera, settings.long_side, failed)
     if settings.motion:
-        chosen = choose_frames(frames, tally, settings.least, keep_alone=rig is not None)
+        typical = np.sqrt(settings.near * settings.far)
+        odometer = Odometer(camera.view, typical, camera.baseline)
+        chosen = choose_frames(frames, tally, odometer, settings.least, keep_alone=rig is not None)
     else:
-        chosen = (Chosen(name, photos, "") for name, photos in frames)
+        chosen = (Chosen(name, photos) for name, photos in frames)
     rows: dict[str, dict[str, str]] = {}
     for one in chosen:
         for part, rgb in zip(folder.parts, one.photos, strict=False):
@@ -250,12 +254,15 @@ def _make_scene(
             if not path.exists():
                 write_rgb(path, rgb, _QUALITY)
         rgb_path = f"{folder.name}/rgb/{one.name}.jpg"
-        rows[one.name] = dict.fromkeys(("rgb", *VIEWS), "") | {"rgb": rgb_path}
+        row = dict.fromkeys(("rgb", *VIEWS, *MOTIONS.values()), "") | {"rgb": rgb_path}
         if rig:
-            rows[one.name]["right"] = f"{folder.name}/right/{one.name}.jpg"
-        if one.previous:
-            rows[one.name]["previous"] = rows[one.previous]["rgb"]
-            rows[one.previous]["next"] = rgb_path
+            row["right"] = f"{folder.name}/right/{one.name}.jpg"
+        if one.motion is not None:
+            before = rows[one.previous]
+            row["previous"], before["next"] = before["rgb"], rgb_path
+            before[MOTIONS["next"]] = format_motion(one.motion)
+            row[MOTIONS["previous"]] = format_motion(invert(one.motion))
+        rows[one.name] = row
     told = str(tally) if settings.motion else f"{len(rows)} pairs taken"
     if not rows:
         raise ValueError(

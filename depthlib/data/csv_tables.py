@@ -16,6 +16,8 @@ MAPS = {
     ".jpg", ".jpeg", ".bmp", ".webp", ".raw",
 }  # fmt: skip
 VIEWS = ("right", "previous", "next")  # columns of other photos of what a photo shows
+# Columns of how the camera moved to a view: six numbers, as `data.views.Views` has them
+MOTIONS = {"previous": "previous_motion", "next": "next_motion"}
 FILES = ("rgb", "depth", "confidence", *VIEWS)  # columns that name files
 # What a heading calls its columns, without _path, _file and the like.
 COLUMNS = {
@@ -68,6 +70,14 @@ def read_pair_table(path: Path) -> pd.DataFrame:
     for name in ("confidence", *VIEWS):
         if name in table and not table[name].map(names_file).any():
             table = table.drop(columns=name)  # a number for each photo, say, is no map
+    for name, motion in MOTIONS.items():
+        if name not in table:
+            table = table.drop(columns=motion, errors="ignore")
+        elif motion not in table or table[motion][table[name] != ""].eq("").any():
+            raise ValueError(
+                f"Each photo with a {name} one must say how the camera moved there, in the column "
+                f"{motion}. Received: none in {path}. Make the CSV with `depthlib views`."
+            )
     files = [name for name in FILES if name in table]
     whole = [name for name in files if name not in VIEWS]
     if table[whole].isin(["", "None"]).any(axis=None):  # None: in BTS's lists

@@ -71,6 +71,16 @@ class Intrinsics:
         """The camera matrix, float64 (3, 3)."""
         return np.array([(self.fx, 0, self.cx), (0, self.fy, self.cy), (0, 0, 1)], np.float64)
 
+    def resize(self, height: int, width: int) -> "Intrinsics":
+        """Those of the photo at another size."""
+        across, down = width / self.width, height / self.height
+        # The first pixel's centre is 0, so it is the corner, at -0.5, that stays where it is.
+        return Intrinsics(
+            self.fx * across, self.fy * down,
+            (self.cx + 0.5) * across - 0.5, (self.cy + 0.5) * down - 0.5,
+            width, height,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False)
 class CameraCalibration:
@@ -100,14 +110,8 @@ class CameraCalibration:
                 f"{height}x{width} (height x width) and {self.path} of {old_height}x{old_width}. "
                 "Calibrate with photos of this camera and mode, uncropped and not turned."
             )
-        across, down = width / old_width, height / old_height
         (fx, _, cx), (_, fy, cy) = self.matrix[:2].tolist()
-        # The first pixel's centre is 0, so it is the corner, at -0.5, that stays where it is.
-        intrinsics = Intrinsics(
-            fx * across, fy * down,
-            (cx + 0.5) * across - 0.5, (cy + 0.5) * down - 0.5,
-            width, height,
-        )  # fmt: skip
+        intrinsics = Intrinsics(fx, fy, cx, cy, old_width, old_height).resize(height, width)
         self._check(intrinsics)
         return intrinsics
 

@@ -208,7 +208,7 @@ def _refuse_own_files(kept: Pairs, folder: Path) -> None:
 def _keep_what_photos_say(pairs: Pairs) -> Pairs:
     """The pairs with what training would look up in the photos."""
     pairs = group_unknown(pairs)
-    spec, table = pairs.spec, pairs.table.drop(columns=list(pairs.views))
+    spec, table = pairs.spec, pairs.table.drop(columns=[*pairs.views, *pairs.motions])
     if spec.focal_column:
         table = table.assign(**{spec.focal_column: settle_focal(pairs).table["focal_share"]})
     if spec.aspect is None:

@@ -15,6 +15,7 @@ from depthlib.data.arrays import file_of, find_paths
 from depthlib.data.checks import check_pairs
 from depthlib.data.csv_tables import (
     FILES,
+    MOTIONS,
     VIEWS,
     format_rows,
     name_columns,
@@ -46,9 +47,10 @@ class Pairs:
     (paths too) where the CSV has it, condition (which light or weather a photo shows) where
     index.csv has it, and the column of focal lengths that the spec names. Other photos of what a
     photo shows are in the columns right (of the second camera), previous and next (of the same one
-    at other times), "" where there is none; where the spec has no depth, depth is missing. `scenes`
-    says whether scenes are "known"; or "grouped", frames that look alike as one; or "unknown",
-    where each photo is taken as a scene of its own.
+    at other times), "" where there is none, and how the camera moved to the last two in
+    previous_motion and next_motion; where the spec has no depth, depth is missing. `scenes` says
+    whether scenes are "known"; or "grouped", frames that look alike as one; or "unknown", where
+    each photo is taken as a scene of its own.
     """
 
     root: Path
@@ -86,6 +88,10 @@ class Pairs:
         path = str(self.table[name].iat[index]) if name in self.table else ""
         return self.root / path if path else None
 
+    def motion(self, index: int, name: str) -> str:
+        """How the camera moved to the view `name` of photo `index`, as a CSV writes it."""
+        return str(self.table[MOTIONS[name]].iat[index])
+
     def select(self, indices: Sequence[int] | np.ndarray | range) -> "Pairs":
         """The pairs at `indices`, in that order."""
         return replace(self, table=self.table.iloc[list(indices)].reset_index(drop=True))
@@ -107,9 +113,15 @@ class Pairs:
         """The columns that name files."""
         return [name for name in FILES if name in self.table]
 
+    @property
+    def motions(self) -> list[str]:
+        """The columns that say how the camera moved to other views."""
+        return [name for name in MOTIONS.values() if name in self.table]
+
     def digest(self) -> str:
         """A SHA-256 of the rows: the same pairs in the same order have the same digest."""
-        return hashlib.sha256(format_rows(self.table[self.files], heading=False)).hexdigest()
+        rows = self.table[self.files + self.motions]
+        return hashlib.sha256(format_rows(rows, heading=False)).hexdigest()
 
 
 def find_pairs(folder: Path | str, spec: DatasetSpec) -> tuple[Pairs, pd.DataFrame]:
@@ -212,14 +224,14 @@ def format_pairs(pairs: Pairs) -> bytes:
     """What `write_csv` writes.
 
     `rgb,depth` without a heading where paths tell the scenes, as in NYU's archive; else with a
-    heading, and the confidence, views and scenes where they are known. Errors: ValueError for a
-    path that a CSV cannot name.
+    heading, and the confidence, views, motions and scenes where they are known. Errors: ValueError
+    for a path that a CSV cannot name.
     """
     for name in pairs.table[pairs.files].to_numpy().ravel():
         if reason := name and why_unlistable(name):
             raise ValueError(f"A CSV must be able to name its files. Received: {name!r}: {reason}.")
     heading = pairs.spec.scenes != "template" or pairs.files != ["rgb", "depth"]
-    columns = pairs.files
+    columns = pairs.files + pairs.motions
     if heading:
         columns += ["scene"] * (pairs.scenes != UNKNOWN)
         columns += [pairs.spec.focal_column] if pairs.spec.focal_column else []
@@ -341,7 +353,7 @@ _EXAMPLE = """{
 
 
 def _keep_columns(table: pd.DataFrame, spec: DatasetSpec) -> pd.DataFrame:
-    names = [*FILES, "scene", "condition"]
+    names = [*FILES, *MOTIONS.values(), "scene", "condition"]
     kept = table[[name for name in names if name in table]].copy()
     if spec.focal_column:
         (column,) = name_columns([spec.focal_column])

@@ -5,7 +5,7 @@ They tell depth where nothing has measured it: `networks.photometric`.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import nan
+from math import nan, pi
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ from depthlib.data import images
 from depthlib.data.csv_tables import VIEWS
 from depthlib.data.pairs import Pairs
 
-MISSING, KNOWN, SOUGHT = 0, 1, 2  # what `Views.motions` says last of each view
+MISSING, KNOWN, UNSCALED = 0, 1, 2  # what `Views.motions` says last of each view
 
 
 @dataclass
@@ -23,10 +23,11 @@ class Views:
 
     photos: uint8 (batch, 1 + count, height, width, 3), the photo first, as the camera took it.
     motions: float32 (batch, count, 7), what takes a point from the photo's camera to each view's: a
-    turn about an axis (its length the angle), a shift in metres, and whether the view is MISSING,
-    its motion KNOWN or SOUGHT. cameras: float32 (batch, 5): focal lengths and principal point in
-    pixels (fx, fy, cx, cy), and how many times as far as this camera saw it a network that learns
-    from the photo should see a thing: as if one camera had taken all.
+    turn about an axis (its length the angle, radians), a shift in metres, and whether the view is
+    MISSING, its motion KNOWN, or its shift UNSCALED, known up to one factor. cameras: float32
+    (batch, 5): focal lengths and principal point in pixels (fx, fy, cx, cy), and how many times as
+    far as this camera saw it a network that learns from the photo should see a thing: as if one
+    camera had taken all.
     """
 
     photos: np.ndarray
@@ -106,12 +107,34 @@ def read_views(
             if crop_border:
                 rgb = images.crop_border(rgb, border)
             views.photos[place, 1 + number] = images.resize_rgb(rgb, height, width)
-            views.motions[place, number, 6] = KNOWN if name == "right" else SOUGHT
             if name == "right":
                 views.motions[place, number, 3] = -(pairs.spec.baseline or 0)
+            else:
+                views.motions[place, number, :6] = read_motion(pairs.motion(row, name))
+            known = name == "right" or pairs.spec.unit == "metre"
+            views.motions[place, number, 6] = KNOWN if known else UNSCALED
         if size is not None:
             views.cameras[place, :4] = _find_camera(pairs, row, size, border, height, width)
     return views
+
+
+def read_motion(text: str) -> np.ndarray:
+    """A motion (6,) as a CSV writes it. Errors: ValueError for another text."""
+    try:
+        motion = np.array(text.split(), float)
+    except ValueError:
+        motion = np.zeros(0)
+    if motion.shape != (6,) or not np.isfinite(motion).all() or np.linalg.norm(motion[:3]) > pi:
+        raise ValueError(
+            "A motion must be six numbers with spaces between: a turn in radians about x, y and z, "
+            f"and a shift along them. Received: {text!r}. `depthlib views` finds it."
+        )
+    return motion
+
+
+def format_motion(motion: np.ndarray) -> str:
+    """The motion (6,) as a CSV writes it."""
+    return " ".join(f"{number:.6g}" for number in motion)
 
 
 def _find_camera(
@@ -134,4 +157,6 @@ def _find_camera(
     return fx, fy, cx, cy
 
 
-__all__ = ["KNOWN", "MISSING", "SOUGHT", "VIEWS", "Views", "read_views"]
+__all__ = [
+    "KNOWN", "MISSING", "UNSCALED", "VIEWS", "Views", "format_motion", "read_motion", "read_views",
+]  # fmt: skip

@@ -19,9 +19,7 @@ SCALES = 3  # at which photos are compared, each half the size of the one before
 SMOOTHNESS = 1e-3
 NEAREST = 0.1  # metres; what a point behind the other camera counts as
 UNSEEN = 1e3  # an error that no view has
-MOST_MOVED = 0.1  # radians, and of the depth's reach: 8 of 80 metres between two frames
-SOUGHT = 2  # as `depthlib.data.views` has it: a view whose motion is to be found
-_FILTERS, _SIZES = (16, 32, 64, 128, 256, 256, 256), (7, 5, 3, 3, 3, 3, 3)  # of `MotionFinder`
+UNSCALED = 2  # as `depthlib.data.views` has it: a shift that is known up to one factor
 
 
 @keras.saving.register_keras_serializable("depthlib")
@@ -29,9 +27,7 @@ class PhotometricLoss(layers.Layer):
     """Gives the depth as it is, and adds how badly the other views explain the photo to the loss.
 
     `student` is the name of the network that learns, `views` those of the views, "right",
-    "previous" or "next". `reach` is how far depth goes, by which the motions that are sought are
-    scaled. Previous ones are found as those from the earlier photo to the later one, and turned
-    round: a camera that drives forward does so in all of them.
+    "previous" or "next". Shifts that are UNSCALED are times `factor`, which is learned beside.
     """
 
     def __init__(
@@ -39,7 +35,6 @@ class PhotometricLoss(layers.Layer):
         student: str,
         views: Sequence[str] = ("right",),
         weight: float = 1.0,
-        reach: float = 1.0,
         name: str = "photometric_loss",
         dtype: str | keras.DTypePolicy = "float32",
         **kwargs: Any,
@@ -48,26 +43,17 @@ class PhotometricLoss(layers.Layer):
         self.student = student
         self.views = tuple(views)
         self.weight = weight
-        self.reach = reach
-        self.motion_finder = None if set(views) == {"right"} else MotionFinder(reach)
 
-    def build(self, depth_shape: tuple[int, ...], photos_shape: tuple[int, ...], *_: Any) -> None:
-        if self.motion_finder is not None:
-            self.motion_finder.build((photos_shape[0], *photos_shape[2:4], 6))
+    def build(self, *_: Any) -> None:
+        self.log_factor = self.add_weight(name="log_factor", initializer="zeros")
 
     def call(self, depth: Tensor, photos: Tensor, motions: Tensor, cameras: Tensor) -> Tensor:
         """depth (batch, h, w, 1); the rest as `depthlib.data.views.Views` has it, photos 0..1."""
-        photo, views = photos[:, 0], photos[:, 1:]
-        known = motions[..., :6]
-        if self.motion_finder is not None:
-            found = [
-                self.motion_finder.find(photo, views[:, number], name)
-                for number, name in enumerate(self.views)
-            ]
-            known = ops.where(motions[..., 6:] == SOUGHT, ops.stack(found, axis=1), known)
+        state = motions[..., 6:]
+        factor = ops.where(state == UNSCALED, ops.exp(self.log_factor), 1.0)
+        moved = ops.concatenate([motions[..., :3], factor * motions[..., 3:6], state], axis=-1)
         depth_m = depth / cameras[:, 4, None, None, None]
-        moved = ops.concatenate([known, motions[..., 6:]], axis=-1)
-        error = photometric_error(depth_m, photo, views, moved, cameras[:, :4])
+        error = photometric_error(depth_m, photos[:, 0], photos[:, 1:], moved, cameras[:, :4])
         self.add_loss(self.weight * ops.mean(error))
         return depth
 
@@ -75,62 +61,8 @@ class PhotometricLoss(layers.Layer):
         return keras.KerasTensor(depth.shape, "float32")
 
     def get_config(self) -> dict[str, Any]:
-        own = {name: getattr(self, name) for name in ("student", "views", "weight", "reach")}
+        own = {name: getattr(self, name) for name in ("student", "views", "weight")}
         return {**super().get_config(), **own}
-
-
-@keras.saving.register_keras_serializable("depthlib")
-class MotionFinder(layers.Layer):
-    """How the camera moved from a photo to another view, (batch, 6): a turn and a shift.
-
-    A turn about an axis (its length the angle) and a shift in the unit of depth, which reaches to
-    `reach`; each of the six is at most MOST_MOVED, 6 degrees, or a tenth of `reach`. Seven
-    convolutions that halve, as in arXiv 1704.07813; it starts near no motion.
-    """
-
-    def __init__(
-        self,
-        reach: float,
-        name: str = "motion_finder",
-        dtype: str | keras.DTypePolicy = "float32",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(name=name, dtype=dtype, **kwargs)
-        self.reach = reach
-        self.steps = [
-            layers.Conv2D(
-                filters, size, 2, "same", activation="relu", name=f"halve{number}", dtype=dtype
-            )
-            for number, (filters, size) in enumerate(zip(_FILTERS, _SIZES, strict=True))
-        ]
-        self.last = layers.Dense(6, name="motion", dtype=dtype)
-
-    def build(self, input_shape: tuple[int, ...]) -> None:
-        shape = input_shape
-        for step in self.steps:
-            step.build(shape)
-            shape = step.compute_output_shape(shape)
-        self.last.build((shape[0], shape[-1]))
-
-    def find(self, photo: Tensor, view: Tensor, name: str) -> Tensor:
-        """The motion from a photo to a view, each (batch, h, w, 3), 0..1."""
-        if name != "previous":
-            return self(ops.concatenate([photo, view], axis=-1))
-        return invert(self(ops.concatenate([view, photo], axis=-1)))
-
-    def call(self, pair: Tensor) -> Tensor:
-        """pair: the earlier photo and the later one, (batch, h, w, 6), 0..1."""
-        features = pair - 0.5
-        for step in self.steps:
-            features = step(features)
-        found = MOST_MOVED * ops.tanh(0.1 * self.last(ops.mean(features, axis=(1, 2))))
-        return found * ops.convert_to_tensor(3 * [1.0] + 3 * [self.reach], "float32")
-
-    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int | None, int]:
-        return input_shape[0], 6
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "reach": self.reach}
 
 
 def photometric_error(
@@ -140,8 +72,7 @@ def photometric_error(
 
     depth: (batch, h, w, 1) in metres. photo: (batch, h, w, 3), 0..1. views: (batch, n, h, w, 3).
     motions: (batch, n, 7), what takes a point from the photo's camera to each view's: a turn about
-    an axis (its length the angle), a shift in metres, and 1; 0 where the view is missing, SOUGHT
-    where this motion was found by a network.
+    an axis (its length the angle), a shift in metres, and 0 where the view is missing.
     camera: (batch, 4), focal lengths and principal point in pixels: fx, fy, cx, cy.
     """
     inverse, total = 1 / depth, 0.0
@@ -163,16 +94,13 @@ def _error_at_scale(
     """The mean over pixels of the least error of any view, (batch,).
 
     Pixels that a view explains better as it is, unmoved, are left out: they stand still beside the
-    camera, as a car ahead does, or have no texture. So are those that a view does not show, but
-    where its motion was found: a motion that shows nothing at all would be without fault.
+    camera, as a car ahead does, or have no texture. So are those that a view does not show.
     """
     warped, unmoved = [], []
     for n in range(views.shape[1]):
-        state = motions[:, n, 6, None, None, None]
-        missing = ops.where(state == 0, UNSEEN, 0.0)
+        missing = ops.where(motions[:, n, 6, None, None, None] == 0, UNSEEN, 0.0)
         explained, inside = warp(views[:, n], depth, motions[:, n], camera)
-        outside = ops.where(state == SOUGHT, 0.0, UNSEEN * (1 - inside))
-        warped.append(difference(explained, photo) + missing + outside)
+        warped.append(difference(explained, photo) + missing + UNSEEN * (1 - inside))
         unmoved.append(difference(views[:, n], photo) + missing)
     least = ops.min(ops.concatenate(warped, axis=-1), axis=-1)
     still = ops.min(ops.concatenate(unmoved, axis=-1), axis=-1)
@@ -257,12 +185,6 @@ def sample(image: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return upper * (1 - low_share) + lower * low_share
 
 
-def invert(motion: Tensor) -> Tensor:
-    """The motion (batch, 6), a turn and a shift, the other way round."""
-    back = -motion[:, :3]
-    return ops.concatenate([back, -turn(motion[:, None, None, 3:], back)[:, 0, 0]], axis=-1)
-
-
 def _halve(image: Tensor) -> Tensor:
     return ops.average_pool(image, 2, 2)
 
@@ -289,7 +211,7 @@ def add_views(student: keras.Model, views: Sequence[str], weight: float = 1.0) -
         "cameras": keras.Input((5,), name="cameras"),
     }
     own = keras.Model(student.inputs[0], student.outputs[0], name=student.name)
-    lesson = PhotometricLoss(student.name, views, weight, student.layers[-1].max_depth)
+    lesson = PhotometricLoss(student.name, views, weight)
     photos = layers.Rescaling(1 / 255, dtype="float32")(inputs["photos"])
     depth = lesson(own(inputs["data"]), photos, inputs["motions"], inputs["cameras"])
     return keras.Model(inputs, depth)

@@ -8,19 +8,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
-import cv2
 import numpy as np
+
+from depthlib.video.odometry import Odometer
+from depthlib.video.points import FEWEST, find_corners, follow, shrink
 
 # Of the width, that the median point moves between two frames that are kept; ten frames a second of
 # KITTI's drive 0005 move by .0035 to .02.
 LEAST = 0.005
-WIDTH = 640  # pixels at which frames are compared
 POINTS = 400  # that are followed, at most
-FEWEST = 24  # points of a frame that shows enough to follow
 # Share of the points that the next frame shows again; with fewer it is a cut. On two of KITTI's
 # drives, ten frames a second, .57 to 1; between streets four seconds apart mostly below .3.
 FOUND = 0.4
-MISSED = 1.0  # pixels by which a point may miss its start when it is followed there and back
 
 Step = Literal["begins", "moved", "standing", "empty"]
 
@@ -46,81 +45,86 @@ class Follower:
 
     def judge(self, rgb: np.ndarray) -> Step:
         """How the next frame goes on, uint8 (height, width, 3)."""
-        grey = _shrink(rgb)
-        moved = self._follow(grey)
+        grey = shrink(rgb)
+        moved = self._measure(grey)
         if moved is not None and moved < self.least * grey.shape[1]:
             return "standing"
-        points = cv2.goodFeaturesToTrack(grey, POINTS, 0.01, 7)
-        if points is None or len(points) < FEWEST:
+        points = find_corners(grey, POINTS)
+        if len(points) < FEWEST:
             return "empty"
         self._last = grey, points
         return "begins" if moved is None else "moved"
 
-    def _follow(self, grey: np.ndarray) -> float | None:
+    def _measure(self, grey: np.ndarray) -> float | None:
         """Pixels by which the median point moved since the frame kept; None: it is not shown."""
         if self._last is None or self._last[0].shape != grey.shape:
             return None
         last, start = self._last
-        end, seen, _ = cv2.calcOpticalFlowPyrLK(last, grey, start, start.copy())
-        back, returned, _ = cv2.calcOpticalFlowPyrLK(grey, last, end, end.copy())
-        missed = np.linalg.norm(back - start, axis=-1)
-        found = (missed < MISSED) & (seen == 1) & (returned == 1)
+        end, found = follow(last, grey, start)
         if found.mean() < FOUND:
             return None
-        return float(np.median(np.linalg.norm(end - start, axis=-1)[found]))
+        return float(np.median(np.linalg.norm(end - start, axis=1)[found]))
 
 
 class Chosen(NamedTuple):
-    """A frame that is kept: its name, its photos, and the name of the one before, "" for none."""
+    """A frame that is kept: its name, its photos, and how it goes on from another.
+
+    previous: the name of the one before, "" for none. motion: of the camera since that one, (6,),
+    as `data.views.Views` has it; None without.
+    """
 
     name: str
     photos: tuple[np.ndarray, ...]
-    previous: str
+    previous: str = ""
+    motion: np.ndarray | None = None
 
 
 class Tally(Counter[str]):
     """How many frames were seen, kept, and left out for which reason."""
 
     def __str__(self) -> str:
+        seen = ("begins", "unclear", "moved", "standing", "empty")
         cuts = max(self["begins"] - 1, 0)
-        told = f"{self['kept']} of {self['begins'] + self['moved'] + self.left_out} frames taken"
+        told = f"{self['kept']} of {sum(self[step] for step in seen)} frames taken"
         told += f", {self['standing']} stand still, {cuts} cut" + "s" * (cuts != 1)
+        told += f", {self['unclear']} times the motion is unclear" * bool(self["unclear"])
         told += f", {self['empty']} show nothing to follow" * bool(self["empty"])
         return told + f", {self['alone']} without a neighbour" * bool(self["alone"])
-
-    @property
-    def left_out(self) -> int:
-        """Frames that were left out as they came."""
-        return self["standing"] + self["empty"]
 
 
 def choose_frames(
     frames: Iterable[tuple[str, tuple[np.ndarray, ...]]],
     tally: Tally,
+    odometer: Odometer,
     least: float = LEAST,
     keep_alone: bool = False,
 ) -> Iterator[Chosen]:
     """Those of the frames, (name, photos), that have a neighbour: see `Follower`.
 
-    The first of a frame's photos is followed; the others, as of a second camera, go along.
-    keep_alone: also those without a neighbour. tally: is counted up. One frame is held at a time.
+    The first of a frame's photos is followed; the others, as of a second camera, go along. Where
+    `odometer` cannot tell the motion, the frames are no neighbours. keep_alone: also those without
+    one. tally: is counted up. One frame is held at a time.
     """
     follower = Follower(least)
     waiting: Chosen | None = None  # one that begins: whether it has a neighbour, the next one says
     last = ""
     for name, photos in frames:
         step = follower.judge(photos[0])
-        tally[step] += 1
-        if step not in ("begins", "moved"):
+        if step in ("standing", "empty"):
+            tally[step] += 1
             continue
-        if waiting and (step == "moved" or keep_alone):
+        motion = odometer.move(photos) if step == "moved" else odometer.begin(photos)
+        tally["unclear" if step == "moved" and motion is None else step] += 1
+        if waiting and (motion is not None or keep_alone):
             yield waiting
             tally["kept"] += 1
         elif waiting:
             tally["alone"] += 1
-        waiting = Chosen(name, photos, "") if step == "begins" else None
-        if step == "moved":
-            yield Chosen(name, photos, last)
+        waiting = None
+        if motion is None:
+            waiting = Chosen(name, photos)
+        else:
+            yield Chosen(name, photos, last, motion)
             tally["kept"] += 1
         last = name
     if waiting and keep_alone:
@@ -128,11 +132,3 @@ def choose_frames(
         tally["kept"] += 1
     elif waiting:
         tally["alone"] += 1
-
-
-def _shrink(rgb: np.ndarray) -> np.ndarray:
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    scale = WIDTH / grey.shape[1]
-    if scale >= 1:
-        return grey
-    return cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

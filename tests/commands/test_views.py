@@ -9,11 +9,13 @@ from depthlib.commands import views
 from depthlib.data.dataset_file import read_dataset_file
 from depthlib.data.images import read_rgb, write_rgb
 from depthlib.data.pairs import read_csv
+from depthlib.data.views import read_motion
 from depthlib.video.frames import open_writer
+from depthlib.video.odometry import invert
 from tests.commands.test_stereo import BASELINE, FOCAL, drive, rig  # noqa: F401
 from tests.video.test_motion import HEIGHT, WIDTH, draw, look
 
-PLACES = (0, 3, 3, 6, 9)  # of the camera along the wall; it stands still once
+PLACES = (0, 2, 2, 4, 6)  # of the camera along the wall; it stands still once
 
 
 @pytest.fixture
@@ -57,7 +59,12 @@ def test_frames_of_a_moving_camera_become_a_dataset_with_their_neighbours(frames
     pairs = read_csv(out / "views.csv")
     assert pairs.table["scene"].tolist() == 4 * ["walk"]
     assert pairs.view_path(1, "next").name == "3.jpg"
-    assert np.abs(read_rgb(pairs.rgb_path(1)) - look(draw(), 3).astype(int)).mean() < 2
+    there, back = (read_motion(pairs.motion(*row)) for row in ((0, "next"), (1, "previous")))
+    np.testing.assert_allclose(invert(there), back, atol=1e-5)
+    # To the right, by as much each time; the wall counts as far as sqrt(near far).
+    ways = [read_motion(pairs.motion(row, "next"))[3:] for row in range(3)]
+    np.testing.assert_allclose(np.array(ways)[:, 0], -2 / 112 * np.sqrt(40), rtol=0.2)
+    assert np.abs(read_rgb(pairs.rgb_path(1)) - look(draw(), PLACES[1]).astype(int)).mean() < 2
     assert not (out / "walk" / "rgb" / "2.jpg").exists()
     assert read_rgb(out / "views.png").std() > 20
 
@@ -129,8 +136,8 @@ def test_a_calibration_of_no_camera_is_refused(frames, tmp_path, matrix, rule):
 
 
 def test_large_photos_are_shrunk_and_their_shares_stay(frames, tmp_path):
-    run(frames, tmp_path / "out", "--focal=112px", "--long-side=80")
-    assert read_rgb(tmp_path / "out/walk/rgb/0.jpg").shape == (36, 80, 3)
+    run(frames, tmp_path / "out", "--focal=112px", "--long-side=128")
+    assert read_rgb(tmp_path / "out/walk/rgb/0.jpg").shape == (58, 128, 3)
     assert read_dataset_file(tmp_path / "out" / "dataset.json").focal == pytest.approx(112 / 160)
 
 
@@ -170,7 +177,10 @@ def test_two_cameras_that_move_have_neighbours_too_and_lose_no_pair_at_a_cut(
     assert list_names(tmp_path / "out") == {
         "0": ("", "1"), "1": ("0", "3"), "3": ("1", ""), "4": ("", ""),
     }  # fmt: skip
-    assert read_csv(tmp_path / "out" / "views.csv").views == ("right", "previous", "next")
+    pairs = read_csv(tmp_path / "out" / "views.csv")
+    assert pairs.views == ("right", "previous", "next")
+    # 3 pixels where the baseline is 8: in metres.
+    assert read_motion(pairs.motion(1, "next"))[3] == pytest.approx(-3 / back * BASELINE, rel=0.1)
 
 
 def test_a_run_that_was_stopped_goes_on_and_other_scenes_are_added(
@@ -261,8 +271,8 @@ def test_sources_in_the_folder_of_a_scene_are_never_written_over(tmp_path):
 
 def test_a_frame_that_cannot_be_read_is_named_and_the_others_are_taken(frames, tmp_path, capsys):
     (frames / "1.png").write_bytes(b"no photo")
-    write_rgb(frames / "4.png", look(draw(), 9)[:-8])
-    write_rgb(frames / "5.png", look(draw(), 12))
+    write_rgb(frames / "4.png", look(draw(), 6)[:-8])
+    write_rgb(frames / "5.png", look(draw(), 7))
     assert run(frames, tmp_path / "out", "--focal=0.7") == 1
     told = capsys.readouterr().out
     assert "walk/1: " in told and "walk/4: The frames of a scene must have one size" in told

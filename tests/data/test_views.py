@@ -6,7 +6,7 @@ import pytest
 from depthlib.data.augment import DRAWS, Augmentation
 from depthlib.data.images import write_rgb
 from depthlib.data.pairs import read_csv, write_csv
-from depthlib.data.views import KNOWN, MISSING, SOUGHT, Views, read_views
+from depthlib.data.views import KNOWN, MISSING, UNSCALED, Views, read_motion, read_views
 
 HEIGHT, WIDTH = 12, 40  # of the photos
 
@@ -17,8 +17,9 @@ def drive(tmp_path):
     rng = np.random.default_rng(0)
     for name in ("left0", "left1", "left2", "right0", "right1"):
         write_rgb(tmp_path / f"{name}.png", rng.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8))
-    rows = "rgb,right,next,scene\nleft0.png,right0.png,left1.png,a\n"
-    rows += "left1.png,right1.png,left2.png,a\nleft2.png,,,a\n"
+    rows = "rgb,right,next,next_motion,scene\n"
+    rows += "left0.png,right0.png,left1.png,0 0.1 0 0.2 0 -0.5,a\n"
+    rows += "left1.png,right1.png,left2.png,0 -.1 0 0.1 0 -7e-1,a\nleft2.png,,,,a\n"
     (tmp_path / "views.csv").write_text(rows)
     says = {"name": "drive", "encoding": "none", "focal": 0.6, "centre": [0.45, 0.55]}
     says |= {"baseline": 0.25, "min_depth": 1, "max_depth": 80}
@@ -39,14 +40,20 @@ def test_a_csv_of_photos_without_depth_names_their_views(drive, tmp_path):
     write_csv(drive, tmp_path / "again.csv")
     again = read_csv(tmp_path / "again.csv", tmp_path / "dataset.json")
     assert again.table.equals(drive.table) and again.digest() == drive.digest()
+    drive.table.loc[0, "next_motion"] = "0 0.1 0 0.2 0 -0.6"
+    assert again.digest() != drive.digest()
 
 
 def test_views_of_one_camera_alone_know_no_metres(tmp_path):
     write_rgb(tmp_path / "0.png", np.zeros((8, 8, 3), np.uint8))
-    (tmp_path / "views.csv").write_text("photo,prev,scene\n0.png,0.png,a\n")
+    (tmp_path / "views.csv").write_text(
+        "photo,prev,previous_motion,scene\n0.png,0.png,0 0 0 1 0 0,a\n"
+    )
     (tmp_path / "dataset.json").write_text('{"encoding": "none", "focal": 0.8}')
     pairs = read_csv(tmp_path / "views.csv")
     assert pairs.views == ("previous",) and pairs.spec.unit == "relative"
+    views = read_views(pairs, [0], ("previous",), 8, 8)
+    np.testing.assert_array_equal(views.motions[0, 0], [0, 0, 0, 1, 0, 0, UNSCALED])
 
 
 @pytest.mark.parametrize(
@@ -57,6 +64,10 @@ def test_views_of_one_camera_alone_know_no_metres(tmp_path):
          "`centre` of a dataset must be"),
         ({"encoding": "none", "focal": 1}, "rgb,depth\n0.png,0.png\n", "`encoding` is none"),
         ({"metres_per_count": 0.001}, "rgb,right\n0.png,0.png\n", "a column of depth maps"),
+        ({"encoding": "none", "focal": 1}, "rgb,next\n0.png,0.png\n",
+         "in the column next_motion. Received: none in"),
+        ({"encoding": "none", "focal": 1}, "rgb,next,next_motion\n0.png,0.png,\n",
+         "in the column next_motion. Received: none in"),
         (None, "rgb,right\n0.png,0.png\n", "dataset.json that says how their camera sees"),
     ],
 )  # fmt: skip
@@ -73,13 +84,22 @@ def test_what_does_not_fit_is_said_with_the_file(tmp_path, says, rows, message):
 def test_views_are_read_at_a_size_with_their_camera(drive):
     views = read_views(drive, [0, 2], ("right", "previous", "next"), 6, 10)
     assert views.photos.shape == (2, 4, 6, 10, 3)
-    np.testing.assert_array_equal(views.motions[0, :, 6], [KNOWN, MISSING, SOUGHT])
+    np.testing.assert_array_equal(views.motions[0, :, 6], [KNOWN, MISSING, KNOWN])
+    np.testing.assert_allclose(views.motions[0, 2, :6], [0, 0.1, 0, 0.2, 0, -0.5])
     np.testing.assert_array_equal(views.motions[1, :, 6], 3 * [MISSING])
     np.testing.assert_allclose(views.motions[0, 0, :6], [0, 0, 0, -0.25, 0, 0])
     # A point at the right edge of the photo, x = .55 of the width at depth .6 of it, stays there.
     fx, fy, cx, cy, zoom = views.cameras[0]
     assert (fx, cx, cy, zoom) == pytest.approx((6, 0.45 * 10 - 0.5, 0.55 * 6 - 0.5, 1))
     assert fy == pytest.approx(0.6 * WIDTH / HEIGHT * 6)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1 2 3", "0 0 0 1 0 0 1", "a b c d e f", "0 0 nan 1 0 0", "0 0 4 1 0 0"]
+)
+def test_a_motion_that_is_none_is_refused(text):
+    with pytest.raises(ValueError, match=f"must be six numbers.*Received: '{text}'"):
+        read_motion(text)
 
 
 def test_an_enlarged_part_and_a_mirrored_photo_keep_where_each_point_is_seen():

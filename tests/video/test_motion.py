@@ -2,9 +2,11 @@ import cv2
 import numpy as np
 import pytest
 
+from depthlib.data.intrinsics import Intrinsics
 from depthlib.video.motion import Follower, Tally, choose_frames
+from depthlib.video.odometry import Odometer
 
-HEIGHT, WIDTH = 72, 160
+HEIGHT, WIDTH, NEAR, FLOOR = 72, 160, 2, 40
 
 
 def draw(seed=0):
@@ -15,9 +17,11 @@ def draw(seed=0):
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def look(wall, left):
-    """What a camera sees of the wall from column `left` on."""
-    return np.ascontiguousarray(wall[:, left : left + WIDTH])
+def look(wall, left, near=NEAR):
+    """What a camera sees of the wall from column `left` on, `near` times as near from row FLOOR on."""
+    photo = wall[:, left : left + WIDTH].copy()
+    photo[FLOOR:] = wall[FLOOR:, near * left : near * left + WIDTH]
+    return photo
 
 
 def name_all(photos):
@@ -26,15 +30,16 @@ def name_all(photos):
 
 def choose(photos, **settings):
     tally = Tally()
-    chosen = [
-        (one.name, one.previous) for one in choose_frames(name_all(photos), tally, **settings)
-    ]
+    camera = Intrinsics(112, 112, (WIDTH - 1) / 2, (HEIGHT - 1) / 2, WIDTH, HEIGHT)
+    frames = choose_frames(name_all(photos), tally, Odometer(camera), **settings)
+    chosen = [(one.name, one.previous) for one in frames]
     return chosen, tally
 
 
 def test_a_frame_is_kept_once_the_camera_has_moved_by_the_share_of_the_width():
     wall, follower = draw(), Follower(least=0.02)  # 3.2 pixels
-    steps = [follower.judge(look(wall, left)) for left in (0, 1, 2, 3, 4, 6, 7, 8, 8)]
+    places = (0, 1, 2, 3, 4, 6, 7, 8, 8)
+    steps = [follower.judge(look(wall, left, near=1)) for left in places]
     standing = ["standing", "standing", "standing"]
     assert steps == ["begins", *standing, "moved", "standing", "standing", "moved", "standing"]
 
@@ -72,6 +77,15 @@ def test_a_frame_without_a_neighbour_is_left_out_unless_a_second_camera_saw_it()
     assert str(tally).endswith("2 of 4 frames taken, 0 stand still, 2 cuts, 2 without a neighbour")
     chosen, tally = choose(photos, keep_alone=True)
     assert chosen == [("0", ""), ("1", ""), ("2", "1"), ("3", "")] and tally["kept"] == 4
+
+
+def test_frames_whose_motion_is_unclear_are_no_neighbours():
+    wall, plane = draw(), draw(1)
+    flat = [look(plane, left, near=1) for left in (0, 3, 6)]
+    chosen, tally = choose([*flat, look(wall, 0), look(wall, 3)])
+    # A plane that moves along looks as if the camera had turned.
+    assert chosen == [("3", ""), ("4", "3")]
+    assert str(tally).endswith("2 times the motion is unclear, 3 without a neighbour")
 
 
 @pytest.mark.parametrize("photos", [[], [draw()[:, :WIDTH]], 5 * [draw()[:, :WIDTH]]])
