@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 from tqdm.auto import tqdm
 
-from depthlib.data.images import read_size, write_depth
+from depthlib.data.images import read_size, read_text, write_depth
 from depthlib.data.kitti.scan import WHERE, Camera, project, read_camera, read_scan
 from depthlib.data.shards import Shard
 from depthlib.data.specs import KITTI_RAW, DatasetSpec
@@ -109,7 +108,7 @@ def _project_photo(
             f"the calibration is of photos of {camera.height}x{camera.width}, this one is "
             f"{size[0]}x{size[1]}: use its own day's calibration, and photos as they are downloaded"
         )
-    if target.exists() and _read_digest(target) in (None, camera.digest):
+    if target.exists() and read_text(target, _DIGEST) in (None, camera.digest):
         return None
     if not scan.exists():
         return photo, "no scan"
@@ -123,12 +122,3 @@ def _project_photo(
     except ValueError as error:
         return scan, str(error)
     return None
-
-
-def _read_digest(depth_map: Path) -> str | None:
-    """The digest of the calibration that a map is of, None for one without, "" for a bad file."""
-    try:
-        with Image.open(depth_map, formats=("PNG",)) as image:
-            return image.info.get(_DIGEST)
-    except Exception:  # what Pillow's plugin raises
-        return ""
