@@ -147,7 +147,7 @@ def predict_files(
     ):
         names = summary.name_outputs(listing.paths, listing.choose(shard))
         sources = find_files_in(out, listing.paths)
-        made_of = [network, *([lens.path] if isinstance(lens, CameraCalibration) else [])]
+        made_of = [network, str(lens.path) if isinstance(lens, CameraCalibration) else ""]
         folder = _Folder(out, names, sources, summary, save, overwrite, made, note_files(*made_of))
         sample = _make_sample(predictor, known)
         photos, videos = listing.split(shard)
@@ -274,14 +274,14 @@ class _Folder:
 
     def find_obstacle(self, path: Path, files: Mapping[str, Path]) -> str:
         """Why the files of a photo or video, by format, must not be written; "" where they may."""
+        if self.summary.find_saved(path) == LABEL:
+            return f"it is labelled in {self.out}, by `depthlib label`. Use another folder"
         other = self.summary.find_other(path, self.made)
         if other and not self.overwrite:
             return (
                 f"its files in {self.out} were made by {other}, not by {self.made}. Use another "
                 "folder, or --overwrite"
             )
-        if self.summary.find_saved(path) == LABEL:
-            return f"it is labelled in {self.out}, by `depthlib label`. Use another folder"
         saved = self.find_saved(path)
         for kind, file in files.items():
             if str(locate(file)) in self.sources:

@@ -1,6 +1,5 @@
 """What `depthlib stereo` does: a rig from photos of a board, a dataset from a rig's photos."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +23,7 @@ from depthlib.commands.scene_folder import (
 from depthlib.commands.shard_notes import Note, Run, note_shard
 from depthlib.commands.stereo_pairs import Read, check_sides, find_readable, open_pairs
 from depthlib.data import stereo
+from depthlib.data.cache import count_threads
 from depthlib.data.dataset_file import (
     NAME,
     make_spec,
@@ -126,7 +126,7 @@ def match_sources(
             f"{_FARTHEST:.0f} metres and above `near`, `every` 1 or more. Received: sure={sure:g}, "
             f"far={far:g}, near={near}, every={every}."
         )
-    words = [left] if right is None else [left, right]
+    words, threads = [left] if right is None else [left, right], count_threads(workers)
     found = [find_inputs([word]) for word in words]
     folder = _Scene(out, scene or name_scene(words))
     refuse_among(out, (photos for photos, _ in found))
@@ -150,7 +150,7 @@ def match_sources(
     write_dataset_file(spec, out / NAME)
 
     find_sources = _find_sources(found)
-    note, is_noted = (lru_cache(1)(each) for each in (note_files, are_noted))  # a video's, once
+    describe, is_noted = lru_cache(1)(note_files), lru_cache(1)(are_noted)  # a video's, once
 
     def work(job: tuple[str, Read]) -> tuple[str, str] | None:
         name, read = job
@@ -160,7 +160,7 @@ def match_sources(
             if noted and not is_noted(noted, *sources):
                 return name, "is of other photos than are there now: --overwrite matches it anew"
             return None
-        source = note(*sources)
+        source = describe(*sources)
         try:
             views = rectifier.rectify(*read())
         except (OSError, ValueError) as error:
@@ -180,9 +180,9 @@ def match_sources(
         failed = [problem for problem in failed if shard.holds(problem[0])]
     with (
         note_shard(folder.folder, shard, run) as note,
-        ThreadPoolExecutor(workers or os.cpu_count()) as pool,
+        ThreadPoolExecutor(threads) as pool,
     ):
-        done = _map_ahead(pool, work, jobs, 2 * (workers or os.cpu_count() or 1))
+        done = _map_ahead(pool, work, jobs, 2 * threads)
         bar = tqdm(done, f"match {folder.name}", count, initial=len(failed), unit="pair")
         results = list(bar)
         seen = len(failed) + len(results)

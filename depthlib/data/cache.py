@@ -489,10 +489,23 @@ def open_cache(
         from depthlib.data.packed import open_packed  # here: it is made of caches
 
         return open_packed(pairs, height, width, crop_border)
+    threads = count_threads(workers)
     source = FilePairs(pairs, height, width, crop_border, by_content)
     cache = DecodedPairs(source, Path(folder) / _name_cache(source))
-    cache.complete(workers or os.cpu_count() or 1, progress)
+    cache.complete(threads, progress)
     return cache
+
+
+def count_threads(workers: int | None) -> int:
+    """How many threads work, None: one a core. Errors: ValueError for a number that is none."""
+    if workers is None:
+        return os.cpu_count() or 1
+    if type(workers) is not int or workers < 1:
+        raise ValueError(
+            f"`workers` must be a whole number, at least 1. Received: workers={workers!r}. Leave "
+            "it out for one a core."
+        )
+    return workers
 
 
 def _name_cache(source: FilePairs) -> str:

@@ -171,8 +171,8 @@ def check_files(folder: Path, sources: Sequence[Pairs]) -> dict[str, str]:
         is_packed = (pairs.root / PACKED).is_file()
         for name in pairs.files:
             if not (is_packed and name in ("rgb", "depth")):
-                paths = (file_of(pairs.root / path) for path in pairs.table[name] if path)
-                files.setdefault(name, {}).update(dict.fromkeys(paths))
+                found = (file_of(pairs.root / path) for path in pairs.table[name] if path)
+                files.setdefault(name, {}).update(dict.fromkeys(found))
     if there is None:
         return {name: note_files(*paths) for name, paths in files.items()}
     notes = {name: there.get(f"{name} files") for name in files}  # earlier versions noted none

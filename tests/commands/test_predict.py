@@ -112,7 +112,7 @@ def test_depth_of_another_photo_or_network_is_named_whatever_their_times(photos,
         os.utime(path, (when, when))
     assert "another" not in str(predict(photos, out, network=str(network)))
     draw(photos / "1.png", 200)
-    os.utime(photos / "1.png", (when, when))
+    os.utime(photos / "1.png", (when + 1, when + 1))
     said = str(predict(photos, out, network=str(network)))
     assert said.endswith(
         f"1 of them of another photo or network than is there now: {photos / '1.png'}"
@@ -124,7 +124,7 @@ def test_depth_of_another_photo_or_network_is_named_whatever_their_times(photos,
     counts = cv2.imread(str(out / "1_depth_mm.png"), cv2.IMREAD_UNCHANGED)
     np.testing.assert_allclose(counts / 1000, new, atol=6e-4)
     network.write_text("b network")
-    os.utime(network, (when, when))
+    os.utime(network, (when + 1, when + 1))
     assert "3 of them of another" in str(predict(photos, out, network=str(network)))
 
 
@@ -137,12 +137,12 @@ def test_no_depth_of_another_photo_stays_where_this_ones_is_written(photos, tmp_
 
 def test_another_video_in_a_videos_place_is_named(tmp_path):
     video = tmp_path / "drive.avi"
-    for brightness in (50, 200):
+    for brightness in (200, 50):  # the second one is older
         with open_writer(video, 10, 24, 32) as write:
             write(np.full((24, 32, 3), brightness, np.uint8))
-        os.utime(video, (1, 1))
+        os.utime(video, (brightness, brightness))
         said = str(predict(video, tmp_path / "out", save=["colour"]))
-        assert ("1 of them of another" in said) == (brightness == 200)
+        assert ("1 of them of another" in said) == (brightness == 50)
 
 
 def test_photos_of_one_name_do_not_meet_in_one_run_nor_in_two(photos, tmp_path):

@@ -103,7 +103,7 @@ def test_another_photo_in_a_photos_place_is_named_whatever_its_time(
         assert run(rig, drive, out) == 0
         photo, depth = drive / side / "1.png", out / "drive_0007" / "depth" / "1.png"
         write_rgb(photo, draw_shifted(seed=1)[side == "right"] // 2)
-        os.utime(photo, (when, when))
+        os.utime(photo, (when + 1, when + 1))
         before = depth.read_bytes()
         capsys.readouterr()
         assert run(rig, drive, out) == 1 and depth.read_bytes() == before

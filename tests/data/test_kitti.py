@@ -340,6 +340,8 @@ def test_what_cannot_be_projected_is_listed_by_name_and_the_rest_is_done(drive):
 def test_a_folder_of_which_nothing_can_be_projected_says_why(drive, tmp_path):
     with pytest.raises(FileNotFoundError, match="no .*nowhere/<day>.*Download .*cvlibs.net"):
         kitti.project_drives(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="`workers` must be a whole number, at least 1"):
+        kitti.project_drives(drive, workers=-1)
     (drive / "made_up/calib_velo_to_cam.txt").unlink()
     with pytest.raises(FileNotFoundError, match="3 photos in .*There is no .*calib_velo_to_cam"):
         kitti.project_drives(drive)
