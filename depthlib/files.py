@@ -108,11 +108,14 @@ def write_ours(path: Path | str, data: bytes) -> None:
     """
     path = Path(path)
     check_ours(path, data)
-    there = [path.read_bytes()] if path.exists() else []
-    # Both, and first: a process that is killed here leaves either.
-    digests = dict.fromkeys(hashlib.sha256(each).hexdigest() for each in (*there, data))
-    write_bytes(_name_note(path), "".join(f"{digest}\n" for digest in digests).encode())
+    new = f"{hashlib.sha256(data).hexdigest()}\n"
+    if path.exists():  # a process that is killed here leaves either
+        old = hashlib.sha256(path.read_bytes()).hexdigest()
+        write_bytes(_name_note(path), f"{old}\n{new}".encode())
+    else:
+        write_bytes(_name_note(path), new.encode())
     write_bytes(path, data)
+    write_bytes(_name_note(path), new.encode())
 
 
 def check_ours(path: Path | str, data: bytes | None = None) -> None:

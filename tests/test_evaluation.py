@@ -250,7 +250,7 @@ def test_depth_in_files_is_scored_whatever_tool_wrote_it(test_pairs, tmp_path, n
 )
 def test_disparity_is_not_scored_as_depth(test_pairs, tmp_path, encode, alignments):
     write_maps(test_pairs, tmp_path, "{stem}.npy", encode)
-    with pytest.raises(ValueError, match=r"correlation .* of -\d.* 00000_colors.npy.*disparity"):
+    with pytest.raises(ValueError, match=r"correlation .* of -\d.*0000\d_colors.npy.*disparity"):
         evaluate_files(tmp_path, test_pairs, NYU_DENSEDEPTH, alignments, depth_scale=1e-3)
 
 

@@ -232,6 +232,7 @@ def _make_scene(
         | {"focal": spec.focal, "baseline": spec.baseline, "every": settings.every}
         | {"long_side": settings.long_side, "least": settings.least if settings.motion else 0},
         overwrite,
+        sources=[path for photos, videos in source.found for path in (photos or videos[:1])],
     )
     if overwrite:
         whole.unlink(missing_ok=True)

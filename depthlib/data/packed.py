@@ -136,7 +136,8 @@ def pack_pairs(
         write_bytes(folder / confidence.relative_to(kept.root), confidence.read_bytes())
     write_csv(kept, folder / CSV, elsewhere=True)
     write_dataset_file(kept.spec, folder / NAME)
-    listed = dict.fromkeys([*sizes, replace(size, folder=cache.folder.name)])
+    others = [one for one in sizes if replace(one, folder="") != size]  # not of the photos before
+    listed = [*others, replace(size, folder=cache.folder.name)]
     says = {"pairs": len(kept), "rows": kept.digest(), "sizes": list(map(vars, listed))}
     text = json.dumps(says, indent=1)
     write_bytes(folder / PACKED, f"{text}\n".encode())

@@ -12,6 +12,7 @@ from PIL import Image
 
 from depthlib.data import images, kitti, specs
 from depthlib.data.pairs import Pairs, check_pairs, find_pairs, read_csv
+from depthlib.files import write_ours
 from rendering import kitti_drive
 
 # A camera of 32x48 pixels with focal length 100 and centre (24, 16), axes as the scanner's, turned:
@@ -273,9 +274,13 @@ def test_a_side_that_is_empty_now_leaves_no_list_of_before(drive):
     kitti.project_drives(drive)
     sides = kitti.split_pairs(find_pairs(drive, specs.KITTI_RAW)[0])
     stale = drive / "kitti_raw_train.csv"
-    stale.write_text("a.png,b.png\n")
+    write_ours(stale, b"a.png,b.png\n")
     assert kitti.write_splits(sides) == [str(drive / "kitti_raw_other.csv")]
     assert not stale.exists()
+    stale.write_text("a.png,c.png\n")  # by hand
+    with pytest.raises(FileExistsError, match="kitti_raw_train.csv, which is not as depthlib last"):
+        kitti.write_splits(sides)
+    assert stale.read_text() == "a.png,c.png\n"
 
 
 def test_the_synthetic_drive_projects_onto_its_own_geometry(drive):
