@@ -298,7 +298,7 @@ class MapBaseline:
 
 # Behind the name of a photo, in the names of files of depth that say their scale.
 _SCALES = {"_mm": INDOOR_MILLIMETRE.scale, "_m256": DENSE_M256.scale}
-TURNED = -0.5  # Spearman's rank correlation of depth with true depth: below, it is none
+_TURNED = -0.5  # Spearman's rank correlation of depth with true depth: below, it is none
 _LOOKED_AT = 16  # files, at most, to tell whether they hold depth
 _ENDING = re.compile("(.*?)(?:_depth(_mm|_m256|_relative)?)?")
 
@@ -354,10 +354,10 @@ def _refuse_disparity(
         ranks = pd.DataFrame({"truth": truth.flat[known], "depth": depth.flat[known]}).rank()
         found[paths[index]] = ranks["truth"].corr(ranks["depth"])
     correlations = pd.Series(found).dropna()  # a constant map has none
-    if correlations.median() < TURNED:
+    if correlations.median() < _TURNED:
         raise ValueError(
             "Depth must grow with the distance. Received: a rank correlation with true depth of "
-            f"{correlations.min():.2f} in {correlations.idxmin()}, and below {TURNED} in most of "
+            f"{correlations.min():.2f} in {correlations.idxmin()}, and below {_TURNED} in most of "
             "the files. They look like disparity, or inverse depth: write 1 / disparity; where its "
             "scale and shift are unknown, add --align disparity."
         )

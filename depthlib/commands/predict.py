@@ -267,8 +267,13 @@ class _Folder:
         is_stale = other or self.summary.is_changed(path, self.made_of)
         return self.find_saved(path) if is_stale else set()
 
+    def find_outdated(self, path: Path, kinds: Iterable[str]) -> set[str]:
+        """Those stale formats whose files go where `kinds` are written: only those, or all."""
+        stale = self.find_stale(path)
+        return stale if self.overwrite else stale.intersection(kinds)
+
     def name_saved(self, path: Path, kinds: Iterable[str]) -> str:
-        """The formats in which its files are there once `kinds` are; stale ones do not stay."""
+        """The formats in which its files are there once `kinds` are; stale ones are not its own."""
         before = self.find_saved(path) - self.find_stale(path)
         return " ".join(kind for kind in WRITERS if kind in before.union(kinds))
 
@@ -398,7 +403,8 @@ def _write(
 ) -> None:
     """Writes the row and the files of one photo; one that cannot be does not stop the others."""
     result = _make_result(predictor, seen, depth, looks, known)
-    for name in list_names(folder.names[seen.path], folder.find_stale(seen.path)):
+    outdated = folder.find_outdated(seen.path, folder.save)
+    for name in list_names(folder.names[seen.path], outdated):
         (folder.out / name).unlink(missing_ok=True)
     row = _describe(folder.names[seen.path], seen, result)
     row |= {"made": folder.made, "saved": folder.name_saved(seen.path, folder.save)}
@@ -540,7 +546,7 @@ def _predict_video(
         shape = {"height": frames.height, "width": frames.width}
         shown = {"focal": _write_focal(layout), "focal_from": lens.source}
         if path in folder.summary:  # which may have had more frames
-            old = list_names(number, folder.find_stale(path).union(kinds))
+            old = list_names(number, folder.find_outdated(path, kinds).union(kinds))
             for file in [target, *(file for names in old for file in frames_in.glob(names))]:
                 file.unlink(missing_ok=True)
         shown |= {"made": folder.made, "saved": folder.name_saved(path, ["colour", *kinds])}

@@ -128,11 +128,23 @@ def test_depth_of_another_photo_or_network_is_named_whatever_their_times(photos,
     assert "3 of them of another" in str(predict(photos, out, network=str(network)))
 
 
-def test_no_depth_of_another_photo_stays_where_this_ones_is_written(photos, tmp_path):
-    predict(photos, tmp_path, save=["npy", "png16"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_depth_of_another_photo_is_not_taken_for_this_ones_and_stays_unless_it_may_go(
+    photos, tmp_path, overwrite
+):
+    out = tmp_path / "out"
+    predict(photos, out, save=["png16"])
+    before = (out / "1_depth_mm.png").read_bytes()
     draw(photos / "1.png", 200)
-    predict(photos, tmp_path, save=["npy"], overwrite=True)
-    assert (tmp_path / "0_depth_mm.png").exists() and not (tmp_path / "1_depth_mm.png").exists()
+    predict(photos, out, save=["npy"], overwrite=overwrite)
+    assert (out / "0_depth_mm.png").exists() and (out / "1_depth_mm.png").exists() != overwrite
+    assert (rows(out)["0.png"]["saved"], rows(out)["1.png"]["saved"]) == ("npy png16", "npy")
+    report = predict(photos, out, save=["png16"])
+    if overwrite:
+        assert report.written == [photos / "1.png"]
+    else:
+        assert "does not say that it is of this photo" in report.failed[photos / "1.png"]
+        assert (out / "1_depth_mm.png").read_bytes() == before
 
 
 def test_another_video_in_a_videos_place_is_named(tmp_path):
