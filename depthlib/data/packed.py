@@ -136,9 +136,9 @@ def pack_pairs(
         write_bytes(folder / confidence.relative_to(kept.root), confidence.read_bytes())
     write_csv(kept, folder / CSV, elsewhere=True)
     write_dataset_file(kept.spec, folder / NAME)
-    others = [one for one in sizes if replace(one, folder="") != size]  # not of the photos before
-    listed = [*others, replace(size, folder=cache.folder.name)]
-    says = {"pairs": len(kept), "rows": kept.digest(), "sizes": list(map(vars, listed))}
+    packed = [*sizes, replace(size, folder=cache.folder.name)]
+    last = {replace(one, folder=""): one for one in packed}  # of a size, not of the photos before
+    says = {"pairs": len(kept), "rows": kept.digest(), "sizes": list(map(vars, last.values()))}
     text = json.dumps(says, indent=1)
     write_bytes(folder / PACKED, f"{text}\n".encode())
     return len(pairs)

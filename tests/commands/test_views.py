@@ -210,7 +210,7 @@ def test_a_run_that_was_stopped_goes_on_and_other_scenes_are_added(
 @pytest.mark.parametrize("when", [1, 4_000_000_000])
 def test_another_frame_or_video_in_its_place_is_told(frames, video, tmp_path, when):
     out = tmp_path / "out"
-    for source, path in ((frames, frames / "2.jpg"), (video, video)):
+    for source, path in ((frames, frames / "3.png"), (video, video)):
         words = source, out, "--focal=0.7", f"--scene={path.stem}"
         run(*words)
         os.utime(path, (when, when))  # as in a copy
