@@ -116,9 +116,12 @@ def evaluate_files(
     `depth_scale`, metres a count. A map of another size is resized, bilinear, to its truth's, as
     the protocols have it, if it has its shape. 0, unknown, is scored as the nearest depth.
     Errors: FileNotFoundError that names the photos without a file; ValueError for a file of two
-    photos, of no depth map, of another shape, or of counts without a scale.
+    photos, of no depth map, of another shape, or of counts without a scale, for pairs that are
+    listed twice, and for files of disparity.
     """
+    _refuse_twins(pairs)
     paths = _find_maps(Path(folder), pairs)
+    _refuse_disparity(paths, pairs, depth_scale, alignments)
     protocol = replace(protocol, flip_average=False)
 
     def look(indices: range, photos: Sequence[np.ndarray], flip: bool) -> list[np.ndarray]:
@@ -140,6 +143,7 @@ def _score_all(
     name: str = "evaluate",
 ) -> dict[tuple[str, str], pd.DataFrame]:
     """The tables of what `look` gives for the pairs at some indices, their photos, and flips."""
+    _refuse_twins(pairs)
     relative = pairs.spec.is_relative
     ways = list(product(protocols, alignments))
     rows: dict[tuple[str, str], list[dict[str, float]]] = {
@@ -294,6 +298,8 @@ class MapBaseline:
 
 # Behind the name of a photo, in the names of files of depth that say their scale.
 _SCALES = {"_mm": INDOOR_MILLIMETRE.scale, "_m256": DENSE_M256.scale}
+_TURNED = -0.5  # Spearman's rank correlation of depth with true depth: below, it is none
+_LOOKED_AT = 16  # files, at most, to tell whether they hold depth
 _ENDING = re.compile("(.*?)(?:_depth(_mm|_m256|_relative)?)?")
 
 
@@ -322,6 +328,39 @@ def _find_maps(folder: Path, pairs: Pairs) -> list[Path]:
             "Put the files into folders as the photos are."
         )
     return paths
+
+
+def _refuse_twins(pairs: Pairs) -> None:
+    """Errors: ValueError where a photo and its map are listed twice: they would count twice."""
+    names = pairs.table[["rgb", "depth"]].map(lambda name: Path(name).as_posix())  # not ./a.jpg
+    twins = names["rgb"][names.duplicated()]
+    if len(twins):
+        raise ValueError(
+            f"Each pair must be scored once. Received: {twins.iat[0]} of {pairs.root} in several "
+            f"rows, and {len(twins) - 1} others. Remove these rows from the CSV."
+        )
+
+
+def _refuse_disparity(
+    paths: Sequence[Path], pairs: Pairs, depth_scale: float | None, alignments: Sequence[str]
+) -> None:
+    """Errors: ValueError where in most of the files what is farther has less depth: disparity."""
+    found = {}
+    for index in range(0, len(pairs), -(-len(pairs) // _LOOKED_AT)):
+        photo, truth = read_pair(pairs.rgb_path(index), pairs.depth_path(index), pairs.spec)
+        depth = _read_map(paths[index], photo.shape[:2], depth_scale, alignments)
+        known = np.flatnonzero((truth > 0) & (depth > 0))
+        known = known[:: 1 + len(known) // 10_000]  # pixels tell as much as all of them
+        ranks = pd.DataFrame({"truth": truth.flat[known], "depth": depth.flat[known]}).rank()
+        found[paths[index]] = ranks["truth"].corr(ranks["depth"])
+    correlations = pd.Series(found).dropna()  # a constant map has none
+    if correlations.median() < _TURNED:
+        raise ValueError(
+            "Depth must grow with the distance. Received: a rank correlation with true depth of "
+            f"{correlations.min():.2f} in {correlations.idxmin()}, and below {_TURNED} in most of "
+            "the files. They look like disparity, or inverse depth: write 1 / disparity; where its "
+            "scale and shift are unknown, add --align disparity."
+        )
 
 
 def _find_map(photo: Path, files: Mapping[str, Path]) -> Path | None:

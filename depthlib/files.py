@@ -1,5 +1,6 @@
 """Files: written whole or not at all, and named in lists only where they may be."""
 
+import hashlib
 import os
 import re
 import secrets
@@ -8,6 +9,7 @@ import stat
 import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,9 +92,52 @@ def write_bytes(path: Path | str, data: bytes) -> None:
 
 def write_table(path: Path | str, table: "pd.DataFrame", digits: int | None = 6) -> None:
     """Writes a table as CSV, atomically, without its index; `digits` None: all of them."""
+    write_bytes(path, format_table(table, digits))
+
+
+def format_table(table: "pd.DataFrame", digits: int | None = 6) -> bytes:
+    """What `write_table` writes."""
     form = f"%.{digits}g" if digits else None
-    text = table.to_csv(index=False, float_format=form, lineterminator="\n")  # on Windows too
-    write_bytes(path, text.encode())
+    return table.to_csv(index=False, float_format=form, lineterminator="\n").encode()  # everywhere
+
+
+def write_ours(path: Path | str, data: bytes) -> None:
+    """Writes `data` to `path`, unless somebody has made or changed what is there.
+
+    Beside it a hidden file, .NAME.sha256, notes what was written. Errors: those of `check_ours`.
+    """
+    path = Path(path)
+    check_ours(path, data)
+    new = f"{hashlib.sha256(data).hexdigest()}\n"
+    if path.exists():  # a process that is killed here leaves either
+        old = hashlib.sha256(path.read_bytes()).hexdigest()
+        write_bytes(_name_note(path), f"{old}\n{new}".encode())
+    else:
+        write_bytes(_name_note(path), new.encode())
+    write_bytes(path, data)
+    write_bytes(_name_note(path), new.encode())
+
+
+def check_ours(path: Path | str, data: bytes | None = None) -> None:
+    """Accepts a path at which nothing is, or what `write_ours` last wrote, or `data`, byte by byte.
+
+    Errors: FileExistsError for what somebody has made or changed.
+    """
+    path, note = Path(path), _name_note(Path(path))
+    if not path.exists():
+        return
+    check_regular(path)
+    there = path.read_bytes()
+    noted = note.read_bytes().decode("ascii", "replace").split() if note.is_file() else []
+    if there != data and hashlib.sha256(there).hexdigest() not in noted:
+        raise FileExistsError(
+            f"A table of one's own must not be written over. Received: {path}, which is not as "
+            "depthlib last wrote it. Rename or move it, or choose another folder."
+        )
+
+
+def _name_note(path: Path) -> Path:
+    return path.with_name(f".{path.name}.sha256")
 
 
 def check_zip(path: Path | str) -> None:
@@ -223,13 +268,44 @@ def refuse_source(target: Path | str, *sources: Path | str) -> None:
             )
 
 
-def is_older(made: Iterable[Path], *sources: Path | str) -> bool:
-    """Whether a source was changed after one of the files that were made of it, by their times.
+def note_files(*paths: Path | str) -> str:
+    """What tells whether files are still the same, in 25 letters, to be kept: see `are_noted`.
 
-    What is not there is no source. Errors: OSError for what was made and is not there.
+    A digest of their sizes and times, and one of their contents. What is no file counts too.
     """
-    times = (Path(source).stat().st_mtime_ns for source in sources if Path(source).is_file())
-    return max(times, default=0) > min(file.stat().st_mtime_ns for file in made)
+    with ThreadPoolExecutor() as pool:
+        contents = pool.map(lambda path: describe_state(path, by_content=True), paths)
+        return f"{_digest(map(describe_state, paths))}-{_digest(contents)}"
+
+
+def are_noted(note: str, *paths: Path | str) -> bool:
+    """Whether files are as `note_files` noted them.
+
+    Their contents are read only where sizes or times differ, as the times of copies do.
+    """
+    state, _, _ = note.partition("-")
+    return state == _digest(map(describe_state, paths)) or are_alike(note, note_files(*paths))
+
+
+def are_alike(note: str, other: str) -> bool:
+    """Whether two of `note_files` are of files with the same sizes and times, or contents."""
+    return any(one == two for one, two in zip(note.split("-"), other.split("-"), strict=False))
+
+
+def describe_state(path: Path | str, by_content: bool = False) -> str:
+    """What changes with a file: its size and time, or its content's SHA-256; "" without one."""
+    path = Path(path)
+    if not path.is_file():  # a pipe would never answer
+        return ""
+    if not by_content:
+        state = path.stat()
+        return f"{state.st_size}\0{state.st_mtime_ns}"
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _digest(texts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:12]
 
 
 def natural_key(name: str) -> str:

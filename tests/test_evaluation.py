@@ -239,6 +239,42 @@ def test_depth_in_files_is_scored_whatever_tool_wrote_it(test_pairs, tmp_path, n
     assert tables["nyu_densedepth", "median"]["abs_rel"].to_numpy() == pytest.approx(0, abs=2e-3)
 
 
+@pytest.mark.parametrize("alignments", [["none", "median"], ["affine"], ["disparity"]])
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda depth: 1 / depth,
+        lambda depth: np.rint(2e4 / depth).astype(np.uint16),
+        lambda depth: depth.max() - depth,  # as far as its brightness was inverted for a picture
+    ],
+)
+def test_disparity_is_not_scored_as_depth(test_pairs, tmp_path, encode, alignments):
+    write_maps(test_pairs, tmp_path, "{stem}.npy", encode)
+    with pytest.raises(ValueError, match=r"correlation .* of -\d.*0000\d_colors.npy.*disparity"):
+        evaluate_files(tmp_path, test_pairs, NYU_DENSEDEPTH, alignments, depth_scale=1e-3)
+
+
+def test_depth_that_is_bad_or_the_same_everywhere_is_scored(test_pairs, tmp_path):
+    rng = np.random.default_rng(0)
+    write_maps(test_pairs, tmp_path, "{stem}.npy", lambda depth: rng.uniform(1, 5, depth.shape))
+    evaluate_files(tmp_path, test_pairs, NYU_DENSEDEPTH, ["none"])
+    write_maps(test_pairs, tmp_path, "{stem}.npy", lambda depth: np.full(depth.shape, 3.0))
+    evaluate_files(tmp_path, test_pairs, NYU_DENSEDEPTH, ["none"])
+
+
+@pytest.mark.parametrize("start", ["", "./"])
+def test_a_pair_that_is_listed_twice_is_not_counted_twice(test_pairs, tmp_path, start):
+    table = test_pairs.table.iloc[[0, 1, 0]].reset_index(drop=True)
+    table.loc[2, "rgb"] = start + table.loc[2, "rgb"]
+    twice = replace(test_pairs, table=table)
+    write_maps(test_pairs, tmp_path, "{stem}.npy", lambda depth: depth)
+    said = "Each pair must be scored once. Received: .*00000_colors.png .* several rows, and 0"
+    with pytest.raises(ValueError, match=said):
+        evaluate_files(tmp_path, twice, NYU_DENSEDEPTH, ["none"])
+    with pytest.raises(ValueError, match=said):
+        evaluate(lambda photos, flip: [], twice, NYU_DENSEDEPTH)
+
+
 @pytest.mark.parametrize(("dtype", "scale"), [(np.uint16, 0.002), (np.int64, 1e-4)])
 @pytest.mark.parametrize("suffix", [".npy", ".png"])
 def test_counts_need_a_scale(test_pairs, tmp_path, dtype, scale, suffix):

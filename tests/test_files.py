@@ -18,13 +18,18 @@ from depthlib.data.kitti import read_scan
 from depthlib.data.lenses import find_lens, parse_focal
 from depthlib.data.stereo.rig import read_rig
 from depthlib.files import (
+    are_alike,
+    are_noted,
+    check_ours,
     check_zip,
     hold_lock,
     natural_key,
+    note_files,
     remove_left,
     remove_temporaries,
     replace_file,
     write_bytes,
+    write_ours,
     write_table,
 )
 
@@ -207,3 +212,57 @@ def test_a_pipe_in_a_files_place_is_refused_and_never_waited_for(tmp_path, name,
     os.mkfifo(tmp_path / name)
     with pytest.raises(OSError, match=f"regular .*Received: .*{name}"):
         read(tmp_path / name)
+
+
+def test_what_somebody_made_or_changed_is_not_written_over(tmp_path):
+    table = tmp_path / "pairs.csv"
+    for text in (b"a,b\n", b"a,b\nc,d\n", b"a,b\n"):
+        write_ours(table, text)
+        assert table.read_bytes() == text
+    table.write_bytes(b"mine\n")
+    for data in (None, b"a,b\n"):
+        with pytest.raises(FileExistsError, match="pairs.csv, which is not as depthlib last wrote"):
+            check_ours(table, data)
+    with pytest.raises(FileExistsError):
+        write_ours(table, b"a,b\n")
+    write_ours(table, b"mine\n")  # the same
+    table.unlink()
+    write_ours(table, b"a,b\n")
+    (tmp_path / ".pairs.csv.sha256").write_bytes(b"\xff damaged")
+    with pytest.raises(FileExistsError):
+        write_ours(table, b"e,f\n")
+
+
+def test_a_table_is_still_ours_after_a_kill_between_its_note_and_itself(tmp_path, monkeypatch):
+    table = tmp_path / "pairs.csv"
+    write_ours(table, b"a,b\n")
+
+    def die(path, data):
+        if path == table:
+            raise KeyboardInterrupt
+        write_bytes(path, data)
+
+    for text in (b"c,d\n", b"e,f\n"):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("depthlib.files.write_bytes", die)
+            write_ours(table, text)
+        assert table.read_bytes() == b"a,b\n"
+    write_ours(table, b"g,h\n")
+    write_ours(table, b"i,j\n")
+
+
+def test_files_are_known_again_by_size_and_time_or_else_by_content(tmp_path):
+    paths = [tmp_path / "a", tmp_path / "b", tmp_path / "nowhere"]
+    for path in paths[:2]:
+        path.write_text(path.name)
+    note = note_files(*paths)
+    assert len(note) == 25 and are_noted(note, *paths)
+    for when in (1, 4_000_000_000):
+        os.utime(paths[0], (when, when))
+        assert are_noted(note, *paths) and are_alike(note, note_files(*paths))
+    assert not are_noted(note, *paths[::-1]) and not are_noted(note, paths[0])
+    paths[0].write_text("c")
+    os.utime(paths[0], (1, 1))
+    assert not are_noted(note, *paths) and not are_noted("", *paths)
+    paths[0].unlink()
+    assert not are_noted(note, *paths)

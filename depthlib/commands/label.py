@@ -20,13 +20,13 @@ from depthlib.commands.predict import (
     make_folder,
 )
 from depthlib.commands.shard_notes import Run, note_shard
-from depthlib.commands.summary import Summary
+from depthlib.commands.summary import LABEL, Summary
 from depthlib.data.dataset_file import NAME, make_spec, refuse_another, write_dataset_file
 from depthlib.data.images import read_rgb, resize_rgb, write_depth, write_grey, write_rgb
 from depthlib.data.lenses import FocalRequest, find_lens
 from depthlib.data.shards import Shard
 from depthlib.data.specs import DatasetSpec
-from depthlib.files import is_older, natural_key, write_table
+from depthlib.files import check_ours, format_table, natural_key, note_files, write_ours
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
 from depthlib.prediction.pipeline import work_ahead
@@ -148,7 +148,7 @@ def write_labels(out: Path, table: Iterable[Mapping[str, str]]) -> int:
         }
     )
     if len(labels):
-        write_table(out / CSV, labels)
+        write_ours(out / CSV, format_table(labels))
     return len(labels)
 
 
@@ -163,6 +163,7 @@ class _Photo(NamedTuple):
 
     path: Path  # a frame's lies in its video
     name: str
+    source: str  # `note_files` of the photo or the video, before it was read
     rgb: np.ndarray
     focal: float | None  # in shares of the width
 
@@ -195,14 +196,10 @@ class _Folder:
         shard: Shard | None,
     ) -> None:
         self.out, self.spec, self.settings, self.made = out, spec, settings, made
-        self.teachers = [name.partition(",")[0] for name in teachers]  # those that are files
+        self.made_of = note_files(*(name.partition(",")[0] for name in teachers))
         self.summary, self.is_whole = Summary(out, shard), shard is None
         refuse_another(spec, out / NAME)
-        if (out / CSV).exists() and self.summary.is_empty():
-            raise FileExistsError(
-                f"A table of one's own must not be written over. Received: {out / CSV}, and no "
-                "labels. Choose another folder."
-            )
+        check_ours(out / CSV)
 
     def list_files(self, name: str) -> list[Path]:
         """The photo, its depth and its confidence."""
@@ -222,7 +219,7 @@ class _Folder:
         if not all(file.exists() for file in files):
             return None
         source = path if path.is_file() else path.parent  # of a frame: its video
-        return _Refused(path, changed=is_older(files, source, *self.teachers))
+        return _Refused(path, changed=self.summary.is_changed(path, self.made_of, source))
 
     def write(self, photo: _Photo, label: Label, teacher: DepthPredictor) -> None:
         """Writes a photo's name, so that the files are its own; its row before the last file."""
@@ -233,16 +230,18 @@ class _Folder:
         if self.spec.is_relative:
             kept = kept / max(kept.max(), 1e-6)
         kept[kept > self.spec.max_depth] = 0
-        self.summary.add(photo.path, {"name": photo.name, "made": self.made})
+        said = {"name": photo.name, "made": self.made, "saved": LABEL}
+        self.summary.add(photo.path, said)
         write_rgb(rgb, photo.rgb, QUALITY)
         write_depth(depth, kept, self.spec)
         known = kept[kept > 0]
         ends = np.percentile(known, (0, 50, 100)) if known.size else np.zeros(3)
         ends_row = zip(("nearest", "median", "farthest"), ends, strict=True)
         row: dict[str, object] = {key: f"{value:.4g}" for key, value in ends_row}
-        row |= {"name": photo.name, "height": height, "width": width, "made": self.made}
+        row |= said | {"height": height, "width": width}
         row |= {"focal": f"{focal:.4g}" if focal else ""}
         row |= {"focal_from": "given" if photo.focal else "unknown"}
+        row |= {"source": f"{photo.source} {self.made_of}"}
         self.summary.add(photo.path, row)
         write_grey(confidence, np.rint(255 * label.confidence).astype(np.uint8))
 
@@ -281,8 +280,10 @@ def _read(
             check_file(path)
             refused = folder.refuse(path, names[path])
             if refused is None:
-                lens = find_lens(path, folder.settings.lens)
-                yield _prepare(path, names[path], read_rgb(path), lens.focal, view, folder.settings)
+                source, lens = note_files(path), find_lens(path, folder.settings.lens)
+                yield _prepare(
+                    path, names[path], source, read_rgb(path), lens.focal, view, folder.settings
+                )
             else:
                 yield refused
         except (OSError, ValueError) as error:
@@ -301,7 +302,9 @@ def _read_video(
     # Here: it imports matplotlib, which photos do not need.
     from depthlib.video.frames import WHOLE, open_frames
 
-    folder.summary.add(path, {"name": name, "made": folder.made})  # so that its name is taken
+    # So that its name is taken.
+    folder.summary.add(path, {"name": name, "made": folder.made, "saved": LABEL})
+    source = note_files(path)
     frames = open_frames(path)
     focal = find_lens((frames.height, frames.width), folder.settings.lens).focal
     number = -1
@@ -309,14 +312,20 @@ def _read_video(
         if number % folder.settings.every == 0:
             frame, called = path / f"{number:06d}", f"{name}/{number:06d}"
             yield folder.refuse(frame, called) or _prepare(
-                frame, called, rgb, focal, view, folder.settings
+                frame, called, source, rgb, focal, view, folder.settings
             )
     if frames.count and number + 1 < WHOLE * frames.count:
         yield _Refused(path, f"ends here, {frames.count - number - 1} frames too early")
 
 
 def _prepare(
-    path: Path, name: str, rgb: np.ndarray, focal: float | None, view: View, settings: LabelSettings
+    path: Path,
+    name: str,
+    source: str,
+    rgb: np.ndarray,
+    focal: float | None,
+    view: View,
+    settings: LabelSettings,
 ) -> _Photo:
     """A photo cut to the view's shape, unless a road's, whose height tells depth, and shrunk."""
     height, width = rgb.shape[:2]
@@ -330,4 +339,4 @@ def _prepare(
     if scale < 1:
         rgb = resize_rgb(rgb, max(1, round(rows * scale)), max(1, round(columns * scale)))
     rgb = np.ascontiguousarray(rgb)
-    return _Photo(path, name, rgb, focal * width / columns if focal else None)
+    return _Photo(path, name, source, rgb, focal * width / columns if focal else None)

@@ -6,7 +6,7 @@ from pathlib import Path
 from depthlib.commands.data import merge_dataset
 from depthlib.commands.label import write_labels
 from depthlib.commands.shard_notes import Note, read_notes, remove_notes
-from depthlib.commands.stereo import list_matched
+from depthlib.commands.stereo import SETTINGS, list_matched
 from depthlib.commands.summary import FILE, SHARDS, merge_tables, read_rows
 from depthlib.data.dataset_file import NAME
 from depthlib.files import remove_left
@@ -20,9 +20,7 @@ def merge_shards(folder: Path) -> int:
     was merged once is not merged again. Errors: those of `shard_notes.read_notes`, before anything
     is written, and those of what wrote the folder.
     """
-    # Those of stereo pairs lie in the folders of their scenes.
-    there = [folder / SHARDS] if (folder / SHARDS).is_dir() else sorted(folder.glob(f"*/{SHARDS}"))
-    places = [place.parent for place in there]
+    places = [folder] if (folder / SHARDS).is_dir() else _find_scenes(folder)
     if not places and any((folder / name).is_file() for name in (FILE, NAME)):
         print(f"{folder}: no shards are left to merge")
         return 0
@@ -36,6 +34,12 @@ def merge_shards(folder: Path) -> int:
         remove_left(place)
         remove_notes(place)
     return 1 if failed else 0
+
+
+def _find_scenes(folder: Path) -> list[Path]:
+    """The scenes of matched pairs that have shards; what else lies there is an output by itself."""
+    scenes = sorted(path.parent for path in folder.glob(f"*/{SETTINGS}"))
+    return [scene for scene in scenes if (scene / SHARDS).is_dir()]
 
 
 def _merge(place: Path, notes: Sequence[Note]) -> str:

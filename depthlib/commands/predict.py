@@ -16,13 +16,13 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from depthlib.commands.shard_notes import Run, note_shard
-from depthlib.commands.summary import UNKNOWN, Summary, are_outputs
+from depthlib.commands.summary import LABEL, UNKNOWN, Summary, are_outputs
 from depthlib.data.images import read_rgb
 from depthlib.data.inputs import Listing, find_files_in, list_inputs, locate
 from depthlib.data.intrinsics import CameraCalibration, Intrinsics
 from depthlib.data.lenses import FocalRequest, Lens, find_lens, say_notes
 from depthlib.data.shards import Shard
-from depthlib.files import is_older
+from depthlib.files import note_files
 from depthlib.prediction.geometry import Layout, check_focal, join, split
 from depthlib.prediction.interface import DepthPredictor, find_confidence
 from depthlib.prediction.known_distance import KnownDistance
@@ -62,7 +62,8 @@ class PredictReport:
             first = ", ".join(map(str, self.changed[:SHOWN]))
             more = len(self.changed) - SHOWN
             lines[0] += (
-                f", {len(self.changed)} of them older than the photo or the network: {first}"
+                f", {len(self.changed)} of them of another photo or network than is there now: "
+                f"{first}"
                 f"{f' and {more} more' if more > 0 else ''}"
             )
         if self.failed:
@@ -76,6 +77,7 @@ class _Seen:
     """A photo that is read and laid out."""
 
     path: Path
+    source: str  # `note_files` of it, before it was read
     rgb: np.ndarray
     lens: Lens
     camera: Intrinsics
@@ -145,8 +147,8 @@ def predict_files(
     ):
         names = summary.name_outputs(listing.paths, listing.choose(shard))
         sources = find_files_in(out, listing.paths)
-        made_of = network, str(lens.path) if isinstance(lens, CameraCalibration) else ""
-        folder = _Folder(out, names, sources, summary, save, overwrite, made, made_of)
+        made_of = [network, str(lens.path) if isinstance(lens, CameraCalibration) else ""]
+        folder = _Folder(out, names, sources, summary, save, overwrite, made, note_files(*made_of))
         sample = _make_sample(predictor, known)
         photos, videos = listing.split(shard)
         waiting = [path for path in photos if folder.is_wanted(path, sample, report)]
@@ -221,7 +223,7 @@ class _Folder:
     """Where files go, how those of each photo begin, and which are to be written.
 
     sources: where photos and videos of the run lie in `out`. made: the network and its settings;
-    made_of: their files, as far as they are some.
+    made_of: `note_files` of their files.
     """
 
     out: Path
@@ -231,7 +233,7 @@ class _Folder:
     save: Sequence[str]
     overwrite: bool
     made: str
-    made_of: tuple[str, ...]
+    made_of: str
 
     def list_files(self, path: Path, result: DepthResult) -> dict[str, Path]:
         """The file of each format that is to be saved of a photo."""
@@ -251,7 +253,7 @@ class _Folder:
         if self.overwrite or not all(file.exists() for file in files):
             return False
         report.skipped.append(path)
-        report.changed += [path] * is_older(files, path, *self.made_of)
+        report.changed += [path] * self.summary.is_changed(path, self.made_of)
         return True
 
     def find_saved(self, path: Path) -> set[str]:
@@ -259,13 +261,26 @@ class _Folder:
         saved = self.summary.find_saved(path)
         return set(WRITERS if saved == UNKNOWN else saved.split())
 
+    def find_stale(self, path: Path) -> set[str]:
+        """Those formats whose files are of another way, or of another photo or network than now."""
+        other = self.summary.find_other(path, self.made)
+        is_stale = other or self.summary.is_changed(path, self.made_of)
+        return self.find_saved(path) if is_stale else set()
+
+    def find_outdated(self, path: Path, kinds: Iterable[str]) -> set[str]:
+        """Those stale formats whose files go where `kinds` are written: only those, or all."""
+        stale = self.find_stale(path)
+        return stale if self.overwrite else stale.intersection(kinds)
+
     def name_saved(self, path: Path, kinds: Iterable[str]) -> str:
-        """The formats in which its files are there once `kinds` are; of another way none stay."""
-        before = set() if self.summary.find_other(path, self.made) else self.find_saved(path)
+        """The formats in which its files are there once `kinds` are; stale ones are not its own."""
+        before = self.find_saved(path) - self.find_stale(path)
         return " ".join(kind for kind in WRITERS if kind in before.union(kinds))
 
     def find_obstacle(self, path: Path, files: Mapping[str, Path]) -> str:
         """Why the files of a photo or video, by format, must not be written; "" where they may."""
+        if self.summary.find_saved(path) == LABEL:
+            return f"it is labelled in {self.out}, by `depthlib label`. Use another folder"
         other = self.summary.find_other(path, self.made)
         if other and not self.overwrite:
             return (
@@ -336,6 +351,7 @@ def _read(
     for path in paths:
         try:
             check_file(path)
+            source = note_files(path)
             rgb, lens = read_rgb(path), find_lens(path, request)
             camera = None
             if isinstance(request, CameraCalibration):
@@ -344,7 +360,7 @@ def _read(
             height, width = rgb.shape[:2]
             layout = predictor.lay_out(height, width, _choose_focal(predictor, lens))
             camera = camera or guess_camera(layout)
-            yield _Seen(path, rgb, lens, camera, layout, split(rgb, layout))
+            yield _Seen(path, source, rgb, lens, camera, layout, split(rgb, layout))
         except (OSError, ValueError) as error:
             yield _Failed(path, describe_error(error))
 
@@ -387,15 +403,16 @@ def _write(
 ) -> None:
     """Writes the row and the files of one photo; one that cannot be does not stop the others."""
     result = _make_result(predictor, seen, depth, looks, known)
-    if folder.summary.find_other(seen.path, folder.made):  # no file of the other way stays beside
-        for name in list_names(folder.names[seen.path], folder.find_saved(seen.path)):
-            (folder.out / name).unlink(missing_ok=True)
+    outdated = folder.find_outdated(seen.path, folder.save)
+    for name in list_names(folder.names[seen.path], outdated):
+        (folder.out / name).unlink(missing_ok=True)
     row = _describe(folder.names[seen.path], seen, result)
     row |= {"made": folder.made, "saved": folder.name_saved(seen.path, folder.save)}
+    row |= {"source": f"{seen.source} {folder.made_of}"}
     folder.summary.add(seen.path, row)
     problems = []
     for kind, file in folder.list_files(seen.path, result).items():
-        if not file.exists() or folder.overwrite or is_older([file], seen.path, *folder.made_of):
+        if not file.exists() or folder.overwrite:
             try:
                 WRITERS[kind](file, result)
             except ValueError as error:
@@ -519,6 +536,7 @@ def _predict_video(
                 "A calibration and confidence must be of photos: a video has neither. Received: "
                 f"{path}. Give its focal length instead, and leave confidence out."
             )
+        source = note_files(path)
         frames = open_frames(path)
         lens = find_lens((frames.height, frames.width), request)
         if lens.note:
@@ -528,11 +546,11 @@ def _predict_video(
         shape = {"height": frames.height, "width": frames.width}
         shown = {"focal": _write_focal(layout), "focal_from": lens.source}
         if path in folder.summary:  # which may have had more frames
-            other = folder.summary.find_other(path, folder.made)
-            old = list_names(number, folder.find_saved(path) if other else kinds)
+            old = list_names(number, folder.find_outdated(path, kinds).union(kinds))
             for file in [target, *(file for names in old for file in frames_in.glob(names))]:
                 file.unlink(missing_ok=True)
         shown |= {"made": folder.made, "saved": folder.name_saved(path, ["colour", *kinds])}
+        shown |= {"source": f"{source} {folder.made_of}"}
         folder.summary.add(path, {"name": name, **shape, **shown})
         said = predict_video(
             predictor, path, target, focal=focal, save=save_frame if kinds else None

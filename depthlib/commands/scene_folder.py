@@ -9,7 +9,9 @@ from depthlib.data.csv_tables import why_unlistable
 from depthlib.data.dataset_file import NAME, read_dataset_file
 from depthlib.data.inputs import is_junk, locate
 from depthlib.data.shards import Shard
-from depthlib.files import write_bytes
+from depthlib.files import are_noted, note_files, write_bytes
+
+_FILES = "files"  # what a scene's settings note of its sources
 
 
 class SceneFolder:
@@ -30,10 +32,15 @@ class SceneFolder:
         self.settings = self.folder / settings
 
     def begin(
-        self, settings: Mapping[str, object], overwrite: bool, shard: Shard | None = None
+        self,
+        settings: Mapping[str, object],
+        overwrite: bool,
+        shard: Shard | None = None,
+        sources: Sequence[Path] = (),
     ) -> None:
         """Writes by what the scene is made; `overwrite`: and removes what is there of the shard.
 
+        sources: all files of which it is made, where they are to stay the same.
         Errors: ValueError where it was made otherwise, or where there are others' files.
         """
         path = self.settings
@@ -47,23 +54,29 @@ class SceneFolder:
             for file in there:
                 if shard is None or shard.holds(file.stem):
                     file.unlink()
-        elif path.is_file() and (other := _tell_difference(path, settings)):
-            raise ValueError(
-                "A scene must be made by one camera or rig and by the same settings. Received: "
-                f"{other} in {path}. Use another --scene or --out, or --overwrite."
-            )
+        elif path.is_file():
+            if other := _tell_difference(path, settings, sources):
+                raise ValueError(
+                    "A scene must be made by one camera or rig and by the same settings. Received: "
+                    f"{other} in {path}. Use another --scene or --out, or --overwrite."
+                )
+            return
+        settings = dict(settings) | ({_FILES: note_files(*sources)} if sources else {})
         write_bytes(path, (json.dumps(settings, indent=2) + "\n").encode())
 
 
-def _tell_difference(path: Path, settings: Mapping[str, object]) -> str:
+def _tell_difference(path: Path, settings: Mapping[str, object], sources: Sequence[Path]) -> str:
     """In what `settings` differ from those in a file, in words; "" where they are the same."""
     try:
         old = json.loads(path.read_bytes())
-        return ", ".join(
+        told = [
             f"{name} {value}, not {old[name]}"
             for name, value in settings.items()
             if value != old[name]
-        )
+        ]
+        if sources and _FILES in old and not are_noted(str(old[_FILES]), *sources):
+            told.append("files that are others than those it was made of")
+        return ", ".join(told)
     except (ValueError, TypeError, LookupError):
         return "other settings"
 

@@ -1,10 +1,10 @@
 """What `depthlib stereo` does: a rig from photos of a board, a dataset from a rig's photos."""
 
-import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from depthlib.commands.scene_folder import (
 from depthlib.commands.shard_notes import Note, Run, note_shard
 from depthlib.commands.stereo_pairs import Read, check_sides, find_readable, open_pairs
 from depthlib.data import stereo
+from depthlib.data.cache import count_threads
 from depthlib.data.dataset_file import (
     NAME,
     make_spec,
@@ -30,12 +31,12 @@ from depthlib.data.dataset_file import (
     refuse_another,
     write_dataset_file,
 )
-from depthlib.data.images import read_rgb, write_depth, write_grey, write_rgb
+from depthlib.data.images import read_rgb, read_text, write_depth, write_grey, write_rgb
 from depthlib.data.inputs import find_inputs
 from depthlib.data.pairs import Pairs, check_pairs, find_pairs, write_csv
 from depthlib.data.shards import Shard
 from depthlib.data.specs import DatasetSpec
-from depthlib.files import check_suffix
+from depthlib.files import are_noted, check_ours, check_suffix, note_files
 from depthlib.video.frames import WHOLE
 
 CSV, SETTINGS, SHEET = "stereo.csv", "stereo.json", "stereo.png"
@@ -43,6 +44,7 @@ _QUALITY = 95  # of the JPEG photos
 _COUNT = 1 / 256  # metres: as KITTI's depth maps have it
 _FARTHEST = 65535 * _COUNT
 _SHOWN = 5  # pairs in the picture sheet
+_PHOTOS = "photos"  # the text in a depth map that notes of which it is
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def match_sources(
             f"{_FARTHEST:.0f} metres and above `near`, `every` 1 or more. Received: sure={sure:g}, "
             f"far={far:g}, near={near}, every={every}."
         )
-    words = [left] if right is None else [left, right]
+    words, threads = [left] if right is None else [left, right], count_threads(workers)
     found = [find_inputs([word]) for word in words]
     folder = _Scene(out, scene or name_scene(words))
     refuse_among(out, (photos for photos, _ in found))
@@ -141,15 +143,24 @@ def match_sources(
         "focal_pixels": rectifier.intrinsics.fx, "baseline": rectifier.baseline,
         "disparities": disparities, "far": far, "sure": sure, "every": every,
     }  # fmt: skip
+    check_ours(out / CSV)
     if not any(out.glob(f"*/{SETTINGS}")):
-        refuse_own(out / CSV, out / SHEET)
+        refuse_own(out / SHEET)
     folder.begin(settings, overwrite, shard)
     write_dataset_file(spec, out / NAME)
 
+    find_sources = _find_sources(found)
+    describe, is_noted = lru_cache(1)(note_files), lru_cache(1)(are_noted)  # a video's, once
+
     def work(job: tuple[str, Read]) -> tuple[str, str] | None:
         name, read = job
+        sources = find_sources(name)
         if folder.has(name):
+            noted = folder.find_note(name)
+            if noted and not is_noted(noted, *sources):
+                return name, "is of other photos than are there now: --overwrite matches it anew"
             return None
+        source = describe(*sources)
         try:
             views = rectifier.rectify(*read())
         except (OSError, ValueError) as error:
@@ -159,7 +170,7 @@ def match_sources(
         share = float((depth_m > 0).mean())
         if share < spec.coverage_range[0]:
             return name, f"only {share:.1%} of its pixels are sure"
-        folder.write(name, views[0], depth_m, confidence, spec)
+        folder.write(name, views[0], depth_m, confidence, spec, source)
         return None
 
     run = Run("stereo", f"of {' and '.join(words)}, as {folder.settings} says", "", count or 0)
@@ -169,9 +180,9 @@ def match_sources(
         failed = [problem for problem in failed if shard.holds(problem[0])]
     with (
         note_shard(folder.folder, shard, run) as note,
-        ThreadPoolExecutor(workers or os.cpu_count()) as pool,
+        ThreadPoolExecutor(threads) as pool,
     ):
-        done = _map_ahead(pool, work, jobs, 2 * (workers or os.cpu_count() or 1))
+        done = _map_ahead(pool, work, jobs, 2 * threads)
         bar = tqdm(done, f"match {folder.name}", count, initial=len(failed), unit="pair")
         results = list(bar)
         seen = len(failed) + len(results)
@@ -218,17 +229,36 @@ class _Scene(SceneFolder):
         """Whether a pair is matched."""
         return (self.folder / "depth" / f"{name}.png").exists()
 
+    def find_note(self, name: str) -> str | None:
+        """`note_files` of the photos or videos of which a pair was matched, if it is known."""
+        return read_text(self.folder / "depth" / f"{name}.png", _PHOTOS)
+
     def is_empty(self) -> bool:
         """Whether no pair is matched."""
         return not any((self.folder / "depth").glob("*.png"))
 
     def write(
-        self, name: str, rgb: np.ndarray, depth_m: np.ndarray, sure: np.ndarray, spec: DatasetSpec
+        self,
+        name: str,
+        rgb: np.ndarray,
+        depth_m: np.ndarray,
+        sure: np.ndarray,
+        spec: DatasetSpec,
+        note: str,
     ) -> None:
-        """Writes a pair, its depth last: that says that the pair is done."""
+        """Writes a pair, its depth last: that says that the pair is done, and of which photos."""
         write_rgb(self.folder / "rgb" / f"{name}.jpg", rgb, _QUALITY)
         write_grey(self.folder / "confidence" / f"{name}.png", np.rint(255 * sure).astype(np.uint8))
-        write_depth(self.folder / "depth" / f"{name}.png", depth_m, spec)
+        write_depth(self.folder / "depth" / f"{name}.png", depth_m, spec, {_PHOTOS: note})
+
+
+def _find_sources(
+    found: Sequence[tuple[list[Path], list[Path]]],
+) -> Callable[[str], tuple[Path, ...]]:
+    """What gives the files of a pair by its name: its photos, or the videos, which all share."""
+    rows = {row[0].stem: row for row in zip(*(photos for photos, _ in found), strict=True)}
+    videos = tuple(videos[0] for _, videos in found if videos)
+    return lambda name: rows.get(name, videos)
 
 
 def _find_photos(word: str) -> list[Path]:

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from itertools import compress, count, islice
 from pathlib import Path
 from threading import Lock
@@ -16,16 +17,18 @@ import numpy as np
 
 from depthlib.data.inputs import locate, locate_all, name_photo
 from depthlib.data.shards import Shard, count_alike, hash_text, hash_texts
-from depthlib.files import check_regular, natural_key, write_bytes
+from depthlib.files import are_alike, are_noted, check_regular, natural_key, write_bytes
 
 FILE = "depth.csv"
 SHARDS = ".shards"  # the folder, in `out`, of what shards note until they are merged
 COLUMNS = (
     "photo", "name", "height", "width", "focal", "focal_from", "nearest", "median", "farthest",
-    "sky", "made", "saved",
+    "sky", "made", "saved", "source",
 )  # fmt: skip
+_LATER = 2  # columns that earlier tables have not, at the end
 _HEADING = dict(zip(COLUMNS, COLUMNS, strict=True))
-UNKNOWN = "*"  # what is saved of a photo by a table without that column, as earlier ones were
+UNKNOWN = "*"  # what is saved of a photo, or its source, by a table without that column
+LABEL = "label"  # what `depthlib label` saves of a photo
 # How what is written of a photo or a frame ends, without suffix: see `writers.name_file`.
 _OUTPUT = re.compile("(.+)_(?:depth(?:_colour|_mm|_m256|_relative)?|confidence)")
 
@@ -34,7 +37,8 @@ class Summary:
     """depth.csv in the folder `out`: a row a photo, and those of earlier runs stay.
 
     A photo is its path relative to `out`; `name` is how its files there begin, `made` says by what
-    network and settings, and `saved` in which formats. A row is written
+    network and settings, `saved` in which formats, and `source` notes the photo's and the network's
+    files: `files.note_files` of each. A row is written
     before the files are, so that none is ever taken for another photo's. Rows are appended, of
     several of one photo the last counts, and an end that a killed process left is no row.
     A shard writes a table of its own, .shards/2of4.csv in `out`, and knows the rows of all others.
@@ -53,30 +57,37 @@ class Summary:
         self.path = out / FILE if shard is None else out / SHARDS / f"{shard.label}.csv"
         # _has_old: rows in the file that later ones replace.
         self.rows, self._is_whole, self._has_old = _read(self.path)
-        self._others = {  # photo: name, made, saved
-            photo: (row["name"], sys.intern(row["made"]), sys.intern(row["saved"]))
+        self._others = {  # photo: name, made, saved, source
+            photo: (row["name"], sys.intern(row["made"]), sys.intern(row["saved"]), row["source"])
             for table in ([] if shard is None else [out / FILE, *tables])
             if table != self.path
             for photo, row in _read(table)[0].items()
         }
         self._place = os.path.realpath(out)
         self._lock = Lock()
+        self._are_noted = lru_cache(1)(are_noted)  # of a copied video, for all of its frames
 
     def __contains__(self, path: Path) -> bool:
         return self._find(path) is not None
 
-    def is_empty(self) -> bool:
-        """Whether no photo has a row."""
-        return not self.rows and not self._others
-
     def find_other(self, path: Path, made: str) -> str:
         """How the photo was predicted before, where it was otherwise than by `made`; else ""."""
-        _, before, _ = self._find(path) or ("", made, "")
+        _, before, *_ = self._find(path) or ("", made)
         return before if before != made else ""
 
     def find_saved(self, path: Path) -> str:
         """In which formats the photo's files are, by words; UNKNOWN; "" for one without a row."""
         return (self._find(path) or ("", "", ""))[2]
+
+    def is_changed(self, path: Path, network: str, source: Path | None = None) -> bool:
+        """Whether the photo, or its `network`, is another than its row noted, if it noted any.
+
+        network: `note_files` of it. source: the video of a frame.
+        """
+        noted = (self._find(path) or ("", "", "", ""))[3].split()
+        if len(noted) != 2:
+            return False
+        return not (are_alike(noted[1], network) and self._are_noted(noted[0], source or path))
 
     def name_outputs(
         self, paths: Sequence[Path | str], wanted: np.ndarray | None = None
@@ -143,12 +154,12 @@ class Summary:
         write_bytes(self.path, _format([_HEADING, *self.rows.values()]))
         self._is_whole, self._has_old = True, False
 
-    def _find(self, path: Path) -> tuple[str, str, str] | None:
-        """Its files' names, what made them, and their formats; None for one without a row."""
+    def _find(self, path: Path) -> tuple[str, str, str, str] | None:
+        """Its name, made, saved and source; None for one without a row."""
         key = self._key(path)
         row = self.rows.get(key)
         if row:
-            return row["name"], row.get("made", ""), row.get("saved", "")
+            return row["name"], row.get("made", ""), row.get("saved", ""), row.get("source", "")
         return self._others.get(key)
 
     def _key(self, path: Path) -> str:
@@ -217,7 +228,7 @@ def _name_all(paths: Iterable[Path | str], length: int) -> Iterator[str]:
 def _read(path: Path) -> tuple[dict[str, dict[str, str]], bool, bool]:
     """The rows of a table by photo, whether rows may be appended, whether some photos have several.
 
-    None may where a killed process left a part of one, or where there is a column less.
+    None may where a killed process left a part of one, or where columns are missing.
     """
     if not path.exists():
         return {}, False, False
@@ -226,9 +237,10 @@ def _read(path: Path) -> tuple[dict[str, dict[str, str]], bool, bool]:
     whole, newline, rest = text.rpartition("\n")
     try:
         heading, *rows = csv.reader(io.StringIO(whole + newline, newline=""))
-        is_old = tuple(heading) == COLUMNS[:-1]
+        lacks = COLUMNS[len(heading) :]
+        is_old = 0 < len(lacks) <= _LATER and (*heading, *lacks) == COLUMNS
         if is_old:
-            heading, rows = list(COLUMNS), [[*row, UNKNOWN] for row in rows]
+            heading, rows = list(COLUMNS), [[*row, *len(lacks) * [UNKNOWN]] for row in rows]
         table = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
         for row in table:
             _check_name(row["name"])

@@ -29,7 +29,7 @@ from depthlib.data.lenses import FocalRequest, find_lens
 from depthlib.data.pairs import Pairs, read_csv
 from depthlib.data.specs import DatasetSpec
 from depthlib.data.views import format_motion
-from depthlib.files import natural_key, write_table
+from depthlib.files import check_ours, format_table, natural_key, write_ours, write_table
 from depthlib.video.frames import open_frames
 from depthlib.video.motion import LEAST, Chosen, Follower, Tally, choose_frames
 from depthlib.video.odometry import Odometer, invert
@@ -173,7 +173,7 @@ def list_views(out: Path) -> Pairs:
     tables = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in lists]
     table = pd.concat(tables)
     missing = [name for name in (*VIEWS, *MOTIONS.values()) if (table[name] == "").all()]
-    write_table(out / CSV, table.drop(columns=missing))
+    write_ours(out / CSV, format_table(table.drop(columns=missing)))
     pairs = read_csv(out / CSV)
     plotting.save_figure(show_neighbours(pairs.spread(_SHOWN)), out / SHEET)
     return pairs
@@ -225,14 +225,16 @@ def _make_scene(
     camera = _find_rig(first, rig, source) if rig else _find_camera(first[0], path, settings.lens)
     spec = _describe(out, camera, settings)
     refuse_another(spec, out / NAME)
+    check_ours(out / CSV)
     if not any(out.glob(f"*/{SETTINGS}")):
-        refuse_own(out / CSV, out / SHEET)
+        refuse_own(out / SHEET)
     whole = folder.folder / LIST
     folder.begin(
         dict(zip(("left", "right"), [str(Path(w).resolve()) for w in source.words], strict=False))
         | {"focal": spec.focal, "baseline": spec.baseline, "every": settings.every}
         | {"long_side": settings.long_side, "least": settings.least if settings.motion else 0},
         overwrite,
+        sources=[path for photos, videos in source.found for path in (photos or videos[:1])],
     )
     if overwrite:
         whole.unlink(missing_ok=True)

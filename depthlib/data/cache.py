@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import shutil
-import stat
 import sys
 import threading
 import zlib
@@ -36,7 +35,7 @@ from depthlib.data.arrays import file_of
 from depthlib.data.pairs import PACKED, Pairs
 from depthlib.data.specs import DatasetSpec
 from depthlib.data.views import Views, read_views
-from depthlib.files import hold_lock, replace_file
+from depthlib.files import describe_state, hold_lock, replace_file
 
 _FORMAT = 4  # raise it when the pixels or the files change
 _SHARD = 1024  # pairs a file; a kill loses the work of one
@@ -490,10 +489,23 @@ def open_cache(
         from depthlib.data.packed import open_packed  # here: it is made of caches
 
         return open_packed(pairs, height, width, crop_border)
+    threads = count_threads(workers)
     source = FilePairs(pairs, height, width, crop_border, by_content)
     cache = DecodedPairs(source, Path(folder) / _name_cache(source))
-    cache.complete(workers or os.cpu_count() or 1, progress)
+    cache.complete(threads, progress)
     return cache
+
+
+def count_threads(workers: int | None) -> int:
+    """How many threads work, None: one a core. Errors: ValueError for a number that is none."""
+    if workers is None:
+        return os.cpu_count() or 1
+    if type(workers) is not int or workers < 1:
+        raise ValueError(
+            f"`workers` must be a whole number, at least 1. Received: workers={workers!r}. Leave "
+            "it out for one a core."
+        )
+    return workers
 
 
 def _name_cache(source: FilePairs) -> str:
@@ -523,26 +535,15 @@ def _fingerprint(source: FilePairs) -> str:
     digest = hashlib.sha256(json.dumps(settings).encode())
     files = [name for name in ("rgb", "depth") if name in pairs.table]
     for name in pairs.table[files].to_numpy().ravel():
-        try:
-            state = _describe_state(file_of(pairs.root / name), source.by_content)
-        except FileNotFoundError as error:
+        file = file_of(pairs.root / name)
+        if not file.exists():
             raise FileNotFoundError(
                 f"There is no {pairs.root / name}. Put it back, or make the CSV again with "
                 f"{pairs.spec.made_by}."
-            ) from error
+            )
+        state = describe_state(file, source.by_content)
         digest.update(f"{name}\0{state}\n".encode())
     return digest.hexdigest()
-
-
-def _describe_state(file: Path, by_content: bool) -> str:
-    """What changes with a file: its size and time, or its content."""
-    state = file.stat()
-    if not by_content:
-        return f"{state.st_size}\0{state.st_mtime_ns}"
-    if not stat.S_ISREG(state.st_mode):  # a pipe would never answer; decoding says what is wrong
-        return "no file"
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _split(rows: range, size: int) -> list[range]:

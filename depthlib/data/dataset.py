@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from depthlib.data.checks import check_pairs
-from depthlib.data.csv_tables import names_file, read_pair_table
+from depthlib.data.csv_tables import read_pair_table
 from depthlib.data.dataset_file import (
     NAME,
     find_dataset_file,
@@ -20,7 +20,7 @@ from depthlib.data.dataset_file import (
 from depthlib.data.encodings import guess_encoding
 from depthlib.data.layouts import TOLERANCE, Layout, find_layout, side_of
 from depthlib.data.lenses import find_lens, parse_focal
-from depthlib.data.pairs import Pairs, choose_spec, find_pairs, write_csv
+from depthlib.data.pairs import Pairs, choose_spec, find_pairs, format_pairs, write_csv
 from depthlib.data.scenes import KNOWN, TELL, describe_scenes, tell_scenes
 from depthlib.data.shards import Shard, hash_texts
 from depthlib.data.specs import (
@@ -33,6 +33,7 @@ from depthlib.data.specs import (
     DatasetSpec,
 )
 from depthlib.data.splits import group_unknown, split_by_scene, split_last, warn_of_near_copies
+from depthlib.files import check_ours
 
 _KNOWN = {  # by the names of their CSVs; told by the names of their folders
     "nyu2_train": NYU_TRAIN,
@@ -183,14 +184,15 @@ def write_dataset(dataset: Dataset, out: Path | str | None = None) -> list[Path]
 
     out: the folder; None: the dataset's own. A dataset.json that is there stays, unless other
     words were given now: a focal length, a pattern with {scene}, another spec.
-    Errors: PermissionError where it cannot be written, and FileExistsError where another table has
-    a CSV's name, with what to do.
+    Errors: PermissionError where it cannot be written, and FileExistsError for a table of one's own
+    (`files.write_ours`), or one whose scenes are not known now, with what to do.
     """
     written = []
     place = Path(out or dataset.folder)
     paths = {name: place / f"{name}.csv" for name in dataset.sides}
-    for name, pairs in dataset.sides.items():
-        _refuse_other_table(paths[name], pairs.scenes == KNOWN)
+    for name, pairs in dataset.sides.items():  # all, before the first is written
+        check_ours(paths[name], format_pairs(pairs))
+        _keep_scenes(paths[name], pairs)
     for name, pairs in dataset.sides.items():
         path = paths[name]
         try:
@@ -218,27 +220,16 @@ def _says(file: Path, spec: DatasetSpec) -> bool:
     return tells and replace(said, scenes=spec.scenes) == spec
 
 
-def _refuse_other_table(path: Path, scenes_known: bool) -> None:
-    """Errors: FileExistsError for a file that is no list of pairs as `write_csv` writes them.
-
-    Nor do scenes that are known give way to groups of like frames, which are numbers.
-    """
-    if not path.is_file():  # a pipe would never answer
+def _keep_scenes(path: Path, pairs: Pairs) -> None:
+    """Errors: FileExistsError where a table knows scenes, and its `pairs` do not any more."""
+    if pairs.scenes == KNOWN or not path.is_file():
         return
-    try:
-        table = read_pair_table(path)
-        first = str(table["rgb"].iat[0])
-        grouped = "scene" not in table or table["scene"].str.isdecimal().all()
-        is_ours = set(table) <= {"rgb", "depth", "scene", "focal"} and names_file(first)
-        if is_ours and (grouped or scenes_known):
-            return
-    except ValueError:  # no list of pairs
-        pass
-    raise FileExistsError(
-        f"A table of one's own must not be written over. Received: {path}, which has other columns "
-        "than rgb, depth and scene, or scenes that are not known now. Move it, or choose another "
-        "folder for the CSVs: OUT in make_dataset.ipynb, --out on the command line."
-    )
+    table = read_pair_table(path)
+    if "scene" in table and not table["scene"].str.isdecimal().all():  # as groups of frames are
+        raise FileExistsError(
+            f"Scenes that are known must not be lost. Received: {path}, which has scenes that are "
+            "not known now. Give the same words as then, or move it."
+        )
 
 
 def describe_sides(dataset: Dataset, seed: int = 0, validation: float = 0.0) -> pd.DataFrame:

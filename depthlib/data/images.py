@@ -198,6 +198,15 @@ def write_depth(
     write_bytes(path, file.getvalue())
 
 
+def read_text(path: Path | str, name: str) -> str | None:
+    """What `write_depth` wrote into a map by this name, None for nothing, "" for a bad file."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return image.info.get(name)
+    except Exception:  # what Pillow's plugin raises
+        return ""
+
+
 def _read_photo(path: Path, mode: int, max_pixels: int | None) -> Decoded:
     if not is_array(path):
         return decode(path, mode, max_pixels)

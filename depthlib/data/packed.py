@@ -22,7 +22,7 @@ from depthlib.data.mixed_pairs import settle_focal
 from depthlib.data.pairs import PACKED, Pairs, format_pairs, read_csv, write_csv
 from depthlib.data.scenes import KNOWN
 from depthlib.data.splits import group_unknown
-from depthlib.files import write_bytes
+from depthlib.files import check_ours, write_bytes
 
 CSV = "pairs.csv"
 MOST = 10_000  # pixels of a side, as in a recipe
@@ -125,6 +125,7 @@ def pack_pairs(
             f"A packed dataset must be of the same pairs at all sizes. Received: {folder}, which "
             "holds other pairs. Choose another folder."
         )
+    check_ours(folder / CSV, format_pairs(kept))
     if not sizes:
         _refuse_own_files(kept, folder)
     cache = open_cache(
@@ -135,8 +136,9 @@ def pack_pairs(
         write_bytes(folder / confidence.relative_to(kept.root), confidence.read_bytes())
     write_csv(kept, folder / CSV, elsewhere=True)
     write_dataset_file(kept.spec, folder / NAME)
-    listed = dict.fromkeys([*sizes, replace(size, folder=cache.folder.name)])
-    says = {"pairs": len(kept), "rows": kept.digest(), "sizes": list(map(vars, listed))}
+    packed = [*sizes, replace(size, folder=cache.folder.name)]
+    last = {replace(one, folder=""): one for one in packed}  # of a size, not of the photos before
+    says = {"pairs": len(kept), "rows": kept.digest(), "sizes": list(map(vars, last.values()))}
     text = json.dumps(says, indent=1)
     write_bytes(folder / PACKED, f"{text}\n".encode())
     return len(pairs)
@@ -196,8 +198,6 @@ def _refuse_own_files(kept: Pairs, folder: Path) -> None:
     copies = ((path, folder / path.relative_to(kept.root)) for path in confidences)
     there = ((path, copy) for path, copy in copies if copy.exists())
     taken = [copy for path, copy in there if copy.read_bytes() != path.read_bytes()]
-    if (folder / CSV).exists() and (folder / CSV).read_bytes() != format_pairs(kept):
-        taken.append(folder / CSV)
     if taken:
         raise FileExistsError(
             f"A file of one's own must not be written over. Received: {taken[0]}. Choose another "

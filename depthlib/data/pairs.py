@@ -28,7 +28,7 @@ from depthlib.data.inputs import is_junk
 from depthlib.data.scenes import KNOWN, UNKNOWN, tell_scenes
 from depthlib.data.specs import SPECS, DatasetSpec, get_spec
 from depthlib.data.splits import SPLITTERS, split_by_frame, split_by_scene
-from depthlib.files import natural_key, refuse_escape, write_bytes
+from depthlib.files import natural_key, refuse_escape, write_ours
 
 __all__ = [
     "SPLITTERS", "Pairs", "check_pairs", "find_pairs", "read_csv", "split_by_frame",
@@ -210,14 +210,15 @@ def write_csv(pairs: Pairs, path: Path | str, elsewhere: bool = False) -> None:
     """Writes a row a pair atomically; the same pairs give the same bytes.
 
     Errors: ValueError where `path` is not in the pairs' root, since paths are relative to it,
-    unless `elsewhere`: such a CSV is read with `root`; those of `format_pairs`.
+    unless `elsewhere`: such a CSV is read with `root`; those of `format_pairs`; FileExistsError for
+    a table of one's own: see `files.write_ours`.
     """
     path = Path(path)
     if not elsewhere and path.parent.resolve() != pairs.root.resolve():
         raise ValueError(
             f"A CSV must be written into the folder of its images, {pairs.root}. Received: {path}."
         )
-    write_bytes(path, format_pairs(pairs))
+    write_ours(path, format_pairs(pairs))
 
 
 def format_pairs(pairs: Pairs) -> bytes:

@@ -6,6 +6,7 @@ each epoch's network. A teacher stands in last.keras alone. How far a run is, th
 last.keras has counted say and nothing else.
 """
 
+import hashlib
 import json
 import math
 import subprocess
@@ -21,13 +22,15 @@ import keras
 import pandas as pd
 
 from depthlib import __version__
+from depthlib.data.arrays import file_of
 from depthlib.data.cache import describe_pixels
-from depthlib.data.pairs import Pairs
-from depthlib.data.specs import DatasetSpec
+from depthlib.data.pairs import PACKED, Pairs
 from depthlib.files import (
+    are_noted,
     check_regular,
     hold_lock,
     name_errors,
+    note_files,
     remove_temporaries,
     write_bytes,
     write_table,
@@ -50,7 +53,7 @@ def describe_run(recipe: Recipe, training: Sequence[Pairs], validation: Pairs) -
     return {
         "recipe": recipe.to_dict(),
         "dataset": "+".join(pairs.spec.name for pairs in training),
-        "stored": [_describe_stored(pairs.spec) for pairs in training],
+        "stored": [_describe_stored(pairs) for pairs in training],
         "split": {
             "training": "+".join(pairs.digest() for pairs in training),
             "validation": validation.digest(),
@@ -70,10 +73,10 @@ def describe_run(recipe: Recipe, training: Sequence[Pairs], validation: Pairs) -
 def hold_folder(folder: Path) -> Iterator[None]:
     """Keeps `folder` to one process, and clears it of what a killed one left half written.
 
-    A folder that it makes is removed again where no run has begun in it by the end.
+    What it makes, folders too, is removed again where no run has begun by the end.
     Errors: BlockingIOError where another process trains in it; NotADirectoryError for a file.
     """
-    is_new = not folder.exists()
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -87,11 +90,12 @@ def hold_folder(folder: Path) -> Iterator[None]:
             remove_temporaries(folder / EPOCHS, ("*.keras",))
             yield
         finally:
-            if is_new and not (folder / RUN).exists():
-                # It holds something else by now, or Windows removes no lock that is held.
+            if not (folder / RUN).exists():
+                # One holds something else by now, or Windows removes no lock that is held.
                 with suppress(OSError):
                     (folder / LOCK).unlink()
-                    folder.rmdir()
+                    for place in made:
+                        place.rmdir()
 
 
 @contextmanager
@@ -152,6 +156,37 @@ def check_folder(folder: Path, run: dict) -> None:
         f"A run folder must hold one run. Received: {folder}, whose run differs in {values}. "
         f"{remedy}"
     )
+
+
+def check_files(folder: Path, sources: Sequence[Pairs]) -> dict[str, str]:
+    """Accepts the files of all pairs where they are as when the folder's run began.
+
+    Gives what a run that begins is to hold of them, by column: `note_files`. Copies, whose times
+    are others, are the same. Those of a packed dataset, but for confidence, have their checksums
+    in it. Errors: ValueError that names the columns whose files have changed.
+    """
+    there = _read_run(folder / RUN) if (folder / LAST).exists() else None
+    files: dict[str, dict[Path, None]] = {}
+    for pairs in sources:
+        is_packed = (pairs.root / PACKED).is_file()
+        for name in pairs.files:
+            if not (is_packed and name in ("rgb", "depth")):
+                found = (file_of(pairs.root / path) for path in pairs.table[name] if path)
+                files.setdefault(name, {}).update(dict.fromkeys(found))
+    if there is None:
+        return {name: note_files(*paths) for name, paths in files.items()}
+    notes = {name: there.get(f"{name} files") for name in files}  # earlier versions noted none
+    changed = [name for name, note in notes.items() if note and not are_noted(note, *files[name])]
+    if changed:
+        paths = [path for name in changed for path in files[name]]
+        gone = next((f"{path} is gone" for path in paths if not path.is_file()), "")
+        newest = gone or f"the newest is {max(paths, key=lambda path: path.stat().st_mtime_ns)}"
+        raise ValueError(
+            f"A run must go on with the files that it began with. Received: {folder}, since whose "
+            f"beginning files of the column {' and '.join(changed)} have changed: {newest}. Put "
+            f"the old ones back, or {_begin_anew(folder)}"
+        )
+    return {}
 
 
 def claim_folder(folder: Path, run: dict, model: keras.Model) -> None:
@@ -377,12 +412,17 @@ def _flatten(run: dict) -> dict:
         field: "+".join(json.dumps(source.get(field)) for source in stored)
         for field in dict.fromkeys(field for source in stored for field in source)
     }
-    return {**run["recipe"], "dataset": run["dataset"], **fields, **digests}
+    files = {f"{name} files": str(note) for name, note in run.get("files", {}).items()}
+    return {**run["recipe"], "dataset": run["dataset"], **fields, **digests, **files}
 
 
-def _describe_stored(spec: DatasetSpec) -> dict[str, Any]:
-    """What makes metres of a dataset's files, and of which camera they are."""
-    view = {"focal": spec.focal and round(spec.focal, 6), "horizon": spec.horizon}
+def _describe_stored(pairs: Pairs) -> dict[str, Any]:
+    """What makes metres of a dataset's files, and of which cameras they are."""
+    spec = pairs.spec
+    view: dict[str, Any] = {"focal": spec.focal and round(spec.focal, 6), "horizon": spec.horizon}
+    if "focal_share" in pairs.table:  # of each photo: see `settle_focal`
+        shares = pairs.table["focal_share"].round(6).to_list()
+        view["focal_lengths"] = hashlib.sha256(json.dumps(shares).encode()).hexdigest()[:12]
     return {key: value for key, value in describe_pixels(spec).items() if key != "name"} | view
 
 

@@ -42,6 +42,7 @@ from depthlib.training.run_folder import (
     BEST,
     RunRecord,
     check_alike,
+    check_files,
     check_folder,
     claim_folder,
     count_epochs,
@@ -95,6 +96,8 @@ def train(
     with share_folder(run_folder) as folder:
         check_alike(run)
         check_folder(folder, run)
+        if place.is_first:
+            run["files"] = check_files(folder, [*training, validation])
         keras.utils.set_random_seed(recipe.seed)  # of weights that are then read, all have the same
         held = read_last(folder)
         # Before the photos, which may take hours to decode.

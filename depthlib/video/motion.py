@@ -113,7 +113,11 @@ def choose_frames(
         if step in ("standing", "empty"):
             tally[step] += 1
             continue
-        motion = odometer.move(photos) if step == "moved" else odometer.begin(photos)
+        motion = None
+        if step == "moved":
+            motion = odometer.move(photos)
+        else:
+            odometer.begin(photos)
         tally["unclear" if step == "moved" and motion is None else step] += 1
         if waiting and (motion is not None or keep_alone):
             yield waiting

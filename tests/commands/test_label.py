@@ -119,7 +119,7 @@ def test_a_file_of_ones_own_is_never_written_over(photos, tmp_path, name):
         assert "Use another folder" in report.failed[photos / "1.png"]
         assert len(pd.read_csv(out / "labels.csv")) == 2
     except (FileExistsError, ValueError) as error:
-        assert name in str(error) and "Choose another folder" in str(error)
+        assert name in str(error) and "hoose another folder" in str(error)
         assert [path for path in out.rglob("*") if path.is_file()] == [mine]
     assert mine.read_bytes() == b'{"metres_per_count": 0.0002}'
 
@@ -134,16 +134,49 @@ def test_photos_that_lie_where_their_labels_would_are_left_as_they_are(tmp_path)
     assert (photo.read_bytes(), measured.read_bytes()) == before
 
 
-def test_labels_that_are_older_than_their_photo_or_video_are_named(photos, tmp_path):
-    video, out, later = tmp_path / "drive.avi", tmp_path / "out", 4_000_000_000
+@pytest.mark.parametrize("when", [1, 4_000_000_000])
+def test_labels_of_another_photo_or_video_are_named_whatever_their_times(photos, tmp_path, when):
+    video, out = tmp_path / "drive.avi", tmp_path / "out"
+    said = []
+    for brightness in (100, 100, 200):
+        with open_writer(video, 10, 48, 64) as write:
+            write(np.full((48, 64, 3), brightness, np.uint8))
+        write_rgb(photos / "2.png", np.full((48, 64, 3), brightness, np.uint8))
+        for path in (photos / "2.png", video):
+            os.utime(path, (when + len(said), when + len(said)))
+        said.append(str(label([photos, video], out)))
+    assert "another" not in said[1]
+    assert f"2 of them of another photo or network than is there now: {photos / '2.png'}" in said[2]
+
+
+def test_rows_that_were_removed_from_the_table_by_hand_do_not_come_back(photos, tmp_path):
+    label(photos, tmp_path)
+    table = tmp_path / "labels.csv"
+    written = table.read_text()
+    label(photos, tmp_path)
+    assert table.read_text() == written
+    chosen = "".join(written.splitlines(keepends=True)[:-1])
+    table.write_text(chosen)
+    with pytest.raises(FileExistsError, match="not as depthlib last wrote it. Rename or move it"):
+        label(photos, tmp_path)
+    assert table.read_text() == chosen
+    table.rename(tmp_path / "chosen.csv")
+    label(photos, tmp_path)
+    assert table.read_text() == written
+
+
+def test_predict_takes_no_label_of_a_photo_or_a_video_for_its_own(photos, tmp_path):
+    video, out = tmp_path / "drive.avi", tmp_path / "out"
     with open_writer(video, 10, 48, 64) as write:
         write(np.full((48, 64, 3), 100, np.uint8))
     label([photos, video], out)
-    assert "older" not in str(label([photos, video], out))
-    for path in (photos / "2.png", video):
-        os.utime(path, (later, later))
-    said = str(label([photos, video], out))
-    assert f"2 of them older than the photo or the network: {photos / '2.png'}, {video}" in said
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    lens = parse_focal("exif")
+    for overwrite in (True, False):
+        report = predict_files(Fake(), [photos, video], out, lens=lens, overwrite=overwrite)
+        assert len(report.failed) == 4 and not report.written
+        assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+        assert "it is labelled in" in report.failed[photos / "1.png"]
 
 
 def test_a_video_that_is_cut_off_is_named_and_its_frames_are_labelled(tmp_path):

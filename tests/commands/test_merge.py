@@ -235,6 +235,21 @@ def test_what_failed_is_told_and_a_folder_without_shards_is_refused(photos, tmp_
             main(["merge", str(folder)])
 
 
+@pytest.mark.parametrize("name", ["", "stereo.json"])
+def test_the_shards_of_outputs_in_a_folder_are_not_merged_as_the_folders(photos, tmp_path, name):
+    folder = tmp_path / "all"
+    run_shards(lambda **named: predict(photos / "a", folder / "depth", **named), 2)
+    labels = {"fake": Fake()}, [photos / "a"], folder / "labels"
+    run_shards(lambda **named: label_files(*labels, progress=False, **named), 2)
+    predict(photos / "a", folder / "unfinished", shard=Shard(1, 2))
+    (folder / "scene").mkdir()
+    (folder / "scene" / (name or "views.json")).write_text("{}")
+    before = contents(folder)
+    with pytest.raises(SystemExit, match=f"There are no shards to merge in {folder}"):
+        main(["merge", str(folder)])
+    assert contents(folder) == before
+
+
 def test_a_failed_run_leaves_no_folder_and_keeps_one_that_was_there(photos, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"no photo")
     assert predict(tmp_path / "bad.png", tmp_path / "new/deep").failed
@@ -350,7 +365,7 @@ def test_matched_pairs_of_shards_equal_those_of_one_run(tmp_path, kind):
         assert main([*words, f"--out={three}", f"--shard={number}/3"]) == 0
     assert not (three / "stereo.csv").exists()
     assert main(["merge", str(three)]) == 0
-    assert contents(three) == contents(one) and len(contents(one)) == 3 * 5 + 4
+    assert contents(three) == contents(one) and len(contents(one)) == 3 * 5 + 5
 
 
 def test_projected_drives_of_shards_equal_those_of_one_run(project, tmp_path):

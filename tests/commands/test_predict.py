@@ -19,6 +19,7 @@ from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
 from depthlib.prediction.known_distance import KnownDistance
 from depthlib.prediction.writers import WRITERS
+from depthlib.video.frames import open_writer
 
 HEIGHT, WIDTH = 30, 40
 ROOM = View(24, 32, 10.0, focal=0.8, aspect=4 / 3)
@@ -102,23 +103,58 @@ def test_what_is_there_stays_unless_it_is_to_be_overwritten(photos, tmp_path):
     assert len((out / "depth.csv").read_text().splitlines()) == 4
 
 
-def test_what_is_older_than_its_photo_or_its_network_is_named(photos, tmp_path):
-    out, network, later = tmp_path / "out", tmp_path / "mine.keras", 4_000_000_000
+@pytest.mark.parametrize("when", [1, 4_000_000_000])  # a photo from an old backup, and a new one
+def test_depth_of_another_photo_or_network_is_named_whatever_their_times(photos, tmp_path, when):
+    out, network = tmp_path / "out", tmp_path / "mine.keras"
     network.write_text("a network")
     predict(photos, out, network=str(network))
-    assert "older" not in str(predict(photos, out, network=str(network)))
+    for path in (network, *photos.iterdir()):  # as in a copy
+        os.utime(path, (when, when))
+    assert "another" not in str(predict(photos, out, network=str(network)))
     draw(photos / "1.png", 200)
-    os.utime(photos / "1.png", (later, later))
+    os.utime(photos / "1.png", (when + 1, when + 1))
     said = str(predict(photos, out, network=str(network)))
-    assert said.endswith(f"1 of them older than the photo or the network: {photos / '1.png'}")
+    assert said.endswith(
+        f"1 of them of another photo or network than is there now: {photos / '1.png'}"
+    )
     old = np.load(out / "1_depth.npy")
     predict(photos, out, save=["npy", "png16"], network=str(network))  # both of the new photo
     new = np.load(out / "1_depth.npy")
     assert not np.allclose(new, old)
     counts = cv2.imread(str(out / "1_depth_mm.png"), cv2.IMREAD_UNCHANGED)
     np.testing.assert_allclose(counts / 1000, new, atol=6e-4)
-    os.utime(network, (later + 9, later + 9))
-    assert "3 of them older" in str(predict(photos, out, network=str(network)))
+    network.write_text("b network")
+    os.utime(network, (when + 1, when + 1))
+    assert "3 of them of another" in str(predict(photos, out, network=str(network)))
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_depth_of_another_photo_is_not_taken_for_this_ones_and_stays_unless_it_may_go(
+    photos, tmp_path, overwrite
+):
+    out = tmp_path / "out"
+    predict(photos, out, save=["png16"])
+    before = (out / "1_depth_mm.png").read_bytes()
+    draw(photos / "1.png", 200)
+    predict(photos, out, save=["npy"], overwrite=overwrite)
+    assert (out / "0_depth_mm.png").exists() and (out / "1_depth_mm.png").exists() != overwrite
+    assert (rows(out)["0.png"]["saved"], rows(out)["1.png"]["saved"]) == ("npy png16", "npy")
+    report = predict(photos, out, save=["png16"])
+    if overwrite:
+        assert report.written == [photos / "1.png"]
+    else:
+        assert "does not say that it is of this photo" in report.failed[photos / "1.png"]
+        assert (out / "1_depth_mm.png").read_bytes() == before
+
+
+def test_another_video_in_a_videos_place_is_named(tmp_path):
+    video = tmp_path / "drive.avi"
+    for brightness in (200, 50):  # the second one is older
+        with open_writer(video, 10, 24, 32) as write:
+            write(np.full((24, 32, 3), brightness, np.uint8))
+        os.utime(video, (brightness, brightness))
+        said = str(predict(video, tmp_path / "out", save=["colour"]))
+        assert ("1 of them of another" in said) == (brightness == 50)
 
 
 def test_photos_of_one_name_do_not_meet_in_one_run_nor_in_two(photos, tmp_path):

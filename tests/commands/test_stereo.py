@@ -1,4 +1,5 @@
 import json
+import os
 
 import cv2
 import numpy as np
@@ -85,9 +86,40 @@ def test_a_file_of_ones_own_is_never_written_over(rig, drive, tmp_path, name):
     mine = tmp_path / "dataset" / name
     mine.parent.mkdir()
     mine.write_text('{"metres_per_count": 0.0002}')
-    with pytest.raises(SystemExit, match=f"{name}. Choose another folder"):
+    with pytest.raises(SystemExit, match=f"{name}.* [Cc]hoose another folder"):
         run(rig, drive, mine.parent)
     assert list(mine.parent.iterdir()) == [mine]
+
+
+@pytest.mark.parametrize("when", [1, 4_000_000_000])
+def test_another_photo_in_a_photos_place_is_named_whatever_its_time(
+    rig, drive, tmp_path, capsys, when
+):
+    out = tmp_path / "dataset"
+    for side in ("left", "right"):
+        run(rig, drive, out)
+        for path in drive.rglob("*.png"):  # as in a copy
+            os.utime(path, (when, when))
+        assert run(rig, drive, out) == 0
+        photo, depth = drive / side / "1.png", out / "drive_0007" / "depth" / "1.png"
+        write_rgb(photo, draw_shifted(seed=1)[side == "right"] // 2)
+        os.utime(photo, (when + 1, when + 1))
+        before = depth.read_bytes()
+        capsys.readouterr()
+        assert run(rig, drive, out) == 1 and depth.read_bytes() == before
+        assert "drive_0007/1: is of other photos than are there now" in capsys.readouterr().out
+        assert run(rig, drive, out, "--overwrite") == 0 and depth.read_bytes() != before
+
+
+def test_a_table_that_was_changed_by_hand_stays(rig, drive, tmp_path):
+    out = tmp_path / "dataset"
+    run(rig, drive, out)
+    chosen = "".join((out / "stereo.csv").read_text().splitlines(keepends=True)[:-1])
+    (out / "stereo.csv").write_text(chosen)
+    for words in (["--overwrite"], ["--scene=again"], ["--shard=1/2"]):
+        with pytest.raises(SystemExit, match="stereo.csv, which is not as depthlib last wrote"):
+            run(rig, drive, out, *words)
+    assert (out / "stereo.csv").read_text() == chosen and not (out / "again").exists()
 
 
 def test_a_shard_overwrites_its_own_part_alone(rig, drive, tmp_path):

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -214,6 +215,33 @@ def test_a_run_that_was_stopped_goes_on_and_other_scenes_are_added(
     assert scenes.tolist() == 4 * ["film"] + 3 * ["walk"]
     with pytest.raises(SystemExit, match="stored alike.*focal 0.8 and 0.7"):
         run(video, out, "--focal=0.8", "--scene=other")
+
+
+@pytest.mark.parametrize("when", [1, 4_000_000_000])
+def test_another_frame_or_video_in_its_place_is_told(frames, video, tmp_path, when):
+    out = tmp_path / "out"
+    for source, path in ((frames, frames / "3.png"), (video, video)):
+        words = source, out, "--focal=0.7", f"--scene={path.stem}"
+        run(*words)
+        os.utime(path, (when, when))  # as in a copy
+        run(*words)
+        path.write_bytes(path.read_bytes() + b"\0")
+        os.utime(path, (when, when))
+        with pytest.raises(SystemExit, match="files that are others than those it was made of"):
+            run(*words)
+        run(*words, "--overwrite")
+        run(*words)
+
+
+def test_rows_that_were_removed_from_the_list_by_hand_do_not_come_back(frames, tmp_path):
+    run(frames, tmp_path, "--focal=0.7")
+    table = tmp_path / "views.csv"
+    chosen = "".join(table.read_text().splitlines(keepends=True)[:-1])
+    table.write_text(chosen)
+    for words in ([], ["--overwrite"], ["--scene=again"]):
+        with pytest.raises(SystemExit, match="views.csv, which is not as depthlib last wrote it"):
+            run(frames, tmp_path, "--focal=0.7", *words)
+    assert table.read_text() == chosen and not (tmp_path / "again").exists()
 
 
 def test_a_video_that_shows_no_motion_is_told_and_leaves_no_dataset(tmp_path):

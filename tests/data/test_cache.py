@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from depthlib.data import cache
-from depthlib.data.cache import FilePairs, decode_pair, metres_per_count, open_cache
+from depthlib.data.cache import FilePairs, count_threads, decode_pair, metres_per_count, open_cache
 from depthlib.data.pairs import read_csv
 from depthlib.data.specs import KITTI, NYU_TEST, NYU_TRAIN
 from depthlib.files import replace_file
@@ -639,3 +639,9 @@ def test_building_and_reading_a_large_cache_leave_the_process_small(pairs, tmp_p
         source.gather(np.arange(start, start + 50))
         most = max(most, resident())
     assert most - before < 60e6  # of 246 MB that were written and read twice
+
+
+@pytest.mark.parametrize("workers", [-1, 0, 1.5, "two", True])
+def test_a_number_of_threads_that_is_none_is_refused(workers):
+    with pytest.raises(ValueError, match=f"`workers` must be .* Received: workers={workers!r}. "):
+        count_threads(workers)

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -78,25 +79,52 @@ def test_what_is_said_the_second_time_is_written_too(rooms):
     assert read_csv(write_dataset(find_dataset(rooms, spec="nyu_test"))[0]).spec.border[0] > 0
 
 
-def test_a_table_of_ones_own_is_not_written_over(rooms, tmp_path):
-    text = "image_id,label\n1,cat\n"
+@pytest.mark.parametrize(
+    "text", ["image_id,label\n1,cat\n", "rgb,depth\nrgb/1.png,depth/1.png\n", "rgb/1.png,d/1.png\n"]
+)
+def test_a_table_of_ones_own_is_not_written_over(rooms, tmp_path, text):
     (rooms / "pairs.csv").write_text(text)
     dataset = find_dataset(rooms, spec=SPEC)
     with pytest.raises(FileExistsError, match="must not be written over. Received: .*pairs.csv"):
         write_dataset(dataset)
-    assert (rooms / "pairs.csv").read_text() == text
+    assert (rooms / "pairs.csv").read_text() == text and not (rooms / "dataset.json").exists()
     for _ in range(2):  # what it wrote itself it writes anew
         assert len(read_csv(write_dataset(dataset, tmp_path / "out")[0], root=rooms)) == 9
 
 
-def test_scenes_that_a_user_told_in_a_table_are_not_lost(tmp_path, write_pairs):
+def test_a_table_that_was_changed_by_hand_stays_and_one_that_was_not_follows_its_folder(
+    tmp_path, write_pairs
+):
+    names = [
+        (f"{place}/rgb/{n}.jpg", f"{place}/depth/{n}.png")
+        for place in ("train/den", "train/attic", "test/bath", "test/hall")
+        for n in (1, 2)
+    ]
+    root = write_pairs(tmp_path, names[:7])
+    write_dataset(find_dataset(root, spec=SPEC))
+    write_pairs(tmp_path, names)
+    write_dataset(find_dataset(root, spec=SPEC))
+    assert len(read_csv(root / "test.csv")) == 4
+    write_pairs(tmp_path, [("train/den/rgb/9.jpg", "train/den/depth/9.png")])
+    chosen = (root / "test.csv").read_bytes() + b"# without 0, which is blurred\n"
+    (root / "test.csv").write_bytes(chosen)
+    with pytest.raises(FileExistsError, match="test.csv, which is not as depthlib last wrote it"):
+        write_dataset(find_dataset(root, spec=SPEC))
+    assert (root / "test.csv").read_bytes() == chosen
+    assert len(read_csv(root / "train.csv")) == 4  # nor is a part of it written
+
+
+def test_scenes_that_a_user_told_are_not_lost(tmp_path, write_pairs):
     root = write_pairs(tmp_path, [(f"rgb/{n}.jpg", f"depth/{n}.png") for n in range(3)])
-    text = "rgb,depth,scene\nrgb/0.jpg,depth/0.png,kitchen\n"
-    (root / "pairs.csv").write_text(text)
     (root / "dataset.json").write_text('{"metres_per_count": 0.001}')
-    with pytest.raises(FileExistsError, match="scenes that are not known now. Move it"):
-        write_dataset(find_dataset(root))
-    assert (root / "pairs.csv").read_text() == text
+    dataset = find_dataset(root)
+    table = dataset.first.table.assign(scene=["kitchen", "den", "den"])
+    spec = replace(dataset.first.spec, scenes="column:scene")
+    known = replace(dataset.first, table=table, spec=spec, scenes="known")
+    write_dataset(replace(dataset, sides={"pairs": known}))
+    with pytest.raises(FileExistsError, match="scenes that are not known now"):
+        write_dataset(dataset)
+    assert "kitchen" in (root / "pairs.csv").read_text()
 
 
 def test_what_cannot_be_written_or_said_of_a_folder_is_refused_by_name(rooms):

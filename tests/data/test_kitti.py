@@ -12,6 +12,7 @@ from PIL import Image
 
 from depthlib.data import images, kitti, specs
 from depthlib.data.pairs import Pairs, check_pairs, find_pairs, read_csv
+from depthlib.files import write_ours
 from rendering import kitti_drive
 
 # A camera of 32x48 pixels with focal length 100 and centre (24, 16), axes as the scanner's, turned:
@@ -273,9 +274,13 @@ def test_a_side_that_is_empty_now_leaves_no_list_of_before(drive):
     kitti.project_drives(drive)
     sides = kitti.split_pairs(find_pairs(drive, specs.KITTI_RAW)[0])
     stale = drive / "kitti_raw_train.csv"
-    stale.write_text("a.png,b.png\n")
+    write_ours(stale, b"a.png,b.png\n")
     assert kitti.write_splits(sides) == [str(drive / "kitti_raw_other.csv")]
     assert not stale.exists()
+    stale.write_text("a.png,c.png\n")  # by hand
+    with pytest.raises(FileExistsError, match="kitti_raw_train.csv, which is not as depthlib last"):
+        kitti.write_splits(sides)
+    assert stale.read_text() == "a.png,c.png\n"
 
 
 def test_the_synthetic_drive_projects_onto_its_own_geometry(drive):
@@ -340,6 +345,8 @@ def test_what_cannot_be_projected_is_listed_by_name_and_the_rest_is_done(drive):
 def test_a_folder_of_which_nothing_can_be_projected_says_why(drive, tmp_path):
     with pytest.raises(FileNotFoundError, match="no .*nowhere/<day>.*Download .*cvlibs.net"):
         kitti.project_drives(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="`workers` must be a whole number, at least 1"):
+        kitti.project_drives(drive, workers=-1)
     (drive / "made_up/calib_velo_to_cam.txt").unlink()
     with pytest.raises(FileNotFoundError, match="3 photos in .*There is no .*calib_velo_to_cam"):
         kitti.project_drives(drive)

@@ -254,7 +254,7 @@ def test_a_file_of_ones_own_is_never_written_over(pairs, tmp_path, name):
     mine = tmp_path / "out" / name
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b'{"metres_per_count": 0.0002}')
-    with pytest.raises((FileExistsError, ValueError), match=f"{name}. Choose another folder"):
+    with pytest.raises((FileExistsError, ValueError), match=f"{name}.* [Cc]hoose another folder"):
         pack_pairs(trusted, *SIZE, tmp_path / "out", progress=False)
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [mine]
 
@@ -282,3 +282,29 @@ def test_confidence_maps_are_packed_too_and_follow_their_pairs(pairs, tmp_path):
     confidence = open_packed(kept, *SIZE).gather_confidence([2, 0, 1])
     assert confidence.shape == (3, *SIZE)
     assert [int(one.mean()) for one in confidence] == [180, 140, 40]
+
+
+def test_photos_that_changed_are_packed_again_and_trained_on(pairs, tmp_path):
+    out = tmp_path / "out"
+    pack_pairs(pairs, *SIZE, out, progress=False)
+    pack_pairs(pairs, 16, 24, out, progress=False)
+    before = open_packed(read_csv(out / "pairs.csv"), *SIZE).gather([0])[0]
+    other = cv2.imread(str(pairs.rgb_path(0))) // 2
+    cv2.imwrite(str(pairs.rgb_path(0)), other)
+    os.utime(pairs.rgb_path(0), (1, 1))
+    for _ in range(2):
+        pack_pairs(pairs, *SIZE, out, progress=False)
+        after = open_packed(read_csv(out / "pairs.csv"), *SIZE).gather([0])[0]
+        assert after.mean() < 0.7 * before.mean()
+    assert len(json.loads((out / "packed.json").read_text())["sizes"]) == 2
+
+
+def test_a_list_that_was_changed_by_hand_is_not_written_over(pairs, tmp_path):
+    out = tmp_path / "out"
+    pack_pairs(pairs, *SIZE, out, progress=False)
+    table = pd.read_csv(out / "pairs.csv").assign(scene="den")
+    table.to_csv(out / "pairs.csv", index=False)
+    before = (out / "pairs.csv").read_bytes()
+    with pytest.raises(FileExistsError, match="pairs.csv, which is not as depthlib last wrote it"):
+        pack_pairs(pairs, 16, 24, out, progress=False)
+    assert (out / "pairs.csv").read_bytes() == before

@@ -343,6 +343,7 @@ def _write_shards(folder: Path) -> None:
 
     (folder / "data").mkdir()
     write_pairs(folder / "data")
+    (folder / "data" / "pairs.csv").unlink()  # which merging would not write over
     for shard in (Shard(1, 2), Shard(2, 2)):
         for command in ("predict", "label"):
             out = folder / command
@@ -533,7 +534,7 @@ FILES = {
     ),
     "shards": FileBoundary(
         _write_shards, _use_shards, ("*/.shards/*",), is_text=True,
-        writes=("*/*.csv", "*/.shards/*", "data/*"),
+        writes=("*/*.csv", "*/.*.sha256", "*/.shards/*", "data/*"),
     ),
     "scores": FileBoundary(_write_scores, _use_scores, ("depths/*",), exact=("*.png",)),
     "onnx": FileBoundary(_write_onnx, _use_onnx, ("*",)),

@@ -3,15 +3,18 @@ import os
 from dataclasses import replace
 
 import keras
+import numpy as np
+import pandas as pd
 import pytest
 
-from depthlib.data.pairs import find_pairs
+from depthlib.data.pairs import Pairs, find_pairs
 from depthlib.data.specs import NYU_TRAIN
 from depthlib.files import hold_lock, replace_file
 from depthlib.networks.saving import save_model
 from depthlib.training import run_folder
 from depthlib.training.recipes import Recipe
 from depthlib.training.run_folder import (
+    check_files,
     check_folder,
     count_epochs,
     hold_folder,
@@ -62,6 +65,62 @@ def test_a_run_goes_on_with_depth_that_is_stored_as_it_was(tiny_nyu, tmp_path):
     run.pop("stored")  # as earlier versions wrote it
     write_run(tmp_path, run)
     check_folder(tmp_path, run_folder.describe_run(Recipe(epochs=3), [pairs], pairs))
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Two pairs with confidence and another view each, whose files are texts."""
+    names = ("rgb", "depth", "confidence", "next")
+    table = pd.DataFrame({name: [f"{name}/0.png", f"{name}/1.png"] for name in names})
+    table.loc[1, "next"] = ""
+    for path in filter(None, table.to_numpy().ravel()):
+        (tmp_path / "set" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / path).write_text(path)
+    return Pairs(tmp_path / "set", table.assign(scene="den"), NYU_TRAIN)
+
+
+@pytest.mark.parametrize("when", [1, 4_000_000_000])
+@pytest.mark.parametrize("name", ["rgb", "depth", "confidence", "next"])
+def test_a_run_goes_on_with_copies_of_its_files_and_not_with_others_of_the_same_names(
+    files, tmp_path, name, when
+):
+    run = {**RUN, "files": check_files(tmp_path, [files.select([0]), files.select([1])])}
+    write_run(tmp_path, run)
+    for path in files.root.rglob("*.png"):
+        os.utime(path, (when, when))
+    check_files(tmp_path, [files])
+    path = files.root / name / "0.png"
+    path.write_text("other")
+    os.utime(path, (when, when))
+    with pytest.raises(ValueError, match=f"of the column {name} have changed: the newest is"):
+        check_files(tmp_path, [files])
+    path.unlink()
+    with pytest.raises(ValueError, match=f"{path} is gone. Put the old ones back"):
+        check_files(tmp_path, [files])
+    write_run(tmp_path)  # an earlier version noted none
+    check_files(tmp_path, [files])
+
+
+def test_files_in_one_of_arrays_are_the_file(tmp_path, files):
+    (tmp_path / "set" / "all.npz").write_text("arrays")
+    names = ["all.npz/depth/0", "all.npz/depth/1"]
+    pairs = replace(files, table=files.table.assign(depth=names))
+    write_run(tmp_path, {**RUN, "files": check_files(tmp_path, [pairs])})
+    check_files(tmp_path, [pairs])
+    (tmp_path / "set" / "all.npz").write_text("other arrays")
+    with pytest.raises(ValueError, match="of the column depth have changed: .*all.npz"):
+        check_files(tmp_path, [pairs])
+
+
+def test_other_focal_lengths_of_the_same_photos_are_another_run(tiny_nyu, tmp_path):
+    pairs, _ = find_pairs(tiny_nyu(), NYU_TRAIN)
+    shares = np.linspace(0.7, 0.9, len(pairs))
+    pairs = replace(pairs, table=pairs.table.assign(focal_share=shares))
+    write_run(tmp_path, run_folder.describe_run(Recipe(epochs=3), [pairs], pairs))
+    check_folder(tmp_path, run_folder.describe_run(Recipe(epochs=3), [pairs], pairs))
+    other = replace(pairs, table=pairs.table.assign(focal_share=shares[::-1]))
+    with pytest.raises(ValueError, match="differs in focal_lengths"):
+        check_folder(tmp_path, run_folder.describe_run(Recipe(epochs=3), [other], other))
 
 
 def test_what_a_run_goes_on_from_takes_a_tenth_of_the_time_at_most(tmp_path, monkeypatch):
@@ -231,7 +290,12 @@ def test_a_folder_that_no_run_began_in_is_left_as_it_was(tmp_path):
     (tmp_path / "mine").mkdir()
     with hold_folder(tmp_path / "mine"):
         pass
-    assert (tmp_path / "mine").exists()
+    with pytest.raises(KeyError), hold_folder(tmp_path / "mine"):
+        raise KeyError
+    assert (tmp_path / "mine").exists() and not any((tmp_path / "mine").iterdir())
+    with hold_folder(tmp_path / "runs" / "first"):
+        pass
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -102,6 +103,11 @@ def test_a_run_leaves_its_recipe_its_log_and_a_network_that_predicts(pairs, tmp_
     further = RECIPE.change(epochs=1, weights=str(best), learning_rate=1e-9)
     more = train(further, pairs, tmp_path / "more", verbose=0)
     assert more["val_loss"].iloc[0] == pytest.approx(log["val_loss"].min(), rel=0.05)
+    # With a depth map of the same name that is another it does not go on, also an older one.
+    pairs.depth_path(0).write_bytes(pairs.depth_path(4).read_bytes())
+    os.utime(pairs.depth_path(0), (1, 1))
+    with pytest.raises(ValueError, match="files of the column depth have changed"):
+        train(RECIPE, pairs, tmp_path / "run", verbose=0)
 
 
 def test_a_stopped_run_of_a_frozen_encoder_goes_on_exactly_and_no_byte_of_it_changes(

@@ -18,7 +18,7 @@ def draw(seed=0):
 
 
 def look(wall, left, near=NEAR):
-    """What a camera sees of the wall from column `left` on, `near` times as near from row FLOOR on."""
+    """What a camera sees of the wall from column `left` on; from row FLOOR on it is `near`er."""
     photo = wall[:, left : left + WIDTH].copy()
     photo[FLOOR:] = wall[FLOOR:, near * left : near * left + WIDTH]
     return photo

@@ -1,16 +1,15 @@
 """Whole drives: every scan projected once, as depth maps beside the photos."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 from tqdm.auto import tqdm
 
-from depthlib.data.images import read_size, write_depth
+from depthlib.data.cache import count_threads
+from depthlib.data.images import read_size, read_text, write_depth
 from depthlib.data.kitti.scan import WHERE, Camera, project, read_camera, read_scan
 from depthlib.data.shards import Shard
 from depthlib.data.specs import KITTI_RAW, DatasetSpec
@@ -42,9 +41,9 @@ def project_drives(
     photos that is projected, as "2/4"; several may run at once. Problems: a day without
     calibration, one of photos of another size, a photo without a scan, a scan that is cut off, bad,
     or sees nothing of the photo. Errors: FileNotFoundError where no photo is there, or none can
-    have a map.
+    have a map; those of `count_threads`.
     """
-    folder, spec = Path(folder), see_from(KITTI_RAW, camera)
+    folder, spec, threads = Path(folder), see_from(KITTI_RAW, camera), count_threads(workers)
     photos = sorted(folder.glob(f"*/*_sync/image_{camera}/data/*.*"))
     if not photos:
         raise FileNotFoundError(
@@ -58,7 +57,7 @@ def project_drives(
     cameras, problems = _read_cameras({photo.parents[3] for photo in photos}, camera)
     jobs = [(photo, cameras[photo.parents[3]]) for photo in photos if photo.parents[3] in cameras]
     usual = {drive: _usual_size(drive) for drive in {photo.parents[2] for photo, _ in jobs}}
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         results = pool.map(
             lambda job: _project_photo(job[0], job[1], usual[job[0].parents[2]], spec), jobs
         )
@@ -109,7 +108,7 @@ def _project_photo(
             f"the calibration is of photos of {camera.height}x{camera.width}, this one is "
             f"{size[0]}x{size[1]}: use its own day's calibration, and photos as they are downloaded"
         )
-    if target.exists() and _read_digest(target) in (None, camera.digest):
+    if target.exists() and read_text(target, _DIGEST) in (None, camera.digest):
         return None
     if not scan.exists():
         return photo, "no scan"
@@ -123,12 +122,3 @@ def _project_photo(
     except ValueError as error:
         return scan, str(error)
     return None
-
-
-def _read_digest(depth_map: Path) -> str | None:
-    """The digest of the calibration that a map is of, None for one without, "" for a bad file."""
-    try:
-        with Image.open(depth_map, formats=("PNG",)) as image:
-            return image.info.get(_DIGEST)
-    except Exception:  # what Pillow's plugin raises
-        return ""

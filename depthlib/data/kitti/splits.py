@@ -10,6 +10,7 @@ from importlib.resources import files
 import pandas as pd
 
 from depthlib.data.pairs import Pairs, write_csv
+from depthlib.files import check_ours
 
 LISTS = ("train", "validation", "test", "test_improved")
 SIDES = ("train", "validation", "test", "other")
@@ -78,6 +79,7 @@ def write_splits(sides: dict[str, Pairs]) -> list[str]:
     """Writes `<spec>_<side>.csv` into the pairs' folder for each side that has any; their paths.
 
     The CSV of a side that has none any more is removed, so that what is there is of one run.
+    Errors: FileExistsError for a table of one's own: see `files.write_ours`.
     """
     written = []
     for side, pairs in sides.items():
@@ -86,6 +88,7 @@ def write_splits(sides: dict[str, Pairs]) -> list[str]:
             write_csv(pairs, path)
             written.append(str(path))
         else:
+            check_ours(path)
             path.unlink(missing_ok=True)
     return written
 

@@ -1,6 +1,5 @@
 """A rig from pairs of photos of a board: OpenCV's calibration, and what hurts it left out."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from depthlib.data.cache import count_threads
 from depthlib.data.images import read_rgb
 from depthlib.data.intrinsics import CameraCalibration
 from depthlib.data.stereo.boards import Board
@@ -188,7 +188,7 @@ def _find_boards(
         rgb = read_rgb(path)
         return rgb.shape[:2], board.find(rgb)
 
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(count_threads(workers)) as pool:
         results = list(tqdm(pool.map(look, photos), "look for the board", len(photos)))
     views, rows = {}, []
     for number, (a, b) in enumerate(zip(results[::2], results[1::2], strict=True)):
