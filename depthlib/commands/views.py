@@ -171,8 +171,9 @@ def list_views(out: Path) -> Pairs:
     """Lists the photos of all whole scenes in `out`, views.csv, and draws some, views.png."""
     lists = sorted(out.glob(f"*/{LIST}"), key=lambda path: natural_key(path.parent.name))
     tables = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in lists]
-    table = pd.concat(tables)
-    missing = [name for name in (*VIEWS, *MOTIONS.values()) if (table[name] == "").all()]
+    columns = (*VIEWS, *MOTIONS.values())
+    table = pd.concat(tables).reindex(columns=["rgb", *columns, "scene"]).fillna("")
+    missing = [name for name in columns if (table[name] == "").all()]
     write_ours(out / CSV, format_table(table.drop(columns=missing)))
     pairs = read_csv(out / CSV)
     plotting.save_figure(show_neighbours(pairs.spread(_SHOWN)), out / SHEET)
