@@ -76,8 +76,8 @@ def read_pair_table(path: Path) -> pd.DataFrame:
         elif motion not in table or table[motion][table[name] != ""].eq("").any():
             raise ValueError(
                 f"Each photo with a {name} one must say how the camera moved there, in the column "
-                f"{motion}. Received: none in {path}. Make the CSV with `depthlib views`, anew with "
-                "--overwrite if it did."
+                f"{motion}. Received: none in {path}. Make the CSV with `depthlib views`, an "
+                "older one anew with --overwrite."
             )
     files = [name for name in FILES if name in table]
     whole = [name for name in files if name not in VIEWS]
