@@ -137,7 +137,7 @@ def test_a_calibration_of_no_camera_is_refused(frames, tmp_path, matrix, rule):
 
 
 def test_large_photos_are_shrunk_and_their_shares_stay(frames, tmp_path):
-    run(frames, tmp_path / "out", "--focal=112px", "--long-side=128")
+    run(frames, tmp_path / "out", "--focal=112px", "--long-side=128", "--every=2")
     assert read_rgb(tmp_path / "out/walk/rgb/0.jpg").shape == (58, 128, 3)
     assert read_dataset_file(tmp_path / "out" / "dataset.json").focal == pytest.approx(112 / 160)
 

@@ -81,6 +81,30 @@ def test_a_turn_on_the_spot_tells_no_way_and_a_shot_begins_there():
     assert np.linalg.norm(found[3][3:]) == pytest.approx(np.linalg.norm(found[2][3:]), rel=0.1)
 
 
+def pan(rgb, axis, degrees):
+    """The photo as the same camera sees it that is turned about an axis."""
+    turn = cv2.Rodrigues(np.radians(degrees) * np.eye(3)[axis])[0]
+    flow = CAMERA.matrix @ turn.T @ np.linalg.inv(CAMERA.matrix)
+    return cv2.warpPerspective(rgb, flow, (WIDTH, HEIGHT))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_pan_gives_no_motion_whatever_the_noise(axis):
+    rng, photo = np.random.default_rng(4), see((0, 0, 0))
+    frames = [pan(photo, axis, 1.5 * number) for number in range(8)]
+    frames = [np.clip(f + rng.normal(0, 4, f.shape), 0, 255).astype(np.uint8) for f in frames]
+    assert find(Odometer(CAMERA, 9.0), [(frame,) for frame in frames]) == 7 * [None]
+
+
+def test_a_camera_that_slides_along_a_picture_gives_no_motion():
+    coarse = np.random.default_rng(5).uniform(0, 255, (40, 120)).astype(np.float32)
+    wall = cv2.resize(coarse, (720, 240), interpolation=cv2.INTER_CUBIC).clip(0, 255)
+    wall = np.repeat(wall.astype(np.uint8)[..., None], 3, axis=2)
+    for step in (2, 4, 7):
+        frames = [(np.ascontiguousarray(wall[60:180, n * step :][:, :WIDTH]),) for n in range(8)]
+        assert find(Odometer(CAMERA, 9.0), frames) == 7 * [None]
+
+
 def test_what_shows_other_things_or_nothing_tells_no_motion():
     dark = np.full((HEIGHT, WIDTH, 3), 9, np.uint8)
     noise = np.random.default_rng(1).integers(0, 256, dark.shape, np.uint8)
