@@ -15,6 +15,7 @@ from depthlib.video.frames import open_writer
 from depthlib.video.odometry import invert
 from tests.commands.test_stereo import BASELINE, FOCAL, drive, rig  # noqa: F401
 from tests.video.test_motion import HEIGHT, WIDTH, draw, look
+from tests.video.test_odometry import see
 
 PLACES = (0, 2, 2, 4, 6)  # of the camera along the wall; it stands still once
 
@@ -136,10 +137,17 @@ def test_a_calibration_of_no_camera_is_refused(frames, tmp_path, matrix, rule):
     assert not (tmp_path / "out").exists()
 
 
-def test_large_photos_are_shrunk_and_their_shares_stay(frames, tmp_path):
-    run(frames, tmp_path / "out", "--focal=112px", "--long-side=128", "--every=2")
-    assert read_rgb(tmp_path / "out/walk/rgb/0.jpg").shape == (58, 128, 3)
-    assert read_dataset_file(tmp_path / "out" / "dataset.json").focal == pytest.approx(112 / 160)
+def test_large_photos_are_shrunk_and_their_shares_stay(tmp_path):
+    for number in range(3):
+        write_rgb(tmp_path / "hall" / f"{number}.png", see((0, 0, 0.4 * number)))
+    run(tmp_path / "hall", tmp_path / "out", "--focal=150px", "--long-side=160")
+    assert read_rgb(tmp_path / "out/hall/rgb/0.jpg").shape == (96, 160, 3)
+    assert read_dataset_file(tmp_path / "out" / "dataset.json").focal == pytest.approx(150 / 200)
+    # Straight on, as far each time: the motion is found in the small photos' pixels.
+    pairs = read_csv(tmp_path / "out" / "views.csv")
+    first, second = (read_motion(pairs.motion(row, "next")) for row in (0, 1))
+    assert -first[5] == pytest.approx(np.linalg.norm(first[3:]), rel=0.02)
+    assert np.linalg.norm(second[3:]) == pytest.approx(np.linalg.norm(first[3:]), rel=0.1)
 
 
 def test_two_cameras_give_pairs_in_metres(rig, drive, tmp_path, capsys):  # noqa: F811
