@@ -307,6 +307,8 @@ def _add_views(parser: argparse.ArgumentParser) -> None:
     add("--horizon", type=float, metavar="SHARE", help="a road's: its row over the photo's height")
     add("--least-motion", type=float, default=0.005, metavar="SHARE", help="of the width, between "
         "two frames; default 0.005")  # fmt: skip
+    add("--apart", type=int, default=3, metavar="N", help="frames that a neighbour is away, "
+        "default 3; fewer for a fast camera")  # fmt: skip
     add("--every", type=int, default=1, metavar="N", help="only each N-th frame")
     add("--long-side", type=int, default=1280, metavar="PIXELS", help="larger photos are shrunk")
     add("--overwrite", action="store_true", help="make a scene anew that is there already")
@@ -425,6 +427,7 @@ def _views(arguments: argparse.Namespace) -> int:
             horizon=arguments.horizon,
             motion=arguments.motion or not rig,
             least=arguments.least_motion,
+            apart=arguments.apart,
             every=arguments.every,
             long_side=arguments.long_side,
         ),

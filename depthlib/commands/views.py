@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import chain, islice
+from functools import partial, reduce
+from itertools import chain, islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -32,13 +32,16 @@ from depthlib.data.views import format_motion
 from depthlib.files import check_ours, format_table, natural_key, write_ours, write_table
 from depthlib.video.frames import open_frames
 from depthlib.video.motion import LEAST, Chosen, Follower, Tally, choose_frames
-from depthlib.video.odometry import Odometer, invert
+from depthlib.video.odometry import Odometer, compose, invert
 
 CSV, SHEET = "views.csv", "views.png"
 SETTINGS, LIST = "views.json", "frames.csv"  # in a scene's folder; the list is written last
 GUESS = FocalRequest("mm", 26)  # of a phone's main camera
 _QUALITY = 95  # of the JPEG photos
 _SHOWN = 4  # photos in the picture sheet
+# Frames that a neighbour is away: nearer, and far things hardly move. On KITTI's drive 0005, ten
+# frames a second: docs/results/without_laser.md.
+APART = 3
 
 Photos = tuple[np.ndarray, ...]  # the left one, and the right one where there are two cameras
 Job = tuple[str, Callable[[], Photos]]
@@ -51,7 +54,8 @@ class ViewSettings:
     lens: of one camera alone, as `lenses.find_lens` takes it; a calibration undistorts too. near,
     far: the range of depth that is learned, metres; of one camera alone in the unit of its motion.
     horizon: a road's, its row over the height. motion: whether a frame's neighbours are its views.
-    least: see `video.motion.Follower`. every: only each so manieth frame. long_side: pixels of a
+    least: see `video.motion.Follower`. apart: how many frames that are kept a neighbour is away, at
+    most. every: only each so manieth frame. long_side: pixels of a
     photo's longer side, at most.
     Errors: ValueError for a value that is none.
     """
@@ -62,16 +66,18 @@ class ViewSettings:
     horizon: float | None = None
     motion: bool = True
     least: float = LEAST
+    apart: int = APART
     every: int = 1
     long_side: int = 1280
 
     def __post_init__(self) -> None:
         Follower(self.least)  # refuses what is none
-        if not (0 < self.near < self.far < np.inf and self.every >= 1 and self.long_side >= 64):
+        is_range = 0 < self.near < self.far < np.inf
+        if not (is_range and min(self.every, self.apart) >= 1 and self.long_side >= 64):
             raise ValueError(
-                "`near` must be above 0 and below `far`, `every` 1 or more, `long_side` 64 or "
-                f"more. Received: near={self.near:g}, far={self.far:g}, every={self.every}, "
-                f"long_side={self.long_side}."
+                "`near` must be above 0 and below `far`, `every` and `apart` 1 or more, "
+                f"`long_side` 64 or more. Received: near={self.near:g}, far={self.far:g}, every={self.every}, "
+                f"apart={self.apart}, long_side={self.long_side}."
             )
 
 
@@ -233,7 +239,8 @@ def _make_scene(
     folder.begin(
         dict(zip(("left", "right"), [str(Path(w).resolve()) for w in source.words], strict=False))
         | {"focal": spec.focal, "baseline": spec.baseline, "every": settings.every}
-        | {"long_side": settings.long_side, "least": settings.least if settings.motion else 0},
+        | {"long_side": settings.long_side, "least": settings.least if settings.motion else 0}
+        | {"apart": settings.apart if settings.motion else 0},
         overwrite,
         sources=[path for photos, videos in source.found for path in (photos or videos[:1])],
     )
@@ -250,7 +257,8 @@ def _make_scene(
         chosen = choose_frames(frames, tally, odometer, settings.least, keep_alone=rig is not None)
     else:
         chosen = (Chosen(name, photos) for name, photos in frames)
-    rows: dict[str, dict[str, str]] = {}
+    rows: list[dict[str, str]] = []
+    motions: list[np.ndarray | None] = []
     for one in chosen:
         for part, rgb in zip(folder.parts, one.photos, strict=False):
             path = folder.folder / part / f"{one.name}.jpg"
@@ -260,12 +268,9 @@ def _make_scene(
         row = dict.fromkeys(("rgb", *VIEWS, *MOTIONS.values()), "") | {"rgb": rgb_path}
         if rig:
             row["right"] = f"{folder.name}/right/{one.name}.jpg"
-        if one.motion is not None:
-            before = rows[one.previous]
-            row["previous"], before["next"] = before["rgb"], rgb_path
-            before[MOTIONS["next"]] = format_motion(one.motion)
-            row[MOTIONS["previous"]] = format_motion(invert(one.motion))
-        rows[one.name] = row
+        rows.append(row)
+        motions.append(one.motion)
+    _link(rows, motions, settings.apart)
     told = str(tally) if settings.motion else f"{len(rows)} pairs taken"
     if not rows:
         raise ValueError(
@@ -273,9 +278,27 @@ def _make_scene(
             f"{told}, of {' and '.join(source.words)}. Give a video of a camera that moves; where "
             "it moves slowly, a smaller --least-motion; where frames are far apart, all of them."
         )
-    write_table(whole, pd.DataFrame(rows.values()).assign(scene=folder.name))
+    write_table(whole, pd.DataFrame(rows).assign(scene=folder.name))
     write_dataset_file(spec, out / NAME)
     return f"{told}. {camera.told}", failed
+
+
+def _link(rows: list[dict[str, str]], motions: Sequence[np.ndarray | None], apart: int) -> None:
+    """Says in the rows of frames which are neighbours, and how the camera moved between them.
+
+    motions: since the frame before, None where a shot begins. In a shot of fewer frames than
+    `apart` its first and last are neighbours.
+    """
+    begins = [number for number, motion in enumerate(motions) if motion is None]
+    for start, end in pairwise([*begins, len(rows)]):
+        step = min(apart, end - start - 1)
+        for before, after in zip(range(start, end - step), range(start + step, end), strict=True):
+            if step:
+                steps = [motion for motion in motions[before + 1 : after + 1] if motion is not None]
+                motion = reduce(compose, steps)
+                rows[before] |= {"next": rows[after]["rgb"], MOTIONS["next"]: format_motion(motion)}
+                back = format_motion(invert(motion))
+                rows[after] |= {"previous": rows[before]["rgb"], MOTIONS["previous"]: back}
 
 
 def _prepare(

@@ -67,15 +67,13 @@ class Follower:
 
 
 class Chosen(NamedTuple):
-    """A frame that is kept: its name, its photos, and how it goes on from another.
+    """A frame that is kept: its name, its photos, and how the camera moved since the one before.
 
-    previous: the name of the one before, "" for none. motion: of the camera since that one, (6,),
-    as `data.views.Views` has it; None without.
+    motion: (6,), as `data.views.Views` has it; None where a shot begins.
     """
 
     name: str
     photos: tuple[np.ndarray, ...]
-    previous: str = ""
     motion: np.ndarray | None = None
 
 
@@ -107,7 +105,6 @@ def choose_frames(
     """
     follower = Follower(least)
     waiting: Chosen | None = None  # one that begins: whether it has a neighbour, the next one says
-    last = ""
     for name, photos in frames:
         step = follower.judge(photos[0])
         if step in ("standing", "empty"):
@@ -128,9 +125,8 @@ def choose_frames(
         if motion is None:
             waiting = Chosen(name, photos)
         else:
-            yield Chosen(name, photos, last, motion)
+            yield Chosen(name, photos, motion)
             tally["kept"] += 1
-        last = name
     if waiting and keep_alone:
         yield waiting
         tally["kept"] += 1

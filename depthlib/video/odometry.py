@@ -118,6 +118,13 @@ def invert(motion: np.ndarray) -> np.ndarray:
     return np.concatenate([-motion[:3], -cv2.Rodrigues(motion[:3])[0].T @ motion[3:]])
 
 
+def compose(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The motion (6,) that two make, one after the other."""
+    turn = cv2.Rodrigues(second[:3])[0]
+    both = cv2.Rodrigues(turn @ cv2.Rodrigues(first[:3])[0])[0][:, 0]
+    return np.concatenate([both, turn @ first[3:] + second[3:]])
+
+
 def _find_unit_motion(
     points: np.ndarray, ends: np.ndarray, camera: Intrinsics
 ) -> tuple[np.ndarray, np.ndarray]:

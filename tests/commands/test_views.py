@@ -37,7 +37,7 @@ def video(tmp_path):
 
 
 def run(left, out, *words):
-    return main(["views", str(left), f"--out={out}", *words])
+    return main(["views", str(left), f"--out={out}", "--apart=1", *words])
 
 
 def list_names(out):
@@ -69,6 +69,23 @@ def test_frames_of_a_moving_camera_become_a_dataset_with_their_neighbours(frames
     assert np.abs(read_rgb(pairs.rgb_path(1)) - look(draw(), PLACES[1]).astype(int)).mean() < 2
     assert not (out / "walk" / "rgb" / "2.jpg").exists()
     assert read_rgb(out / "views.png").std() > 20
+
+
+def test_neighbours_are_some_frames_apart_or_as_far_as_a_shot_goes(tmp_path):
+    for shot, count in ((0, 5), (1, 2)):
+        for number in range(count):
+            photo = look(draw(shot), 2 * number)
+            write_rgb(tmp_path / "walk" / f"{shot}{number}.png", photo)
+    run(tmp_path / "walk", tmp_path / "out", "--focal=0.7", "--apart=3")
+    assert list_names(tmp_path / "out") == {
+        "00": ("", "03"), "01": ("", "04"), "02": ("", ""), "03": ("00", ""), "04": ("01", ""),
+        "10": ("", "11"), "11": ("10", ""),
+    }  # fmt: skip
+    far = read_csv(tmp_path / "out" / "views.csv")
+    run(tmp_path / "walk", tmp_path / "near", "--focal=0.7")
+    near = read_csv(tmp_path / "near" / "views.csv")
+    steps = [read_motion(near.motion(row, "next"))[3:] for row in range(3)]
+    np.testing.assert_allclose(read_motion(far.motion(0, "next"))[3:], sum(steps), atol=0.1)
 
 
 def test_a_video_gives_the_frames_that_its_pictures_give(frames, video, tmp_path, capsys):
@@ -274,7 +291,8 @@ def test_wrong_input_is_told_and_nothing_is_written(frames, tmp_path, rig):  # n
         (["--near=0"], "`near` must be above 0"),
         (["--near=90"], "below `far`"),
         (["--far=nan"], "below `far`"),
-        (["--every=0"], "`every` 1 or more"),
+        (["--every=0"], "`every` and `apart` 1 or more"),
+        (["--apart=0"], "`every` and `apart` 1 or more"),
         (["--horizon=1.5"], "`horizon` of a dataset must be"),
         (["--least-motion=1"], "must be a share of the width"),
         (["--focal=30"], "must be the focal length over the photo's width"),

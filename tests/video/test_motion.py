@@ -32,7 +32,10 @@ def choose(photos, **settings):
     tally = Tally()
     camera = Intrinsics(112, 112, (WIDTH - 1) / 2, (HEIGHT - 1) / 2, WIDTH, HEIGHT)
     frames = choose_frames(name_all(photos), tally, Odometer(camera), **settings)
-    chosen = [(one.name, one.previous) for one in frames]
+    chosen, last = [], ""
+    for one in frames:
+        chosen.append((one.name, "" if one.motion is None else last))
+        last = one.name
     return chosen, tally
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from depthlib.data.intrinsics import Intrinsics
-from depthlib.video.odometry import Odometer, invert, triangulate
+from depthlib.video.odometry import Odometer, compose, invert, triangulate
 
 HEIGHT, WIDTH, FOCAL, BASELINE = 120, 200, 150.0, 0.4
 CAMERA = Intrinsics(FOCAL, FOCAL, (WIDTH - 1) / 2, (HEIGHT - 1) / 2, WIDTH, HEIGHT)
@@ -140,3 +140,11 @@ def test_a_motion_is_turned_round():
     there = points @ cv2.Rodrigues(motion[:3])[0].T + motion[3:]
     back = invert(motion)
     np.testing.assert_allclose(there @ cv2.Rodrigues(back[:3])[0].T + back[3:], points, atol=1e-9)
+
+
+def test_motions_one_after_the_other_are_one():
+    first, second = np.array([0.2, -0.4, 0.1, 1.0, -2.0, 3.0]), np.array([0.1, 0.3, 0, 0, 1.0, -1])
+    move = lambda points, motion: points @ cv2.Rodrigues(motion[:3])[0].T + motion[3:]  # noqa: E731
+    points = np.random.default_rng(6).normal(0, 5, (4, 3))
+    expected = move(move(points, first), second)
+    np.testing.assert_allclose(move(points, compose(first, second)), expected, atol=1e-9)
