@@ -76,8 +76,8 @@ class ViewSettings:
         if not (is_range and min(self.every, self.apart) >= 1 and self.long_side >= 64):
             raise ValueError(
                 "`near` must be above 0 and below `far`, `every` and `apart` 1 or more, "
-                f"`long_side` 64 or more. Received: near={self.near:g}, far={self.far:g}, every={self.every}, "
-                f"apart={self.apart}, long_side={self.long_side}."
+                f"`long_side` 64 or more. Received: near={self.near:g}, far={self.far:g}, "
+                f"every={self.every}, apart={self.apart}, long_side={self.long_side}."
             )
 
 
