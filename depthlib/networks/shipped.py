@@ -27,12 +27,12 @@ class Shipped:
 
 NYU_LICENCE = "non-commercial (NYU Depth V2, ImageNet)"
 SHIPPED = {
-    "light": Shipped("mobilenet_v2", "rooms, quick", 0.797, 0.851, 4, NYU_LICENCE),
-    "best": Shipped("", "rooms, most accurate", 0.802, 0.857, 21, NYU_LICENCE),
+    "light": Shipped("mobilenet_v2", "rooms, quick", 0.804, 0.853, 4, NYU_LICENCE),
+    "best": Shipped("", "rooms, most accurate", 0.812, 0.859, 21, NYU_LICENCE),
     "resnet34": Shipped(
         "resnet34", "rooms, as trained by the notebooks", 0.724, 0.804, 45, NYU_LICENCE
     ),
-    "unet": Shipped("unet", "rooms, as trained by the notebooks", 0.671, 0.762, 11, NYU_LICENCE),
+    "unet": Shipped("unet", "rooms, as trained by the notebooks", 0.735, 0.803, 11, NYU_LICENCE),
     "road": Shipped(
         "mobilenet_v2", "roads, to 80 m", 0.822, 0.830, 4, "non-commercial (KITTI, ImageNet)"
     ),
