@@ -148,7 +148,7 @@ def _score_all(
     """The tables of what `look` gives for the pairs at some indices, their photos, and flips."""
     _refuse_twins(pairs)
     relative = pairs.spec.is_relative
-    ways = list(product(protocols, alignments))
+    ways = list(dict.fromkeys(product(protocols, alignments)))  # what is asked for twice, once
     rows: dict[tuple[str, str], list[dict[str, float]]] = {
         (protocol.name, alignment): [] for protocol, alignment in ways
     }

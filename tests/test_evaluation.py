@@ -450,6 +450,18 @@ def test_the_spec_of_a_csv_is_what_its_paths_say(tiny_nyu, sample):
         read_pairs(root / "nyu2_test.csv", "nyu")
 
 
+def test_what_is_asked_for_twice_is_scored_once(test_pairs):
+    def predict(photos, flip_average):
+        return [np.full(photo.shape[:2], 4.0, np.float32) for photo in photos]
+
+    twice = evaluate_all(predict, test_pairs, [FULL, FULL], ["none", "median", "none"])
+    once = evaluate_all(predict, test_pairs, [FULL], ["none", "median"])
+    assert list(twice) == list(once)
+    for way in once:
+        pd.testing.assert_frame_equal(twice[way], once[way])
+    assert len(summarise_all({"four": twice})) == 2
+
+
 def test_intervals_say_over_which_scenes_they_are_or_that_these_are_unknown(test_pairs):
     def predict(photos, flip_average):
         return [np.full(photo.shape[:2], 4.0, np.float32) for photo in photos]

@@ -199,7 +199,7 @@ def write_dataset(dataset: Dataset, out: Path | str | None = None) -> list[Path]
         file = find_dataset_file(path) or path.with_name(NAME)
         written.append(path)
         try:
-            # First: a run that is stopped leaves no table of which nothing says what its scenes are.
+            # First: a run that is stopped leaves no table whose scenes nothing explains.
             if pairs.spec.scenes != "template" and not _says(file, pairs.spec):
                 write_dataset_file(pairs.spec, file)
                 written.append(file)
@@ -306,7 +306,7 @@ def _name_of(folder: Path) -> str:
 
 def _tell_scenes(layout: Layout, spec: DatasetSpec, notes: list[str]) -> Pairs:
     """The pairs with their scenes; frames that look alike as one where scenes are unknown."""
-    # Where a pattern tells scenes, or did when the CSVs were written, no column is there to be read.
+    # A pattern tells them; or a column does, but of CSVs that are to be made anew.
     if "scene" in layout.table or spec.scenes == _COLUMN:
         spec = replace(spec, scenes="template")
     table, scenes = tell_scenes(layout.table, layout.root, spec)
