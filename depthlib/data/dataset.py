@@ -237,7 +237,8 @@ def _keep_scenes(path: Path, pairs: Pairs) -> None:
     if was_known:
         raise FileExistsError(
             f"Scenes that are known must not be lost. Received: {file or path}, which has scenes "
-            "that are not known now. Give the same words as then, or move it."
+            "that are not known now. Give the same words as then; or, to give them up, move it or "
+            'write "scenes": "unknown" into the dataset.json.'
         )
 
 

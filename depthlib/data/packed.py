@@ -128,7 +128,7 @@ def pack_pairs(
     check_ours(folder / CSV, format_pairs(kept))
     if not sizes:
         _refuse_own_files(kept, folder)
-    for index in range(len(kept) if kept.has_confidence else 0):  # photos are there now alone
+    for index in range(len(kept) if kept.has_confidence else 0):  # their photos will not be there
         check_confidence(kept.confidence_path(index), kept.rgb_path(index))
     cache = open_cache(
         pairs, height, width, folder, crop_border=crop_border, workers=workers, progress=progress
