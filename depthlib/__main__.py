@@ -533,8 +533,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     print(f"{arguments.data}, {pairs.spec.name}, protocol {protocol.name}")
     print(evaluation.tabulate(summary).to_string(index=False))
     for table in next(iter(scores.values())).values():
-        if note := evaluation.explain_scenes(table):
-            print(note)
+        for note in (evaluation.explain_scenes(table), evaluation.explain_unknown(table)):
+            if note:
+                print(note)
         break
     if arguments.out:
         write_table(arguments.out, evaluation.keep_few(summary))

@@ -114,10 +114,12 @@ def evaluate_files(
     _depth, _depth_mm, _depth_m256 or _depth_relative behind it. .npy holds depth in metres, or
     counts; a 16-bit .png holds counts. Their scale is what the file or its name says, else
     `depth_scale`, metres a count. A map of another size is resized, bilinear, to its truth's, as
-    the protocols have it, if it has its shape. 0, unknown, is scored as the nearest depth.
+    the protocols have it, if it has its shape. 0 is unknown, such as the sky in what `depthlib
+    predict` writes of a road: such pixels are not scored, and the column known has the share of an
+    image's valid pixels that are. A network is scored on all of them, the sky by what it gives.
     Errors: FileNotFoundError that names the photos without a file; ValueError for a file of two
-    photos, of no depth map, of another shape, or of counts without a scale, for pairs that are
-    listed twice, and for files of disparity.
+    photos, of no depth map, of another shape, all unknown, or of counts without a scale, for pairs
+    that are listed twice, and for files of disparity.
     """
     _refuse_twins(pairs)
     paths = _find_maps(Path(folder), pairs)
@@ -131,7 +133,7 @@ def evaluate_files(
             for index, size in zip(indices, sizes, strict=True)
         ]
 
-    return _score_all(look, pairs, [protocol], alignments)
+    return _score_all(look, pairs, [protocol], alignments, has_unknown=True)
 
 
 def _score_all(
@@ -141,11 +143,12 @@ def _score_all(
     alignments: Sequence[str],
     batch_size: int = 8,
     name: str = "evaluate",
+    has_unknown: bool = False,
 ) -> dict[tuple[str, str], pd.DataFrame]:
     """The tables of what `look` gives for the pairs at some indices, their photos, and flips."""
     _refuse_twins(pairs)
     relative = pairs.spec.is_relative
-    ways = list(product(protocols, alignments))
+    ways = list(dict.fromkeys(product(protocols, alignments)))  # what is asked for twice, once
     rows: dict[tuple[str, str], list[dict[str, float]]] = {
         (protocol.name, alignment): [] for protocol, alignment in ways
     }
@@ -162,7 +165,7 @@ def _score_all(
             predicted = predictions[protocol.flip_average]
             for index, truth, prediction in zip(indices, truths, predicted, strict=True):
                 try:
-                    row = score(truth, prediction, protocol, alignment, relative)
+                    row = score(truth, prediction, protocol, alignment, relative, has_unknown)
                 except ValueError as error:
                     raise ValueError(f"{pairs.rgb_path(index)}: {error}") from error
                 rows[protocol.name, alignment].append(row)
@@ -174,8 +177,9 @@ def summarise(scores: dict[str, pd.DataFrame], seed: int = 0) -> pd.DataFrame:
     """A row a model: mean of each metric over images, `<metric>_low` and `_high` at 95 %.
 
     Intervals are bootstrapped over scenes; `scenes` says how many there are, or that they are
-    unknown: then over photos, and too narrow where several show one place. `rmse_pooled` is over
-    all pixels at once, to compare with DenseDepth's released code.
+    unknown: then over photos, and too narrow where several show one place. `known` is the mean
+    share of the pixels that a model knows, where it does not know all. `rmse_pooled` is over all
+    pixels at once, to compare with DenseDepth's released code.
     """
     rows = []
     for model, table in scores.items():
@@ -183,6 +187,8 @@ def summarise(scores: dict[str, pd.DataFrame], seed: int = 0) -> pd.DataFrame:
         row = {"model": model, **table[metrics].mean()}
         row["images"] = len(table)
         row["scenes"] = describe_scenes(_source_of(table), table["scene"].nunique())
+        if _has_unknown(table):
+            row["known"] = table["known"].mean()
         for metric in metrics:
             low, high = bootstrap_interval(table[metric], table["scene"], seed)
             row |= {f"{metric}_low": low, f"{metric}_high": high}
@@ -213,7 +219,8 @@ SHOWN = {"delta1": "δ1", "abs_rel": "AbsRel", "rmse": "RMSE (m)", "silog": "SIL
 def keep_few(summary: pd.DataFrame) -> pd.DataFrame:
     """The columns of a summary that tell most, to three digits."""
     shown = [metric for metric in SHOWN if metric in summary]
-    columns = [f"{metric}{end}" for metric in shown for end in ("", "_low", "_high")]
+    columns = ["known"] if "known" in summary else []
+    columns += [f"{metric}{end}" for metric in shown for end in ("", "_low", "_high")]
     return summary[["model", "protocol", "alignment", "images", *columns]].round(3)
 
 
@@ -233,6 +240,8 @@ def tabulate(summary: pd.DataFrame) -> pd.DataFrame:
         f"{count} ({scenes})"
         for count, scenes in zip(summary["images"], summary["scenes"], strict=True)
     ]
+    if "known" in summary:
+        table["known"] = [f"{share:.2%}" for share in summary["known"]]
     for metric, heading in SHOWN.items():
         if metric in summary:
             table[heading] = [write(row, metric) for row in summary.to_dict("records")]
@@ -248,6 +257,22 @@ def explain_scenes(table: pd.DataFrame) -> str:
         f"{'photos' if _source_of(table) == UNKNOWN else 'groups of like frames'}: too narrow "
         f"where several show one place. To tell them, {TELL}."
     )
+
+
+def explain_unknown(table: pd.DataFrame) -> str:
+    """What is to be said under scores of depth that is unknown in places; "" where it is not."""
+    if not _has_unknown(table):
+        return ""
+    unknown = 1 - table["known"]
+    return (
+        f"Depth is 0, unknown, in {unknown.mean():.2%} of an image's pixels on average, and in "
+        f"{unknown.max():.2%} at most. Scores are over the others alone: who leaves out more has "
+        "the easier task. A network is scored on all pixels."
+    )
+
+
+def _has_unknown(table: pd.DataFrame) -> bool:
+    return "known" in table and bool((table["known"] < 1).any())
 
 
 def _source_of(table: pd.DataFrame) -> str:
@@ -411,9 +436,16 @@ def _read_map(
             f"Depth must be finite and at least 0. Received: {depth.min()} to {depth.max()} in "
             f"{path}. Use 0 where it is unknown."
         )
-    if depth.shape == size:
-        return depth
-    return cv2.resize(depth, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return depth if depth.shape == size else _resize_known(depth, size)
+
+
+def _resize_known(depth: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Depth at another size, bilinear over what is known; 0 where half or more of it is unknown."""
+    known = (depth > 0).astype(np.float32)
+    shown, share = (
+        cv2.resize(values, size[::-1], interpolation=cv2.INTER_LINEAR) for values in (depth, known)
+    )
+    return shown if known.all() else np.where(share > 0.5, shown / np.maximum(share, 0.5), 0)
 
 
 def _check_scale(scale: float | str, path: Path) -> float:

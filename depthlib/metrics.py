@@ -79,15 +79,19 @@ def score(
     protocol: EvaluationProtocol,
     alignment: str = "none",
     relative: bool = False,
+    has_unknown: bool = False,
 ) -> dict[str, float]:
     """Metrics of one image by a protocol, and `pixels`, the number of pixels compared.
 
     truth, prediction: (height, width) at ground-truth size. alignment: see `align`.
     relative: the truth is known only up to a scale. Then every number left is free of units:
     the protocol's ranges in metres do not apply and the metrics of METRE_METRICS are left out.
+    has_unknown: a prediction of 0 says that depth is unknown there. Such pixels are left out, and
+    `known` is the share of valid pixels that are compared, as the density of stereo benchmarks
+    (Menze and Geiger, "Object Scene Flow for Autonomous Vehicles", 2015).
 
     Raises ValueError where sizes differ, the crop holds no valid pixel, the prediction is not
-    finite there, or relative depth is not aligned.
+    finite there or unknown in all of it, or relative depth is not aligned.
     """
     if relative and alignment == "none":
         raise ValueError(
@@ -98,6 +102,15 @@ def score(
     crop = protocol.crop(*truth.shape)
     lowest, highest = (0.0, inf) if relative else (protocol.min_depth, protocol.max_depth)
     g, p = _valid_pixels(truth[crop], prediction[crop], lowest, highest)
+    shares = {}
+    if has_unknown:
+        shares["known"] = float(np.mean(p > 0))
+        g, p = g[p > 0], p[p > 0]
+        if not g.size:
+            raise ValueError(
+                "A prediction must be known in a pixel whose true depth is. Received: 0, unknown, "
+                "in all of them. Leave the image out."
+            )
     nearest, farthest = protocol.prediction_range
     if relative:
         nearest, farthest = 1e-3 * np.median(g), inf
@@ -105,7 +118,7 @@ def score(
     metrics = _compare(g, p.clip(nearest, farthest))
     if relative:
         metrics = {name: value for name, value in metrics.items() if name not in METRE_METRICS}
-    return metrics | {"pixels": g.size}
+    return metrics | {"pixels": g.size} | shares
 
 
 def depth_metrics(

@@ -18,6 +18,7 @@ from depthlib.evaluation import (
     evaluate_all,
     evaluate_files,
     explain_scenes,
+    explain_unknown,
     fit_trivial_baselines,
     keep_few,
     read_pairs,
@@ -304,10 +305,46 @@ def test_a_png_with_another_word_for_its_scale_is_refused(test_pairs, tmp_path):
         evaluate_files(tmp_path, test_pairs, FULL, ["none"], 0.001)
 
 
-def test_a_map_that_cannot_be_aligned_is_named(test_pairs, tmp_path):
+@pytest.mark.parametrize("alignment", ["none", "median"])
+def test_a_map_that_knows_nothing_is_named(test_pairs, tmp_path, alignment):
     write_maps(test_pairs, tmp_path, "{stem}.npy", lambda d: 0 * d)
-    with pytest.raises(ValueError, match=r"00000_colors.png: .*positive to be aligned"):
-        evaluate_files(tmp_path, test_pairs, FULL, ["median"])
+    with pytest.raises(ValueError, match=r"00000_colors.png: .*known in a pixel"):
+        evaluate_files(tmp_path, test_pairs, FULL, [alignment])
+
+
+def _leave_out_a_quarter(depth):
+    return np.where(np.arange(depth.shape[1]) < depth.shape[1] // 4, 0, depth)
+
+
+@pytest.mark.parametrize("size", [None, (64, 96), (16, 24)])
+@pytest.mark.parametrize("alignment", ["none", "median", "affine", "disparity"])
+def test_what_a_file_does_not_know_is_left_out_and_told(test_pairs, tmp_path, size, alignment):
+    write_maps(test_pairs, tmp_path, "{stem}.npy", _leave_out_a_quarter, size)
+    tables = evaluate_files(tmp_path, test_pairs, FULL, [alignment])
+    table = tables["full", alignment]
+    assert table["known"].tolist() == [0.75] * 5
+    assert table["pixels"].tolist() == [32 * 36] * 5
+    due, near = (0.1, 0.02) if alignment == "none" else (0.0, 0.02)
+    assert table["abs_rel"].to_numpy() == pytest.approx(due, abs=1e-6 if size is None else near)
+    summary = summarise_all({"files": tables})
+    assert keep_few(summary)["known"].tolist() == [0.75]
+    assert tabulate(summary)["known"].tolist() == ["75.00%"]
+    assert "unknown, in 25.00% of an image's pixels" in explain_unknown(table)
+
+
+def test_nothing_is_said_of_files_that_know_all_nor_of_networks(test_pairs, tmp_path):
+    write_maps(test_pairs, tmp_path, "{stem}.npy", lambda depth: depth)
+    files = evaluate_files(tmp_path, test_pairs, FULL, ["none"])
+    network = evaluate_all(
+        lambda photos, flip: [np.zeros(p.shape[:2], np.float32) for p in photos],
+        test_pairs, [FULL], ["none"],
+    )  # fmt: skip
+    for tables in (files, network):
+        summary = summarise_all({"a": tables})
+        assert "known" not in keep_few(summary) and "known" not in tabulate(summary)
+        assert explain_unknown(tables["full", "none"]) == ""
+    assert files["full", "none"]["known"].tolist() == [1.0] * 5
+    assert network["full", "none"]["pixels"].tolist() == [32 * 48] * 5  # 0 of a network counts
 
 
 def test_our_own_files_say_their_scale_even_under_another_name(test_pairs, tmp_path):
@@ -411,6 +448,18 @@ def test_the_spec_of_a_csv_is_what_its_paths_say(tiny_nyu, sample):
         read_pairs(root / "odd.csv")
     with pytest.raises(ValueError, match="`spec` must be one of"):
         read_pairs(root / "nyu2_test.csv", "nyu")
+
+
+def test_what_is_asked_for_twice_is_scored_once(test_pairs):
+    def predict(photos, flip_average):
+        return [np.full(photo.shape[:2], 4.0, np.float32) for photo in photos]
+
+    twice = evaluate_all(predict, test_pairs, [FULL, FULL], ["none", "median", "none"])
+    once = evaluate_all(predict, test_pairs, [FULL], ["none", "median"])
+    assert list(twice) == list(once)
+    for way in once:
+        pd.testing.assert_frame_equal(twice[way], once[way])
+    assert len(summarise_all({"four": twice})) == 2
 
 
 def test_intervals_say_over_which_scenes_they_are_or_that_these_are_unknown(test_pairs):

@@ -157,6 +157,19 @@ def test_networks_are_scored_in_a_table_that_depth_in_files_has_too(tiny_nyu, tm
     np.testing.assert_allclose(again[numbers], scores[numbers][:2], atol=2e-3)
 
 
+def test_a_score_says_over_which_pixels_it_is(tiny_nyu, tmp_path, capsys):
+    data = tiny_nyu(tests=2, height=48, width=64) / "nyu2_test.csv"
+    for number in range(2):
+        depth = np.full((48, 64), 3.0)
+        depth[:, : 32 * number] = 0
+        np.save(tmp_path / f"0000{number}_colors.npy", depth)
+    words = ["evaluate", "--depth", str(tmp_path), "--data", str(data), "--protocol", "full"]
+    assert main([*words, "--align", "none,none"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("2 (scenes unknown)") == 1 and " 75.00% " in said
+    assert "unknown, in 25.00% of an image's pixels on average, and in 50.00% at most" in said
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

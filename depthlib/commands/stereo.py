@@ -136,7 +136,7 @@ def match_sources(
     disparities = stereo.count_disparities(
         rectifier.intrinsics.width, rectifier.focal_baseline, near
     )
-    check_sides(rectifier.rectify(*first), disparities, left)
+    check_sides(first, rectifier, disparities, left)
     spec = _describe(out, rectifier, far)
     settings = {
         **dict(zip(("left", "right"), [str(Path(word).resolve()) for word in words], strict=False)),

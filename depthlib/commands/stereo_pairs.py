@@ -71,11 +71,24 @@ def find_readable(
     )
 
 
-def check_sides(views: tuple[np.ndarray, np.ndarray], disparities: int, source: str) -> None:
-    """Errors: ValueError where hardly anything matches, but would with the photos swapped."""
+def check_sides(
+    pair: tuple[np.ndarray, ...], rectifier: stereo.Rectifier, disparities: int, source: str
+) -> None:
+    """Accepts a pair of a rig's photos, as they are read, each the one of its camera.
+
+    Errors: ValueError where both are one photo, but for what shows nothing, and where hardly
+    anything matches, but would with the photos swapped.
+    """
+    left, right = pair
+    if np.array_equal(left, right) and left.min() < left.max():
+        raise ValueError(
+            "The photos of a pair must be of two cameras. Received: the same photo twice, from "
+            f"{source}. Give each camera's own by --left and --right."
+        )
+    views = rectifier.rectify(left, right)
     share, swapped = (
-        float((stereo.match(*pair, disparities)[1] >= stereo.SURE).mean())
-        for pair in (views, views[::-1])
+        float((stereo.match(*sides, disparities)[1] >= stereo.SURE).mean())
+        for sides in (views, views[::-1])
     )
     if share < _FEW and swapped > 4 * share:
         raise ValueError(

@@ -321,7 +321,7 @@ def _find_rig(first: Photos, rig: stereo.Rig, source: _Source) -> _Camera:
     rectifier = rig.rectify(*first[0].shape[:2])
     view = rectifier.intrinsics
     disparities = stereo.count_disparities(view.width, rectifier.focal_baseline)
-    check_sides(rectifier.rectify(*first), disparities, source.words[0])
+    check_sides(first, rectifier, disparities, source.words[0])
     told = f"Focal length {view.focal:.3g} of the width, baseline {rectifier.baseline:.4g} m"
     return _Camera(
         view, lambda photos: rectifier.rectify(*photos), f"{told}, by the rig", rectifier.baseline

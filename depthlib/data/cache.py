@@ -142,12 +142,21 @@ class FilePairs:
         return self.pairs.has_confidence
 
     def gather_confidence(self, rows: Iterable[int]) -> np.ndarray:
-        """Confidence, uint8 (rows, height, width), from its files; 255 where there are none."""
+        """Confidence, uint8 (rows, height, width), from its files; 255 where there are none.
+
+        Errors: those of `decode_confidence` and `images.check_confidence`.
+        """
         if not self.has_confidence:
             return np.full((len(list(rows)), self.height, self.width), 255, np.uint8)
         size = (self.pairs.spec, self.height, self.width, self.crop_border)
-        paths = map(self.pairs.confidence_path, rows)
-        return np.stack([decode_confidence(path, *size) for path in paths])
+        is_packed = (self.pairs.root / PACKED).is_file()  # without photos, and checked before
+        decoded = []
+        for row in rows:
+            path = self.pairs.confidence_path(row)
+            if not is_packed:
+                images.check_confidence(path, self.pairs.rgb_path(row))
+            decoded.append(decode_confidence(path, *size))
+        return np.stack(decoded)
 
     @property
     def views(self) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ _KNOWN = {  # by the names of their CSVs; told by the names of their folders
     "kitti_improved": KITTI_IMPROVED,
 }
 _SIDES = ("train", "val", "test")
+_COLUMN = "column:scene"  # that of the CSVs that are written
 
 
 @dataclass(frozen=True)
@@ -195,13 +196,14 @@ def write_dataset(dataset: Dataset, out: Path | str | None = None) -> list[Path]
         _keep_scenes(paths[name], pairs)
     for name, pairs in dataset.sides.items():
         path = paths[name]
+        file = find_dataset_file(path) or path.with_name(NAME)
+        written.append(path)
         try:
-            write_csv(pairs, path, elsewhere=True)
-            written.append(path)
-            file = find_dataset_file(path) or path.with_name(NAME)
+            # First: a run that is stopped leaves no table whose scenes nothing explains.
             if pairs.spec.scenes != "template" and not _says(file, pairs.spec):
                 write_dataset_file(pairs.spec, file)
                 written.append(file)
+            write_csv(pairs, path, elsewhere=True)
         except OSError as error:
             raise PermissionError(
                 f"A folder must be one that can be written into. Received: {path.parent}: "
@@ -221,14 +223,22 @@ def _says(file: Path, spec: DatasetSpec) -> bool:
 
 
 def _keep_scenes(path: Path, pairs: Pairs) -> None:
-    """Errors: FileExistsError where a table knows scenes, and its `pairs` do not any more."""
-    if pairs.scenes == KNOWN or not path.is_file():
+    """Errors: FileExistsError where scenes were known, and those of `pairs` are not any more.
+
+    A dataset.json says whether they were; without it, a table that has a column of them.
+    """
+    if pairs.scenes == KNOWN:
         return
-    table = read_pair_table(path)
-    if "scene" in table and not table["scene"].str.isdecimal().all():  # as groups of frames are
+    file = find_dataset_file(path)
+    if file:
+        was_known = read_dataset_file(file).scenes != "unknown"
+    else:
+        was_known = path.is_file() and "scene" in read_pair_table(path)
+    if was_known:
         raise FileExistsError(
-            f"Scenes that are known must not be lost. Received: {path}, which has scenes that are "
-            "not known now. Give the same words as then, or move it."
+            f"Scenes that are known must not be lost. Received: {file or path}, which has scenes "
+            "that are not known now. Give the same words as then; or, to give them up, move it or "
+            'write "scenes": "unknown" into the dataset.json.'
         )
 
 
@@ -297,7 +307,8 @@ def _name_of(folder: Path) -> str:
 
 def _tell_scenes(layout: Layout, spec: DatasetSpec, notes: list[str]) -> Pairs:
     """The pairs with their scenes; frames that look alike as one where scenes are unknown."""
-    if "scene" in layout.table:  # a pattern says it
+    # A pattern tells them; or a column does, but of CSVs that are to be made anew.
+    if "scene" in layout.table or spec.scenes == _COLUMN:
         spec = replace(spec, scenes="template")
     table, scenes = tell_scenes(layout.table, layout.root, spec)
     pairs = group_unknown(Pairs(layout.root, table, spec, scenes))
@@ -309,7 +320,7 @@ def _tell_scenes(layout: Layout, spec: DatasetSpec, notes: list[str]) -> Pairs:
             f"Scenes: {said}. Photos of one place may train and validate. To tell them, give a "
             f"pattern with {{scene}}, or {TELL}."
         )
-    way = "column:scene" if pairs.scenes == KNOWN else "unknown"
+    way = _COLUMN if pairs.scenes == KNOWN else "unknown"
     if spec.name in SPECS:  # its encoding, but neither its name nor its paths
         spec = replace(spec, name=_name_of(layout.root), photo="", depth="")
     return replace(pairs, spec=replace(spec, scenes=way))

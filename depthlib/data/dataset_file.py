@@ -166,6 +166,13 @@ def _check_together(spec: DatasetSpec) -> None:
             "encoding",
         ),
         (
+            disparity or (spec.pixels_per_count, spec.count_offset) == (1, 0),
+            "be said of disparity alone: nothing else is counted in pixels",
+            "pixels_per_count",
+            "count_offset",
+            "encoding",
+        ),
+        (
             spec.encoding not in _UNCOUNTED or spec.metres_per_count is None,
             "be left out of disparity, whose counts are pixels, and where there are no maps",
             "metres_per_count",

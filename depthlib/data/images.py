@@ -30,10 +30,13 @@ def read_rgb(path: Path | str, max_pixels: int | None = None) -> np.ndarray:
 
 
 def read_size(path: Path | str) -> tuple[int, int]:
-    """The height and width of a photo by its header alone, turned as its EXIF says.
+    """The height and width of a photo or map by its header alone, turned as its EXIF says.
 
-    Errors: those of `read_rgb` for what its header shows.
+    One in a file of arrays is read. Errors: those of `read_rgb` for what its header shows.
     """
+    if is_array(path):
+        height, width = read_array(path, None, decoding.MAX_PIXELS).shape[:2]
+        return height, width
     return decoding.read_sides(Path(path))
 
 
@@ -102,15 +105,18 @@ def read_pair(
         depth, mode = turn(depth, photo.orientation), cv2.IMREAD_COLOR_RGB
         photo = _read_photo(rgb_path, mode, max_pixels)
     # Halving rounds up, so a photo that lacks a row passes for whole but by its sides.
-    if not fits_map(photo.sides, depth.shape):
-        (height, width), (rows, columns) = photo.sides, depth.shape
-        raise ValueError(
-            "A photo must be larger than its depth map in the same shape, or both of one size. "
-            f"Received: {height}x{width} in {rgb_path} and {rows}x{columns} in {depth_path}. "
-            "Leave the pair out or repair it."
-        )
+    _check_shapes(photo.sides, rgb_path, depth.shape, depth_path, "depth map")
     rows, columns = (side // 2 if mode == HALF else side for side in depth.shape)
     return resize_rgb(photo.image, rows, columns), depth
+
+
+def check_confidence(path: Path | str, rgb_path: Path | str) -> None:
+    """Accepts a confidence map that lies over its photo as a depth map does, by their headers.
+
+    Errors: those of `read_size`; ValueError for another shape than the photo's.
+    """
+    sides = read_size(rgb_path)
+    _check_shapes(sides, Path(rgb_path), read_size(path), Path(path), "confidence map")
 
 
 def resize_rgb(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -270,6 +276,19 @@ def _lies_as_stored(
         f"Received: EXIF orientation {photo.orientation} in {rgb_path} and {orientation} in "
         f"{depth_path}. Turn the pixels of both, and save them without an orientation."
     )
+
+
+def _check_shapes(
+    sides: tuple[int, int], rgb_path: Path, shape: tuple[int, ...], map_path: Path, name: str
+) -> None:
+    """Errors: ValueError where a photo of these sides is none of a map's shape."""
+    if not fits_map(sides, shape):
+        (height, width), (rows, columns) = sides, shape
+        raise ValueError(
+            f"A photo must be larger than its {name} in the same shape, or both of one size. "
+            f"Received: {height}x{width} in {rgb_path} and {rows}x{columns} in {map_path}. "
+            "Leave the pair out or repair it."
+        )
 
 
 def fits_map(sides: tuple[int, ...], shape: tuple[int, ...]) -> bool:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from depthlib.data.cache import DecodedPairs, FilePairs, describe_pixels, open_cache
 from depthlib.data.dataset_file import NAME, refuse_another, write_dataset_file
-from depthlib.data.images import read_size
+from depthlib.data.images import check_confidence, read_size
 from depthlib.data.mixed_pairs import settle_focal
 from depthlib.data.pairs import PACKED, Pairs, format_pairs, read_csv, write_csv
 from depthlib.data.scenes import KNOWN
@@ -102,9 +102,9 @@ def pack_pairs(
     stopped. What training asks the photos for is kept in pairs.csv and dataset.json: which frames
     are alike where scenes are unknown, the photos' shape, their focal lengths, as shares of the
     width. Confidence maps are copied as they are, other views are left out. Errors: those of
-    `open_cache`; FileExistsError for a folder of other pairs, or of one's own files of these names;
-    ValueError for the folder of the photos, for what is packed already, for pairs without depth,
-    and for a side of more than MOST pixels.
+    `open_cache` and `images.check_confidence`; FileExistsError for a folder of other pairs, or of
+    one's own files of these names; ValueError for the folder of the photos, for what is packed
+    already, for pairs without depth, and for a side of more than MOST pixels.
     """
     folder, size = Path(folder), Size(height, width, crop_border)
     if folder.resolve() == pairs.root.resolve() or (pairs.root / PACKED).exists():
@@ -128,6 +128,8 @@ def pack_pairs(
     check_ours(folder / CSV, format_pairs(kept))
     if not sizes:
         _refuse_own_files(kept, folder)
+    for index in range(len(kept) if kept.has_confidence else 0):  # their photos will not be there
+        check_confidence(kept.confidence_path(index), kept.rgb_path(index))
     cache = open_cache(
         pairs, height, width, folder, crop_border=crop_border, workers=workers, progress=progress
     )

@@ -16,6 +16,7 @@ measurements behind each constant.
 
 from dataclasses import dataclass
 from itertools import product
+from numbers import Real
 
 import cv2
 import numpy as np
@@ -167,11 +168,12 @@ def check_focal(focal: float | None, view: View) -> None:
     if focal is None:
         return
     low, high = SHARES
-    if not low <= focal <= high:  # NaN too
+    is_number = isinstance(focal, Real) and not isinstance(focal, bool)
+    if not (is_number and low <= focal <= high):  # NaN is not
         raise ValueError(
             f"`focal` must be a focal length over the photo's width, from {low:g} to {high:g}. "
-            f"Received: focal={focal}. Millimetres of 35 mm film over 36 are about that: 26 mm is "
-            "0.72."
+            f"Received: focal={focal!r}. Millimetres of 35 mm film over 36 are about that: 26 mm "
+            "is 0.72."
         )
     if view.focal is None:
         raise ValueError(

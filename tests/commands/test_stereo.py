@@ -242,6 +242,19 @@ def test_what_is_matched_by_other_settings_is_told_and_anew_without_a_rest(rig, 
         run(rig, drive, moved)
 
 
+@pytest.mark.parametrize("command", [["stereo", "match", "--left"], ["views"]])
+def test_one_camera_twice_gives_no_dataset(rig, drive, tmp_path, command):
+    words = [*command, str(drive / "left"), f"--rig={rig}", f"--out={tmp_path / 'out'}"]
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in (drive / "left").iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    for right in (drive / "left", copy):
+        with pytest.raises(SystemExit, match="of two cameras. Received: the same photo twice"):
+            main([*words, f"--right={right}"])
+    assert not (tmp_path / "out").exists()
+
+
 def test_pairs_that_do_not_match_are_named_and_where_none_does_it_is_told_why(
     rig, drive, tmp_path, capsys
 ):
@@ -252,9 +265,10 @@ def test_pairs_that_do_not_match_are_named_and_where_none_does_it_is_told_why(
     text = capsys.readouterr().out
     assert "1 pairs" in text and "drive_0007/0: An image must be" in text
     assert "drive_0007/2: only 0.0% of its pixels are sure" in text
-    same = [f"--{side}={drive / 'right'}" for side in ("left", "right")]
-    with pytest.raises(SystemExit, match="must match. Received: none that do, of .*right and"):
-        main(["stereo", "match", f"--rig={rig}", *same, f"--out={tmp_path / 'new'}"])
+    for path in drive.glob("*/*.png"):
+        write_rgb(path, np.zeros((72, 160, 3), np.uint8))
+    with pytest.raises(SystemExit, match="must match. Received: none that do, of .*left and"):
+        run(rig, drive, tmp_path / "new")
     for path in (drive / "left").iterdir():
         path.write_bytes(b"no photo")
     with pytest.raises(SystemExit, match="Some photo must be.* none of 3. .*0.png"):

@@ -114,6 +114,100 @@ def test_a_table_that_was_changed_by_hand_stays_and_one_that_was_not_follows_its
     assert len(read_csv(root / "train.csv")) == 4  # nor is a part of it written
 
 
+LAYOUTS = {
+    "rooms as folders": ["{room}/rgb/{n}.jpg", "{room}/depth/{n}.png"],
+    "rooms below sides": ["train/{room}/rgb/{n}.jpg", "train/{room}/depth/{n}.png"],
+    "names of words": ["rgb/kitchen_{n}.jpg", "depth/kitchen_{n}.png"],
+    "names of frames": ["rgb/frame-{n:06d}.jpg", "depth/frame-{n:06d}.png"],
+    "numbers": ["rgb/{n}.jpg", "depth/{n}.png"],
+    "one folder": ["{n}_rgb.png", "{n}_depth.png"],
+    "lists of times": ["rgb/{n}.5.png", "depth/{n}.5.png"],
+}
+
+
+def _name_pairs(layout, numbers):
+    rooms = ("attic", "den") if "rooms" in layout else ("den",)
+    templates = LAYOUTS[layout]
+    return [tuple(t.format(room=r, n=n) for t in templates) for r in rooms for n in numbers]
+
+
+@pytest.mark.parametrize("share", [0, 0.4], ids=["all", "test"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_second_time_a_folder_gives_the_same_and_takes_what_is_new(
+    tmp_path, write_pairs, layout, share
+):
+    root = tmp_path / "data"
+
+    def make(count, focal=None):
+        names = _name_pairs(layout, range(1, count + 1))
+        write_pairs(root, names)
+        if layout == "lists of times":
+            for column, kind in enumerate(("rgb", "depth")):
+                rows = [f"{n + 1}.5 {name[column]}\n" for n, name in enumerate(names)]
+                (root / f"{kind}.txt").write_text("".join(rows))
+        written = write_dataset(set_test_aside(add_focal(find_dataset(root), focal), share))
+        tables = sorted(path for path in written if path.suffix == ".csv")
+        return {path: path.read_bytes() for path in [*tables, root / "dataset.json"]}
+
+    first = make(5)
+    assert make(5) == first
+    third = make(5, "0.75")
+    assert read_dataset_file(root / "dataset.json").focal == 0.75
+    assert {**third, root / "dataset.json": first[root / "dataset.json"]} == first
+    assert make(5) == third  # it stays
+    more = make(6)
+    rooms = 2 if "rooms" in layout else 1
+    assert sum(len(read_csv(path)) for path in more if path.suffix == ".csv") == 6 * rooms
+    assert read_csv(next(iter(more))).scenes == ("known" if "rooms" in layout else "grouped")
+
+
+def test_a_second_time_a_file_of_arrays_gives_the_same(tmp_path):
+    rng = np.random.default_rng(0)
+    photos = rng.integers(0, 255, (4, 24, 32, 3), np.uint8)
+    depth = rng.uniform(1, 5, (4, 24, 32)).astype(np.float32)
+    np.savez(tmp_path / "room.npz", rgb=photos, depth=depth)
+    first = [path.read_bytes() for path in write_dataset(find_dataset(tmp_path))]
+    assert len(first) == 2
+    for focal in (None, "0.75"):
+        path = write_dataset(add_focal(find_dataset(tmp_path), focal))[0]
+        assert path.read_bytes() == first[0]
+    assert read_csv(path).spec.focal == 0.75
+
+
+@pytest.mark.parametrize("layout", ["rooms as folders", "names of words"])
+def test_a_run_that_was_stopped_between_its_files_goes_on(
+    tmp_path, write_pairs, layout, monkeypatch
+):
+    root = write_pairs(tmp_path, _name_pairs(layout, range(1, 4)))
+    whole = [path.read_bytes() for path in write_dataset(find_dataset(root), tmp_path / "whole")]
+
+    def stop(*words, **named):
+        raise KeyboardInterrupt
+
+    for name in ("write_csv", "write_dataset_file"):
+        for path in (root / "pairs.csv", root / "dataset.json"):
+            path.unlink(missing_ok=True)
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(f"depthlib.data.dataset.{name}", stop)
+            write_dataset(find_dataset(root))
+        write_dataset(find_dataset(root))
+        assert [(root / name).read_bytes() for name in ("pairs.csv", "dataset.json")] == [
+            whole[0],
+            whole[1].replace(b"whole", root.name.encode()),
+        ]
+
+
+def test_without_its_table_a_folder_does_not_pass_groups_off_as_scenes(tmp_path, write_pairs):
+    words = {"photos": "rgb/{scene}_{frame}.jpg", "depth": "depth/{scene}_{frame}.png"}
+    root = write_pairs(tmp_path, _name_pairs("names of words", range(1, 4)))
+    write_dataset(find_dataset(root, **words))
+    (root / "pairs.csv").unlink()
+    with pytest.raises(FileExistsError, match="dataset.json, which has scenes .* not known now"):
+        write_dataset(find_dataset(root))
+    assert not (root / "pairs.csv").exists()
+    assert read_csv(write_dataset(find_dataset(root, **words))[0]).scenes == "known"
+
+
 def test_scenes_that_a_user_told_are_not_lost(tmp_path, write_pairs):
     root = write_pairs(tmp_path, [(f"rgb/{n}.jpg", f"depth/{n}.png") for n in range(3)])
     (root / "dataset.json").write_text('{"metres_per_count": 0.001}')

@@ -78,6 +78,17 @@ def test_a_focal_length_in_pixels_is_one_over_the_photos_width(tmp_path):
         ({"encoding": "disparity"}, "focal length in pixels times baseline"),
         ({"encoding": "inverse"}, "one of depth, disparity, sunrgbd, none. Received: 'inverse'"),
         ({"metres_per_count": 1, "focal_baseline": 9}, "focal_baseline=9, encoding='depth'"),
+        ({"metres_per_count": 1, "count_offset": -1}, "count_offset=-1, encoding='depth'"),
+        (
+            {"metres_per_count": 1, "pixels_per_count": 2},
+            "pixels_per_count=2, count_offset=0.0, encoding='depth'",
+        ),
+        (
+            {"metres_per_count": 1, "encoding": "sunrgbd", "count_offset": 0.5},
+            "of disparity alone.*count_offset=0.5, encoding='sunrgbd'",
+        ),
+        ({"depth_dtype": "float32", "count_offset": 2}, "count_offset=2, encoding='depth'"),
+        ({"encoding": "none", "focal": 0.5, "count_offset": 2}, "count_offset=2, encoding='none'"),
         ({"metres_per_count": 1, "depth_dtype": ["uint16"]}, "one of uint8.*uint16"),
         ({"like": "nyu"}, "`like` of a dataset must be one of nyu_train"),
         ({"metres_per_count": 1, "focal_pixels": 585}, "said together"),

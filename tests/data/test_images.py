@@ -527,3 +527,8 @@ def test_a_photo_and_a_map_in_one_h5_are_a_pair(tmp_path):
         np.testing.assert_array_equal(depth, RAMP)
     with pytest.raises(ValueError, match="uint8 RGB.*float32"):
         images.read_rgb(tmp_path / "1.h5" / "depth")
+
+
+def test_the_size_of_a_photo_in_a_file_of_arrays_is_told(tmp_path):
+    np.savez(tmp_path / "room.npz", rgb=np.zeros((3, 24, 32, 3), np.uint8))
+    assert images.read_size(tmp_path / "room.npz/rgb/2") == (24, 32)

@@ -284,6 +284,16 @@ def test_confidence_maps_are_packed_too_and_follow_their_pairs(pairs, tmp_path):
     assert [int(one.mean()) for one in confidence] == [180, 140, 40]
 
 
+def test_a_confidence_map_of_another_shape_is_not_packed(pairs, tmp_path):
+    names = ["confidence.png"] * len(pairs)
+    height, width = cv2.imread(str(pairs.rgb_path(0))).shape[:2]
+    cv2.imwrite(str(pairs.root / names[0]), np.full((width, height), 255, np.uint8))
+    turned = replace(pairs, table=pairs.table.assign(confidence=names))
+    with pytest.raises(ValueError, match=f"its confidence map in .*{width}x{height} in .*nce.png"):
+        pack_pairs(turned, *SIZE, tmp_path / "packed", progress=False)
+    assert not (tmp_path / "packed").exists()
+
+
 def test_photos_that_changed_are_packed_again_and_trained_on(pairs, tmp_path):
     out = tmp_path / "out"
     pack_pairs(pairs, *SIZE, out, progress=False)

@@ -109,6 +109,16 @@ def test_a_focal_length_that_no_lens_has_is_refused(focal):
         lay_out(64, 96, ROOMS, focal)
 
 
+@pytest.mark.parametrize("focal", ["26mm", "0.7", [0.7], (0.7,), True, {"px": 500}, np.ones(2)])
+def test_a_focal_length_that_is_no_number_is_refused_in_words(focal):
+    with pytest.raises(ValueError, match="over the photo's width.*Received: focal="):
+        lay_out(64, 96, ROOMS, focal)
+
+
+def test_a_focal_length_may_be_a_number_of_numpys():
+    assert lay_out(64, 96, ROOMS, np.float32(0.75)) == lay_out(64, 96, ROOMS, 0.75)
+
+
 def test_a_focal_length_needs_one_of_training():
     with pytest.raises(ValueError, match="known focal length. Received: focal=0.8"):
         lay_out(64, 96, View(32, 48, 1.0), 0.8)

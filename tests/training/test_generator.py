@@ -384,6 +384,22 @@ def test_each_photo_counts_as_much_as_its_source_in_a_shuffled_batch(pairs):
         np.testing.assert_array_equal(weights, expected)
 
 
+@pytest.mark.parametrize("size", [(48, 32), (32, 60), (24, 32), (64, 96)])
+def test_a_confidence_map_of_another_shape_than_its_photo_is_refused(trusted, size):
+    cv2.imwrite(str(trusted.root / "confidence/0.png"), np.full(size, 255, np.uint8))
+    rows, columns = size
+    said = rf"its confidence map in the same shape.*32x48 in .*jpg and {rows}x{columns} in .*0\.png"
+    for cached in ({}, {"cache_folder": trusted.root / "cache"}):
+        with pytest.raises(ValueError, match=said):
+            DepthGenerator(trusted, *SIZE, 12, **cached)[0]
+
+
+@pytest.mark.parametrize("size", [(32, 48), (16, 24)])
+def test_a_confidence_map_of_its_photos_shape_is_taken(trusted, size):
+    cv2.imwrite(str(trusted.root / "confidence/0.png"), np.full(size, 128, np.uint8))
+    assert (DepthGenerator(trusted, *SIZE, 12)[0][1][0, ..., 1] == 128).all()
+
+
 def test_a_confidence_map_of_another_kind_is_refused_by_name(trusted):
     bad = trusted.root / "confidence/0.png"
     cv2.imwrite(str(bad), np.ones((32, 48), np.uint16))
