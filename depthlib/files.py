@@ -10,7 +10,7 @@ import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -246,6 +246,41 @@ def hold_lock(path: Path | str, waiting: str | None = None) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def hold_folder(folder: Path | str, lock: str) -> Iterator[None]:
+    """Makes a folder, and keeps it to one process by the file `lock` in it, which is gone after.
+
+    Folders that it makes are removed again where nothing is in them by the end.
+    Errors: BlockingIOError where another process holds the lock; NotADirectoryError for a file;
+    PermissionError.
+    """
+    folder = Path(folder)
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(
+            f"There must be a folder. Received: {folder}, which is or lies in a file. Use another "
+            "name."
+        ) from error
+    try:
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(
+                f"There must be a folder that you may write to. Received: {folder}. Use another "
+                "one."
+            )
+        with hold_lock(folder / lock):
+            try:
+                yield
+            finally:
+                with suppress(OSError):  # Windows removes it once it is not held
+                    (folder / lock).unlink()
+    finally:
+        with suppress(OSError):
+            for place in made:
+                place.rmdir()  # which keeps one that holds something
 
 
 def check_suffix(path: Path | str, *suffixes: str) -> None:

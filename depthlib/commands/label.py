@@ -17,16 +17,22 @@ from depthlib.commands.predict import (
     check_file,
     describe_error,
     find_media,
-    make_folder,
 )
 from depthlib.commands.shard_notes import Run, note_shard
-from depthlib.commands.summary import LABEL, Summary
+from depthlib.commands.summary import LABEL, Summary, name_lock
 from depthlib.data.dataset_file import NAME, make_spec, refuse_another, write_dataset_file
 from depthlib.data.images import read_rgb, resize_rgb, write_depth, write_grey, write_rgb
 from depthlib.data.lenses import FocalRequest, find_lens
 from depthlib.data.shards import Shard
 from depthlib.data.specs import DatasetSpec
-from depthlib.files import check_ours, format_table, natural_key, note_files, write_ours
+from depthlib.files import (
+    check_ours,
+    format_table,
+    hold_folder,
+    natural_key,
+    note_files,
+    write_ours,
+)
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
 from depthlib.prediction.pipeline import work_ahead
@@ -91,7 +97,7 @@ def label_files(
     One photo at a time is in memory. shard: the part that is labelled; `merge.merge_shards` writes
     labels.csv of all.
     Errors: those of `find_media`, `find_unit` and `refuse_another`; FileExistsError for a
-    labels.csv of one's own; OSError for a folder that cannot be written to.
+    labels.csv of one's own; those of `files.hold_folder`.
     """
     settings, members = settings or LabelSettings(), list(teachers.values())
     spec = _describe_labels(members, Path(out).absolute().name)
@@ -100,7 +106,7 @@ def label_files(
     run = Run("label", made, listing.digest(), len(listing))
     report = PredictReport(advice="")
     with (
-        make_folder(Path(out)),
+        hold_folder(out, name_lock(shard)),
         note_shard(Path(out), shard, run) as note,
         closing(_Folder(Path(out), spec, settings, made, teachers, shard)) as folder,
     ):

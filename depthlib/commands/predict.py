@@ -1,12 +1,11 @@
 """Depth of photos and videos as files: what `depthlib predict` does."""
 
 import errno
-import os
 import sys
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
@@ -16,13 +15,13 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from depthlib.commands.shard_notes import Run, note_shard
-from depthlib.commands.summary import LABEL, UNKNOWN, Summary, are_outputs
+from depthlib.commands.summary import LABEL, UNKNOWN, Summary, are_outputs, name_lock
 from depthlib.data.images import read_rgb
 from depthlib.data.inputs import Listing, find_files_in, list_inputs, locate
 from depthlib.data.intrinsics import CameraCalibration, Intrinsics
 from depthlib.data.lenses import FocalRequest, Lens, find_lens, say_notes
 from depthlib.data.shards import Shard
-from depthlib.files import note_files
+from depthlib.files import hold_folder, note_files
 from depthlib.prediction.geometry import Layout, check_focal, join, split
 from depthlib.prediction.interface import DepthPredictor, find_confidence
 from depthlib.prediction.known_distance import KnownDistance
@@ -121,7 +120,8 @@ def predict_files(
     their number. A file that fails is noted, and the rest is done.
     Errors: those of `list_inputs`; ValueError for an unknown format, `known` of several photos, a
     focal length for a network that knows none, or where there are only files of earlier runs;
-    OSError for a folder that cannot be written to, or where the disk is full.
+    those of `files.hold_folder`, also for a shard that another process predicts; OSError where the
+    disk is full.
     """
     out = Path(out)
     if not save or not set(save) <= WRITERS.keys():
@@ -141,7 +141,7 @@ def predict_files(
     run = Run("predict", f"{made} --save {','.join(save)}", listing.digest(), len(listing))
     report = PredictReport()
     with (
-        make_folder(out),
+        hold_folder(out, name_lock(shard)),
         note_shard(out, shard, run) as note,
         closing(Summary(out, shard)) as summary,
     ):
@@ -190,32 +190,6 @@ def find_media(words: Sequence[Path | str]) -> Listing:
     if count:
         tqdm.write(f"Left out: {count} files that an earlier run wrote.", file=sys.stderr)
     return listing
-
-
-@contextmanager
-def make_folder(out: Path) -> Iterator[None]:
-    """Makes the folder `out`, and takes away again what it made where nothing is written into it.
-
-    Errors: NotADirectoryError where it is a file; PermissionError.
-    """
-    made = [folder for folder in (out, *out.parents) if not folder.exists()]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise NotADirectoryError(
-            f"`out` must be a folder. Received: {out}, which is or lies in a file. Use another "
-            "name."
-        ) from error
-    try:
-        if not os.access(out, os.W_OK | os.X_OK):
-            raise PermissionError(
-                f"`out` must be a folder that you may write to. Received: {out}. Use another one."
-            )
-        yield
-    finally:
-        with suppress(OSError):
-            for folder in made:
-                folder.rmdir()  # which keeps one that holds something
 
 
 @dataclass(frozen=True, eq=False)

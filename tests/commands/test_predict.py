@@ -15,6 +15,7 @@ from depthlib.commands.predict import predict_files
 from depthlib.data.images import write_rgb
 from depthlib.data.intrinsics import Intrinsics, read_camera
 from depthlib.data.lenses import parse_focal
+from depthlib.data.shards import Shard
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
 from depthlib.prediction.known_distance import KnownDistance
@@ -304,6 +305,37 @@ def test_a_full_disk_stops_the_run_at_once(photos, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk must have room.*_depth.npy. Make room"):
         predict(photos, tmp_path / "out")
     assert len(seen) < 10
+
+
+def test_a_second_run_into_a_folder_is_turned_away_before_it_writes_anything(photos, tmp_path):
+    out, other = tmp_path / "out", draw(tmp_path / "other" / "0.png", 200)
+    seen = []
+
+    def at():
+        if not seen:  # while the first photo is in the network
+            seen.append(listed(out))
+            with pytest.raises(BlockingIOError, match=f"holds {out}/.depth.csv.lock. Wait .*folder"):
+                predict(other, out)
+            assert listed(out) == seen[0]
+
+    assert len(predict(photos, out, FakePredictor(at=at)).written) == 3
+    assert list(rows(out)) == ["0.png", "1.png", "2.png"]
+    assert listed(out) == ["0_depth.npy", "1_depth.npy", "2_depth.npy", "depth.csv"]  # no lock
+    assert len(predict(other, out).written) == 1  # by another name
+
+
+def test_shards_of_a_run_write_at_once_but_none_of_them_twice(photos, tmp_path):
+    out, one, two = tmp_path / "out", Shard(1, 2), Shard(2, 2)
+    written = []
+
+    def at():
+        if not written:
+            written.append(len(predict(photos, out, shard=two).written))
+            with pytest.raises(BlockingIOError, match=f"holds {out}/.1of2.lock. Wait"):
+                predict(photos, out, shard=one)
+
+    assert len(predict(photos, out, FakePredictor(at=at), shard=one).written) == 3 - written[0] > 0
+    assert not list(out.glob(".*.lock"))
 
 
 @pytest.mark.parametrize("out", ["file", "file/in"])
