@@ -131,7 +131,7 @@ def check_ours(path: Path | str, data: bytes | None = None) -> None:
     noted = note.read_bytes().decode("ascii", "replace").split() if note.is_file() else []
     if there != data and hashlib.sha256(there).hexdigest() not in noted:
         raise FileExistsError(
-            f"A table of one's own must not be written over. Received: {path}, which is not as "
+            f"A file of one's own must not be written over. Received: {path}, which is not as "
             "depthlib last wrote it. Rename or move it, or choose another folder."
         )
 

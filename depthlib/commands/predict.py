@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -149,9 +150,9 @@ def predict_files(
         sources = find_files_in(out, listing.paths)
         made_of = [network, str(lens.path) if isinstance(lens, CameraCalibration) else ""]
         folder = _Folder(out, names, sources, summary, save, overwrite, made, note_files(*made_of))
-        sample = _make_sample(predictor, known)
+        samples = _make_samples(predictor, known)
         photos, videos = listing.split(shard)
-        waiting = [path for path in photos if folder.is_wanted(path, sample, report)]
+        waiting = [path for path in photos if folder.is_wanted(path, samples, report)]
         jobs = _Jobs(report, tqdm(None, network, len(waiting), unit="photo", disable=not progress))
         with (
             jobs.bar,
@@ -177,6 +178,7 @@ def predict_files(
 def find_media(words: Sequence[Path | str]) -> Listing:
     """The photos and videos of the words, without what earlier runs wrote beside them.
 
+    Videos in a folder of photos are left out too, which is said.
     Errors: those of `list_inputs`; ValueError where there are only files of earlier runs.
     """
     found = list_inputs(words)
@@ -189,6 +191,12 @@ def find_media(words: Sequence[Path | str]) -> Listing:
         )
     if count:
         tqdm.write(f"Left out: {count} files that an earlier run wrote.", file=sys.stderr)
+    if left := list(compress(found.left, ~are_outputs(found.left))):
+        shown = f"{', '.join(left[:SHOWN])}{' and more' * (len(left) > SHOWN)}"
+        tqdm.write(
+            f"Left out: videos beside photos, {len(left)}: {shown}. Name them too, to take them.",
+            file=sys.stderr,
+        )
     return listing
 
 
@@ -213,14 +221,17 @@ class _Folder:
         """The file of each format that is to be saved of a photo."""
         return {kind: self.out / name_file(kind, self.names[path], result) for kind in self.save}
 
-    def is_wanted(self, path: Path, sample: DepthResult, report: PredictReport) -> bool:
-        """Whether a photo is to be predicted; else the report says why not."""
-        files = self.list_files(path, sample)
-        if reason := self.find_obstacle(path, files):
+    def is_wanted(self, path: Path, samples: Sequence[DepthResult], report: PredictReport) -> bool:
+        """Whether a photo is to be predicted; else the report says why not.
+
+        samples: of each scale that its files may have.
+        """
+        possible = [self.list_files(path, sample) for sample in samples]
+        reasons = (self.find_obstacle(path, files) for files in possible)
+        if reason := next(filter(None, reasons), ""):
             report.failed[path] = reason
-        else:
-            return not self.skip(path, list(files.values()), report)
-        return False
+            return False
+        return not any(self.skip(path, list(files.values()), report) for files in possible)
 
     def skip(self, path: Path, files: Sequence[Path], report: PredictReport) -> bool:
         """Whether all its files are there and stay, which the report then says."""
@@ -456,6 +467,7 @@ def _make_result(
         result,
         depth_m=result.depth_m * np.float32(scale),
         far=result.far * scale,
+        max_depth=None,  # the one photo's own decides its encoding
         unit=_unit(predictor, known),
     )
 
@@ -465,11 +477,13 @@ def _unit(predictor: DepthPredictor, known: KnownDistance | None) -> str:
     return "metre" if known else predictor.unit
 
 
-def _make_sample(predictor: DepthPredictor, known: KnownDistance | None = None) -> DepthResult:
-    """A result of one pixel, for the names of files that are not written yet."""
+def _make_samples(predictor: DepthPredictor, known: KnownDistance | None) -> list[DepthResult]:
+    """Results of one pixel, for all names that files may have which are not written yet."""
     pixel = np.ones((1, 1, 3), np.uint8), np.ones((1, 1), np.float32)
     camera = Intrinsics(1, 1, 0, 0, width=1, height=1)
-    return DepthResult(*pixel, np.inf, camera, predictor.view.max_depth, _unit(predictor, known))
+    ranges = [predictor.view.max_depth] if known is None else [1.0, 100.0]
+    unit = _unit(predictor, known)
+    return [DepthResult(*pixel, np.inf, camera, farthest, unit) for farthest in ranges]
 
 
 def _predict_video(
@@ -486,7 +500,7 @@ def _predict_video(
     name = folder.names[path]
     target = folder.out / f"{name}_depth{'.mp4' if find_spec('imageio_ffmpeg') else '.avi'}"
     kinds = [kind for kind in folder.save if kind != "colour"]
-    frames_in, sample = folder.out / name, _make_sample(predictor)
+    frames_in, (sample,) = folder.out / name, _make_samples(predictor, None)
     firsts = [frames_in / name_file(kind, f"{0:06d}", sample) for kind in kinds]
     number = "[0-9]" * 6 + "*"
     there = {k: frames_in for k in kinds if any(frames_in.glob(name_file(k, number, sample)))}

@@ -148,6 +148,18 @@ def test_depth_of_another_photo_is_not_taken_for_this_ones_and_stays_unless_it_m
         assert (out / "1_depth_mm.png").read_bytes() == before
 
 
+def test_videos_in_a_folder_of_photos_are_said_to_be_left(photos, tmp_path, capsys):
+    for name in ("walk.mp4", "0_depth.mp4"):  # the second is as an earlier run wrote it
+        (photos / name).touch()
+    assert len(predict(photos, photos).written) == 3
+    assert len(predict(photos, photos).skipped) == 3
+    said = capsys.readouterr().err
+    assert f"Left out: videos beside photos, 1: {photos / 'walk.mp4'}. Name them too" in said
+    report = predict([photos, photos / "walk.mp4"], tmp_path / "out")
+    assert photos / "walk.mp4" in report.failed  # it is empty
+    assert "Left out: videos" not in capsys.readouterr().err
+
+
 def test_another_video_in_a_videos_place_is_named(tmp_path):
     video = tmp_path / "drive.avi"
     for brightness in (200, 50):  # the second one is older
@@ -314,7 +326,7 @@ def test_a_second_run_into_a_folder_is_turned_away_before_it_writes_anything(pho
     def at():
         if not seen:  # while the first photo is in the network
             seen.append(listed(out))
-            with pytest.raises(BlockingIOError, match=f"holds {out}/.depth.csv.lock. Wait .*folder"):
+            with pytest.raises(BlockingIOError, match=f"holds {out}/.depth.csv.lock. Wait"):
                 predict(other, out)
             assert listed(out) == seen[0]
 
@@ -435,6 +447,25 @@ def test_a_known_distance_makes_metres_of_relative_depth(tmp_path):
     predict(photo, tmp_path / "known", network, save=["png16"], known=known)
     assert listed(tmp_path / "out") == ["a_depth_relative.png", "depth.csv"]
     assert listed(tmp_path / "known") == ["a_depth_mm.png", "depth.csv"]
+
+
+@pytest.mark.parametrize(
+    ("metres", "scale", "reason"),
+    [("2", "mm", ""), ("120", "m256", ""), ("999", "", "all of it deeper than 255.996")],
+)
+def test_depth_by_a_known_distance_is_in_a_scale_that_holds_it(tmp_path, metres, scale, reason):
+    photo, out = draw(tmp_path / "a.png", 100), tmp_path / "out"
+    words = {"known": KnownDistance.parse(f"5,15,35,15={metres}"), "save": ["npy", "png16"]}
+    report = predict(photo, out, **words)
+    assert reason in str(report) and bool(report.failed) == bool(reason)
+    names = [f"a_depth_{scale}.png"] * bool(scale)
+    assert listed(out) == ["a_depth.npy", *names, "depth.csv"]
+    for name in names:
+        counts = cv2.imread(str(out / name), cv2.IMREAD_UNCHANGED)
+        metres_per_count = {"mm": 1e-3, "m256": 1 / 256}[scale]
+        depth = np.load(out / "a_depth.npy")
+        np.testing.assert_allclose(counts * metres_per_count, depth, atol=metres_per_count)
+        assert predict(photo, out, **words).skipped == [photo]
 
 
 def test_a_folder_never_holds_one_photo_by_two_networks_or_lenses(tmp_path):
