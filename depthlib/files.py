@@ -8,7 +8,7 @@ import shlex
 import stat
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -77,11 +77,24 @@ def remove_left(folder: Path) -> None:
     Of files that have been written since. Call it where no other process writes there.
     """
     for place, _, names in os.walk(folder):
-        there = set(names)
-        for name in names:
-            temporary = _TEMPORARY.fullmatch(name)
-            if temporary and "".join(temporary.groups("")) in there:
-                Path(place, name).unlink(missing_ok=True)
+        _remove_left_of(place, names, lambda name: True)
+
+
+def remove_left_of(folder: Path, is_ours: Callable[[str], bool]) -> None:
+    """The same in a folder alone, of files whose names are ours."""
+    if folder.is_dir():
+        _remove_left_of(folder, os.listdir(folder), is_ours)  # noqa: PTH208  # names alone
+
+
+def _remove_left_of(
+    folder: Path | str, names: Sequence[str], is_ours: Callable[[str], bool]
+) -> None:
+    there = set(names)
+    for name in names:
+        temporary = _TEMPORARY.fullmatch(name)
+        written = temporary and "".join(temporary.groups(""))
+        if written and written in there and is_ours(written):
+            Path(folder, name).unlink(missing_ok=True)
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:

@@ -19,7 +19,7 @@ from depthlib.commands.predict import (
     find_media,
 )
 from depthlib.commands.shard_notes import Run, note_shard
-from depthlib.commands.summary import LABEL, Summary, name_lock
+from depthlib.commands.summary import FILE, LABEL, Summary, name_lock
 from depthlib.data.dataset_file import NAME, make_spec, refuse_another, write_dataset_file
 from depthlib.data.images import read_rgb, resize_rgb, write_depth, write_grey, write_rgb
 from depthlib.data.lenses import FocalRequest, find_lens
@@ -31,6 +31,8 @@ from depthlib.files import (
     hold_folder,
     natural_key,
     note_files,
+    remove_left,
+    remove_temporaries,
     write_ours,
 )
 from depthlib.prediction.geometry import View
@@ -39,6 +41,7 @@ from depthlib.prediction.pipeline import work_ahead
 from depthlib.prediction.teachers import COMBINATIONS, Label, find_unit, label_photo
 
 CSV = "labels.csv"
+PARTS = {"photos": ".jpg", "depth": ".png", "confidence": ".png"}  # folders, and their files' ends
 QUALITY = 95  # of the photos' JPEG: a network is to learn from them
 LONGEST = 65.535  # metres that 16 bits of millimetres hold
 
@@ -209,8 +212,7 @@ class _Folder:
 
     def list_files(self, name: str) -> list[Path]:
         """The photo, its depth and its confidence."""
-        files = ("photos", ".jpg"), ("depth", ".png"), ("confidence", ".png")
-        return [self.out / kind / f"{name}{suffix}" for kind, suffix in files]
+        return [self.out / part / f"{name}{suffix}" for part, suffix in PARTS.items()]
 
     def refuse(self, path: Path, name: str) -> _Refused | None:
         """A photo that is done, or cannot be labelled; None for one that is to be."""
@@ -257,8 +259,11 @@ class _Folder:
         rows = self.summary.rows.values()
         if not (self.out / NAME).exists() and _find_labelled(self.out, rows):
             write_dataset_file(self.spec, self.out / NAME)
-        if self.is_whole:
+        if self.is_whole:  # else `merge.merge_shards` does it after all shards
             write_labels(self.out, rows)
+            remove_temporaries(self.out, (FILE, CSV, NAME))
+            for part in PARTS:
+                remove_left(self.out / part)
 
 
 def _describe_labels(teachers: Sequence[DepthPredictor], name: str) -> DatasetSpec:

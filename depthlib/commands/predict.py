@@ -16,13 +16,13 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from depthlib.commands.shard_notes import Run, note_shard
-from depthlib.commands.summary import LABEL, UNKNOWN, Summary, are_outputs, name_lock
+from depthlib.commands.summary import FILE, LABEL, UNKNOWN, Summary, are_outputs, name_lock
 from depthlib.data.images import read_rgb
 from depthlib.data.inputs import Listing, find_files_in, list_inputs, locate
 from depthlib.data.intrinsics import CameraCalibration, Intrinsics
 from depthlib.data.lenses import FocalRequest, Lens, find_lens, say_notes
 from depthlib.data.shards import Shard
-from depthlib.files import hold_folder, note_files
+from depthlib.files import hold_folder, note_files, remove_left_of
 from depthlib.prediction.geometry import Layout, check_focal, join, split
 from depthlib.prediction.interface import DepthPredictor, find_confidence
 from depthlib.prediction.known_distance import KnownDistance
@@ -171,6 +171,8 @@ def predict_files(
             jobs.wait_for(0)
         for path in videos:
             _predict_video(predictor, path, folder, lens, report)
+        if shard is None:  # other shards may be writing; `merge.merge_shards` does it after them
+            folder.remove_left(videos)
         note.problems = report.describe_failed()
     return report
 
@@ -220,6 +222,16 @@ class _Folder:
     def list_files(self, path: Path, result: DepthResult) -> dict[str, Path]:
         """The file of each format that is to be saved of a photo."""
         return {kind: self.out / name_file(kind, self.names[path], result) for kind in self.save}
+
+    def remove_left(self, videos: Iterable[Path]) -> None:
+        """Removes what killed processes left half written of files that are there by now."""
+        stems, ends = set(self.names.values()), list_names("", WRITERS)
+        remove_left_of(
+            self.out,
+            lambda name: name == FILE or any(name.removesuffix(end) in stems for end in ends),
+        )
+        for path in videos:
+            remove_left_of(self.out / self.names[path], lambda name: True)
 
     def is_wanted(self, path: Path, samples: Sequence[DepthResult], report: PredictReport) -> bool:
         """Whether a photo is to be predicted; else the report says why not.
