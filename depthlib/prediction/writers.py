@@ -155,8 +155,7 @@ def write_png16(path: Path | str, result: DepthResult) -> Path:
     count times it. What is deeper than 65535 counts is 0, with a warning: a wrong number would look
     like a right one. `specs.INDOOR_MILLIMETRE` reads the first to 10 m, `specs.DENSE_M256` the
     second.
-    Errors: ValueError for another suffix than .png, a wrong name, the photo's own file, or where
-    all depth is deeper than that.
+    Errors: ValueError for another suffix than .png, a wrong name, or the photo's own file.
     """
     _check_target(path, result, ".png")
     name, scale = _choose_scale(result)
@@ -172,11 +171,6 @@ def write_png16(path: Path | str, result: DepthResult) -> Path:
     np.maximum(counts, depth > 0, out=counts)
     deep = counts > LARGEST_COUNT
     if deep.any():
-        if not (counts[~deep] > 0).any():
-            raise ValueError(
-                f"A 16-bit PNG must hold some depth. Received: all of it deeper than "
-                f"{LARGEST_COUNT * scale:g} ({result.unit}), for {path}. Use an .npy file."
-            )
         warnings.warn(
             f"{np.count_nonzero(deep)} pixels deeper than {LARGEST_COUNT * scale:g} "
             f"({result.unit}), the most that {path} holds, are 0 there. An .npy file holds them.",
