@@ -489,7 +489,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from depthlib import evaluation
     from depthlib.data.mixed_pairs import settle_focal
     from depthlib.data.pairs import read_csv
-    from depthlib.files import check_suffix, refuse_source, write_table
+    from depthlib.files import check_ours, check_suffix, format_table, refuse_source, write_ours
     from depthlib.metrics import ALIGNMENTS, PROTOCOLS
     from depthlib.prediction.zoo import open_network
 
@@ -505,6 +505,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.out:
         check_suffix(arguments.out, ".csv")
         refuse_source(arguments.out, arguments.data)
+        check_ours(arguments.out)
     pairs = settle_focal(read_csv(arguments.data, arguments.spec, arguments.root))
     shares = pairs.table.get("focal_share")
     if shares is not None and shares.max() > 1.02 * shares.min():
@@ -538,7 +539,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
                 print(note)
         break
     if arguments.out:
-        write_table(arguments.out, evaluation.keep_few(summary))
+        write_ours(arguments.out, format_table(evaluation.keep_few(summary)))
         print(arguments.out)
     return 0
 

@@ -331,10 +331,14 @@ _ENDING = re.compile("(.*?)(?:_depth(_mm|_m256|_relative)?)?")
 def _find_maps(folder: Path, pairs: Pairs) -> list[Path]:
     """The file of depth of each pair."""
     files: dict[str, Path] = {}
+    others: dict[Path, Path] = {}  # which may be of the same photo, in the same format
     for suffix in (".png", ".npy"):  # the latter hold more, so they count where there are both
         for path in sorted(folder.rglob(f"*{suffix}")):
             place = path.relative_to(folder).with_suffix("").as_posix()
-            files[_ENDING.fullmatch(place)[1]] = path  # type: ignore[index]
+            name = _ENDING.fullmatch(place)[1]  # type: ignore[index]
+            if name in files and files[name].suffix == suffix:
+                others[path] = files[name]
+            files[name] = path
     photos = [str(photo) for photo in pairs.table["rgb"]]
     found = [_find_map(Path(photo), files) for photo in photos]
     missing = [photo for photo, path in zip(photos, found, strict=True) if not path]
@@ -345,6 +349,11 @@ def _find_maps(folder: Path, pairs: Pairs) -> list[Path]:
             "them as the photos are, 00000_colors.npy or 00000_colors_depth_mm.png."
         )
     paths = [path for path in found if path]
+    if doubtful := next((path for path in paths if path in others), None):
+        raise ValueError(
+            "Each photo must have one file of its depth. Received: "
+            f"{others[doubtful]} and {doubtful}. Remove one of them."
+        )
     twice = next((path for path in paths if paths.count(path) > 1), None)
     if twice:
         alike = [photo for photo, path in zip(photos, paths, strict=True) if path == twice]

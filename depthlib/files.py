@@ -8,9 +8,9 @@ import shlex
 import stat
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,11 +77,24 @@ def remove_left(folder: Path) -> None:
     Of files that have been written since. Call it where no other process writes there.
     """
     for place, _, names in os.walk(folder):
-        there = set(names)
-        for name in names:
-            temporary = _TEMPORARY.fullmatch(name)
-            if temporary and "".join(temporary.groups("")) in there:
-                Path(place, name).unlink(missing_ok=True)
+        _remove_left_of(place, names, lambda name: True)
+
+
+def remove_left_of(folder: Path, is_ours: Callable[[str], bool]) -> None:
+    """The same in a folder alone, of files whose names are ours."""
+    if folder.is_dir():
+        _remove_left_of(folder, os.listdir(folder), is_ours)  # noqa: PTH208  # names alone
+
+
+def _remove_left_of(
+    folder: Path | str, names: Sequence[str], is_ours: Callable[[str], bool]
+) -> None:
+    there = set(names)
+    for name in names:
+        temporary = _TEMPORARY.fullmatch(name)
+        written = temporary and "".join(temporary.groups(""))
+        if written and written in there and is_ours(written):
+            Path(folder, name).unlink(missing_ok=True)
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:
@@ -131,7 +144,7 @@ def check_ours(path: Path | str, data: bytes | None = None) -> None:
     noted = note.read_bytes().decode("ascii", "replace").split() if note.is_file() else []
     if there != data and hashlib.sha256(there).hexdigest() not in noted:
         raise FileExistsError(
-            f"A table of one's own must not be written over. Received: {path}, which is not as "
+            f"A file of one's own must not be written over. Received: {path}, which is not as "
             "depthlib last wrote it. Rename or move it, or choose another folder."
         )
 
@@ -246,6 +259,41 @@ def hold_lock(path: Path | str, waiting: str | None = None) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def hold_folder(folder: Path | str, lock: str) -> Iterator[None]:
+    """Makes a folder, and keeps it to one process by the file `lock` in it, which is gone after.
+
+    Folders that it makes are removed again where nothing is in them by the end.
+    Errors: BlockingIOError where another process holds the lock; NotADirectoryError for a file;
+    PermissionError.
+    """
+    folder = Path(folder)
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(
+            f"There must be a folder. Received: {folder}, which is or lies in a file. Use another "
+            "name."
+        ) from error
+    try:
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(
+                f"There must be a folder that you may write to. Received: {folder}. Use another "
+                "one."
+            )
+        with hold_lock(folder / lock):
+            try:
+                yield
+            finally:
+                with suppress(OSError):  # Windows removes it once it is not held
+                    (folder / lock).unlink()
+    finally:
+        with suppress(OSError):
+            for place in made:
+                place.rmdir()  # which keeps one that holds something
 
 
 def check_suffix(path: Path | str, *suffixes: str) -> None:

@@ -1,5 +1,6 @@
 """Every figure: photos, depth and errors side by side, on colour scales that can be read."""
 
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
@@ -16,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from depthlib.files import replace_file
+from depthlib.files import replace_file, write_bytes, write_ours
 
 DEPTH_COLOURS = plt.get_cmap("turbo_r").with_extremes(bad="0.6")  # near is warm; invalid is grey
 ERROR_COLOURS = plt.get_cmap("RdBu_r").with_extremes(bad="0.6")
@@ -330,11 +331,16 @@ def save_animation(
     return Path(path)
 
 
-def save_figure(figure: Figure, path: Path | str, dpi: int = 110) -> Path:
-    """Writes a figure atomically and gives its path; the format is the path's suffix."""
-    with replace_file(path) as temporary:
-        figure.savefig(temporary, dpi=dpi)
-    return Path(path)
+def save_figure(figure: Figure, path: Path | str, dpi: int = 110, ours: bool = False) -> Path:
+    """Writes a figure atomically and gives its path; the format is the path's suffix.
+
+    ours: by `files.write_ours`, whose errors these are, for a name that the user has not given.
+    """
+    path = Path(path)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=dpi, format=path.suffix.removeprefix("."))
+    (write_ours if ours else write_bytes)(path, drawn.getvalue())
+    return path
 
 
 def shorten(unit: str) -> str:

@@ -358,6 +358,16 @@ def test_our_own_files_say_their_scale_even_under_another_name(test_pairs, tmp_p
     assert table["abs_rel"].to_numpy() == pytest.approx(0, abs=2e-3)
 
 
+@pytest.mark.parametrize("names", [("", "_depth"), ("_depth_mm", "_depth_m256")])
+def test_two_files_of_one_photo_in_one_format_are_refused(test_pairs, tmp_path, names):
+    for index in range(len(test_pairs)):
+        stem = test_pairs.rgb_path(index).stem
+        for name in names:
+            np.save(tmp_path / f"{stem}{name}.npy", np.ones((4, 6), np.float32))
+    with pytest.raises(ValueError, match=r"one file of its depth. Received: .*\.npy and .*\.npy"):
+        evaluate_files(tmp_path, test_pairs, NYU_DENSEDEPTH, ["none"])
+
+
 def test_relative_depth_in_files_is_aligned(test_pairs, tmp_path):
     write_maps(
         test_pairs, tmp_path, "{stem}_depth_relative.png", lambda d: np.rint(d * 3000).astype("u2")

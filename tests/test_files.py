@@ -22,6 +22,7 @@ from depthlib.files import (
     are_noted,
     check_ours,
     check_zip,
+    hold_folder,
     hold_lock,
     natural_key,
     note_files,
@@ -167,6 +168,25 @@ def test_a_second_process_waits_and_says_so_or_is_turned_away(tmp_path, capsys):
     thread.join(timeout=10)
     assert entered.is_set()
     assert "Another one is in; waiting." in capsys.readouterr().out
+
+
+def test_a_folder_is_held_by_one_and_nothing_of_that_is_left(tmp_path):
+    folder = tmp_path / "new" / "deep"
+    with hold_folder(folder, ".lock"):
+        with pytest.raises(BlockingIOError, match=f"Another process holds {folder}/.lock. Wait"):
+            with hold_folder(folder, ".lock"):
+                pass
+        with hold_folder(folder, ".1of2.lock"):
+            assert sorted(path.name for path in folder.iterdir()) == [".1of2.lock", ".lock"]
+    assert not any(tmp_path.iterdir())
+    (tmp_path / ".lock").touch()  # of a process that was killed
+    with pytest.raises(KeyError), hold_folder(tmp_path, ".lock"):
+        raise KeyError
+    assert tmp_path.exists() and not any(tmp_path.iterdir())
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(NotADirectoryError, match="There must be a folder. Received: .*file/in, "):
+        with hold_folder(tmp_path / "file" / "in", ".lock"):
+            pass
 
 
 def test_numbers_in_names_sort_by_their_value():

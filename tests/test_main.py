@@ -214,6 +214,16 @@ def test_a_table_of_scores_is_not_written_over_the_rows_that_it_is_of(tiny_nyu, 
     assert data.read_bytes() == before
 
 
+def test_a_table_of_ones_own_is_not_written_over_by_scores_and_that_is_said_before_the_work(
+    tiny_nyu, tmp_path
+):
+    mine = tmp_path / "mine.csv"
+    mine.write_text("model,note\n")
+    line = refusal("evaluate", "gone.onnx", "--data", tiny_nyu() / "nyu2_test.csv", "--out", mine)
+    assert f"one's own must not be written over. Received: {mine}" in line
+    assert mine.read_text() == "model,note\n"
+
+
 def test_a_file_that_nobody_named_is_not_written_over_by_an_export(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "light_int8.onnx").write_text("mine")

@@ -17,22 +17,31 @@ from depthlib.commands.predict import (
     check_file,
     describe_error,
     find_media,
-    make_folder,
 )
 from depthlib.commands.shard_notes import Run, note_shard
-from depthlib.commands.summary import LABEL, Summary
+from depthlib.commands.summary import FILE, LABEL, Summary, name_lock
 from depthlib.data.dataset_file import NAME, make_spec, refuse_another, write_dataset_file
 from depthlib.data.images import read_rgb, resize_rgb, write_depth, write_grey, write_rgb
 from depthlib.data.lenses import FocalRequest, find_lens
 from depthlib.data.shards import Shard
 from depthlib.data.specs import DatasetSpec
-from depthlib.files import check_ours, format_table, natural_key, note_files, write_ours
+from depthlib.files import (
+    check_ours,
+    format_table,
+    hold_folder,
+    natural_key,
+    note_files,
+    remove_left,
+    remove_temporaries,
+    write_ours,
+)
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
 from depthlib.prediction.pipeline import work_ahead
 from depthlib.prediction.teachers import COMBINATIONS, Label, find_unit, label_photo
 
 CSV = "labels.csv"
+PARTS = {"photos": ".jpg", "depth": ".png", "confidence": ".png"}  # folders, and their files' ends
 QUALITY = 95  # of the photos' JPEG: a network is to learn from them
 LONGEST = 65.535  # metres that 16 bits of millimetres hold
 
@@ -91,7 +100,7 @@ def label_files(
     One photo at a time is in memory. shard: the part that is labelled; `merge.merge_shards` writes
     labels.csv of all.
     Errors: those of `find_media`, `find_unit` and `refuse_another`; FileExistsError for a
-    labels.csv of one's own; OSError for a folder that cannot be written to.
+    labels.csv of one's own; those of `files.hold_folder`.
     """
     settings, members = settings or LabelSettings(), list(teachers.values())
     spec = _describe_labels(members, Path(out).absolute().name)
@@ -100,7 +109,7 @@ def label_files(
     run = Run("label", made, listing.digest(), len(listing))
     report = PredictReport(advice="")
     with (
-        make_folder(Path(out)),
+        hold_folder(out, name_lock(shard)),
         note_shard(Path(out), shard, run) as note,
         closing(_Folder(Path(out), spec, settings, made, teachers, shard)) as folder,
     ):
@@ -203,8 +212,7 @@ class _Folder:
 
     def list_files(self, name: str) -> list[Path]:
         """The photo, its depth and its confidence."""
-        files = ("photos", ".jpg"), ("depth", ".png"), ("confidence", ".png")
-        return [self.out / kind / f"{name}{suffix}" for kind, suffix in files]
+        return [self.out / part / f"{name}{suffix}" for part, suffix in PARTS.items()]
 
     def refuse(self, path: Path, name: str) -> _Refused | None:
         """A photo that is done, or cannot be labelled; None for one that is to be."""
@@ -251,8 +259,11 @@ class _Folder:
         rows = self.summary.rows.values()
         if not (self.out / NAME).exists() and _find_labelled(self.out, rows):
             write_dataset_file(self.spec, self.out / NAME)
-        if self.is_whole:
+        if self.is_whole:  # else `merge.merge_shards` does it after all shards
             write_labels(self.out, rows)
+            remove_temporaries(self.out, (FILE, CSV, NAME))
+            for part in PARTS:
+                remove_left(self.out / part)
 
 
 def _describe_labels(teachers: Sequence[DepthPredictor], name: str) -> DatasetSpec:

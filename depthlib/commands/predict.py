@@ -1,28 +1,28 @@
 """Depth of photos and videos as files: what `depthlib predict` does."""
 
 import errno
-import os
 import sys
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from depthlib.commands.shard_notes import Run, note_shard
-from depthlib.commands.summary import LABEL, UNKNOWN, Summary, are_outputs
+from depthlib.commands.summary import FILE, LABEL, UNKNOWN, Summary, are_outputs, name_lock
 from depthlib.data.images import read_rgb
 from depthlib.data.inputs import Listing, find_files_in, list_inputs, locate
 from depthlib.data.intrinsics import CameraCalibration, Intrinsics
 from depthlib.data.lenses import FocalRequest, Lens, find_lens, say_notes
 from depthlib.data.shards import Shard
-from depthlib.files import note_files
+from depthlib.files import hold_folder, note_files, remove_left_of
 from depthlib.prediction.geometry import Layout, check_focal, join, split
 from depthlib.prediction.interface import DepthPredictor, find_confidence
 from depthlib.prediction.known_distance import KnownDistance
@@ -121,7 +121,8 @@ def predict_files(
     their number. A file that fails is noted, and the rest is done.
     Errors: those of `list_inputs`; ValueError for an unknown format, `known` of several photos, a
     focal length for a network that knows none, or where there are only files of earlier runs;
-    OSError for a folder that cannot be written to, or where the disk is full.
+    those of `files.hold_folder`, also for a shard that another process predicts; OSError where the
+    disk is full.
     """
     out = Path(out)
     if not save or not set(save) <= WRITERS.keys():
@@ -141,7 +142,7 @@ def predict_files(
     run = Run("predict", f"{made} --save {','.join(save)}", listing.digest(), len(listing))
     report = PredictReport()
     with (
-        make_folder(out),
+        hold_folder(out, name_lock(shard)),
         note_shard(out, shard, run) as note,
         closing(Summary(out, shard)) as summary,
     ):
@@ -149,9 +150,9 @@ def predict_files(
         sources = find_files_in(out, listing.paths)
         made_of = [network, str(lens.path) if isinstance(lens, CameraCalibration) else ""]
         folder = _Folder(out, names, sources, summary, save, overwrite, made, note_files(*made_of))
-        sample = _make_sample(predictor, known)
+        samples = _make_samples(predictor, known)
         photos, videos = listing.split(shard)
-        waiting = [path for path in photos if folder.is_wanted(path, sample, report)]
+        waiting = [path for path in photos if folder.is_wanted(path, samples, report)]
         jobs = _Jobs(report, tqdm(None, network, len(waiting), unit="photo", disable=not progress))
         with (
             jobs.bar,
@@ -170,6 +171,8 @@ def predict_files(
             jobs.wait_for(0)
         for path in videos:
             _predict_video(predictor, path, folder, lens, report)
+        if shard is None:  # other shards may be writing; `merge.merge_shards` does it after them
+            folder.remove_left(videos)
         note.problems = report.describe_failed()
     return report
 
@@ -177,6 +180,7 @@ def predict_files(
 def find_media(words: Sequence[Path | str]) -> Listing:
     """The photos and videos of the words, without what earlier runs wrote beside them.
 
+    Videos in a folder of photos are left out too, which is said.
     Errors: those of `list_inputs`; ValueError where there are only files of earlier runs.
     """
     found = list_inputs(words)
@@ -189,33 +193,13 @@ def find_media(words: Sequence[Path | str]) -> Listing:
         )
     if count:
         tqdm.write(f"Left out: {count} files that an earlier run wrote.", file=sys.stderr)
+    if left := list(compress(found.left, ~are_outputs(found.left))):
+        shown = f"{', '.join(left[:SHOWN])}{' and more' * (len(left) > SHOWN)}"
+        tqdm.write(
+            f"Left out: videos beside photos, {len(left)}: {shown}. Name them too, to take them.",
+            file=sys.stderr,
+        )
     return listing
-
-
-@contextmanager
-def make_folder(out: Path) -> Iterator[None]:
-    """Makes the folder `out`, and takes away again what it made where nothing is written into it.
-
-    Errors: NotADirectoryError where it is a file; PermissionError.
-    """
-    made = [folder for folder in (out, *out.parents) if not folder.exists()]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise NotADirectoryError(
-            f"`out` must be a folder. Received: {out}, which is or lies in a file. Use another "
-            "name."
-        ) from error
-    try:
-        if not os.access(out, os.W_OK | os.X_OK):
-            raise PermissionError(
-                f"`out` must be a folder that you may write to. Received: {out}. Use another one."
-            )
-        yield
-    finally:
-        with suppress(OSError):
-            for folder in made:
-                folder.rmdir()  # which keeps one that holds something
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,14 +223,27 @@ class _Folder:
         """The file of each format that is to be saved of a photo."""
         return {kind: self.out / name_file(kind, self.names[path], result) for kind in self.save}
 
-    def is_wanted(self, path: Path, sample: DepthResult, report: PredictReport) -> bool:
-        """Whether a photo is to be predicted; else the report says why not."""
-        files = self.list_files(path, sample)
-        if reason := self.find_obstacle(path, files):
+    def remove_left(self, videos: Iterable[Path]) -> None:
+        """Removes what killed processes left half written of files that are there by now."""
+        stems, ends = set(self.names.values()), list_names("", WRITERS)
+        remove_left_of(
+            self.out,
+            lambda name: name == FILE or any(name.removesuffix(end) in stems for end in ends),
+        )
+        for path in videos:
+            remove_left_of(self.out / self.names[path], lambda name: True)
+
+    def is_wanted(self, path: Path, samples: Sequence[DepthResult], report: PredictReport) -> bool:
+        """Whether a photo is to be predicted; else the report says why not.
+
+        samples: of each scale that its files may have.
+        """
+        possible = [self.list_files(path, sample) for sample in samples]
+        reasons = (self.find_obstacle(path, files) for files in possible)
+        if reason := next(filter(None, reasons), ""):
             report.failed[path] = reason
-        else:
-            return not self.skip(path, list(files.values()), report)
-        return False
+            return False
+        return not any(self.skip(path, list(files.values()), report) for files in possible)
 
     def skip(self, path: Path, files: Sequence[Path], report: PredictReport) -> bool:
         """Whether all its files are there and stay, which the report then says."""
@@ -482,6 +479,7 @@ def _make_result(
         result,
         depth_m=result.depth_m * np.float32(scale),
         far=result.far * scale,
+        max_depth=None,  # the one photo's own decides its encoding
         unit=_unit(predictor, known),
     )
 
@@ -491,11 +489,13 @@ def _unit(predictor: DepthPredictor, known: KnownDistance | None) -> str:
     return "metre" if known else predictor.unit
 
 
-def _make_sample(predictor: DepthPredictor, known: KnownDistance | None = None) -> DepthResult:
-    """A result of one pixel, for the names of files that are not written yet."""
+def _make_samples(predictor: DepthPredictor, known: KnownDistance | None) -> list[DepthResult]:
+    """Results of one pixel, for all names that files may have which are not written yet."""
     pixel = np.ones((1, 1, 3), np.uint8), np.ones((1, 1), np.float32)
     camera = Intrinsics(1, 1, 0, 0, width=1, height=1)
-    return DepthResult(*pixel, np.inf, camera, predictor.view.max_depth, _unit(predictor, known))
+    ranges = [predictor.view.max_depth] if known is None else [1.0, 100.0]
+    unit = _unit(predictor, known)
+    return [DepthResult(*pixel, np.inf, camera, farthest, unit) for farthest in ranges]
 
 
 def _predict_video(
@@ -512,7 +512,7 @@ def _predict_video(
     name = folder.names[path]
     target = folder.out / f"{name}_depth{'.mp4' if find_spec('imageio_ffmpeg') else '.avi'}"
     kinds = [kind for kind in folder.save if kind != "colour"]
-    frames_in, sample = folder.out / name, _make_sample(predictor)
+    frames_in, (sample,) = folder.out / name, _make_samples(predictor, None)
     firsts = [frames_in / name_file(kind, f"{0:06d}", sample) for kind in kinds]
     number = "[0-9]" * 6 + "*"
     there = {k: frames_in for k in kinds if any(frames_in.glob(name_file(k, number, sample)))}

@@ -2,12 +2,13 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from depthlib.data.csv_tables import why_unlistable
 from depthlib.data.dataset_file import NAME, read_dataset_file
-from depthlib.data.inputs import is_junk, locate
+from depthlib.data.inputs import VIDEOS, is_junk, locate
 from depthlib.data.shards import Shard
 from depthlib.files import are_noted, note_files, write_bytes
 
@@ -17,11 +18,12 @@ _FILES = "files"  # what a scene's settings note of its sources
 class SceneFolder:
     """A scene's folder in a dataset, SCENE/PART/NAME, and by which settings it is made.
 
-    settings: the name of the file in it that holds them. parts: the folders of what is written.
+    settings: the name of the file in it that holds them. parts: the folders of what is written, and
+    how files there end.
     Errors: ValueError for a name that is none of a folder, or that a CSV cannot name.
     """
 
-    def __init__(self, out: Path, name: str, settings: str, parts: Sequence[str]) -> None:
+    def __init__(self, out: Path, name: str, settings: str, parts: Mapping[str, str]) -> None:
         reason = why_unlistable(name)
         if reason or is_junk(name) or name in ("", "..") or Path(name).name != name:
             raise ValueError(
@@ -35,11 +37,15 @@ class SceneFolder:
         self,
         settings: Mapping[str, object],
         overwrite: bool,
+        frames: Sequence[Path],
+        listed: Container[str] = (),
         shard: Shard | None = None,
         sources: Sequence[Path] = (),
     ) -> None:
-        """Writes by what the scene is made; `overwrite`: and removes what is there of the shard.
+        """Writes by what the scene is made; `overwrite`: and removes its files, of the shard.
 
+        frames: the photos, or the videos, that names are made of. listed: the names of frames that
+        the scene itself says to have. What else a user has put there stays.
         sources: all files of which it is made, where they are to stay the same.
         Errors: ValueError where it was made otherwise, or where there are others' files.
         """
@@ -51,9 +57,14 @@ class SceneFolder:
                 f"{self.folder}, which has {there[0]}. Use another --scene or --out."
             )
         if overwrite:
+            names = {frame.stem for frame in frames if frame.suffix.lower() not in VIDEOS}
+            are_numbered = len(names) < len(frames)
             for file in there:
-                if shard is None or shard.holds(file.stem):
-                    file.unlink()
+                name, is_ours = file.stem, file.suffix == self.parts[file.parent.name]
+                is_frame = name in names or (are_numbered and re.fullmatch("[0-9]{6,}", name))
+                if is_ours and (is_frame or name in listed):
+                    if shard is None or shard.holds(name):
+                        file.unlink()
         elif path.is_file():
             if other := _tell_difference(path, settings, sources):
                 raise ValueError(
@@ -104,13 +115,3 @@ def name_dataset(out: Path, usual: str) -> str:
     """What the dataset in `out` is called, by its file or its folder."""
     path = out / NAME
     return read_dataset_file(path).name if path.is_file() else out.resolve().name or usual
-
-
-def refuse_own(*paths: Path) -> None:
-    """Errors: FileExistsError where one is there, which no earlier run has written."""
-    for path in paths:
-        if path.exists():
-            raise FileExistsError(
-                f"A file of one's own must not be written over. Received: {path}. Choose another "
-                "folder or name."
-            )

@@ -18,7 +18,6 @@ from depthlib.commands.scene_folder import (
     name_dataset,
     name_scene,
     refuse_among,
-    refuse_own,
 )
 from depthlib.commands.shard_notes import Note, Run, note_shard
 from depthlib.commands.stereo_pairs import Read, check_sides, find_readable, open_pairs
@@ -65,14 +64,13 @@ def calibrate(
 ) -> stereo.Calibration:
     """Calibrates a rig by photos of `board`, a folder or a pattern each; writes it and a picture.
 
-    figure: by default `out` with the suffix .png, which must not be there without `out`. Errors:
+    figure: by default `out` with the suffix .png, where no file of the user's may be. Errors:
     those of `calibrate_photos`, `find_inputs` and `write_rig`; ValueError for files that would lie
-    among the photos; FileExistsError.
+    among the photos; those of `files.check_ours`.
     """
-    if figure is None:
-        figure = out.with_suffix(".png")
-        if not out.exists():
-            refuse_own(figure)
+    is_given, figure = figure is not None, figure or out.with_suffix(".png")
+    if not is_given:
+        check_ours(figure)
     check_suffix(out, *stereo.SUFFIXES)
     check_suffix(figure, ".png", ".jpg", ".pdf", ".svg")
     photos = _find_photos(left), _find_photos(right)
@@ -85,7 +83,7 @@ def calibrate(
     rectifier = calibration.rig.rectify(*calibration.rig.left.size or (0, 0))
     views = rectifier.rectify(read_rgb(best["left"]), read_rgb(best["right"]))
     picture = plotting.show_calibration(used, list(calibration.corners.values()), views)
-    plotting.save_figure(picture, figure)
+    plotting.save_figure(picture, figure, ours=not is_given)
     return calibration
 
 
@@ -144,9 +142,9 @@ def match_sources(
         "disparities": disparities, "far": far, "sure": sure, "every": every,
     }  # fmt: skip
     check_ours(out / CSV)
-    if not any(out.glob(f"*/{SETTINGS}")):
-        refuse_own(out / SHEET)
-    folder.begin(settings, overwrite, shard)
+    check_ours(out / SHEET)
+    listed = folder.list_noted() if overwrite else ()
+    folder.begin(settings, overwrite, [*found[0][0], *found[0][1]], listed, shard)
     write_dataset_file(spec, out / NAME)
 
     find_sources = _find_sources(found)
@@ -223,7 +221,8 @@ class _Scene(SceneFolder):
     """A scene's folder of matched pairs: SCENE/rgb, SCENE/depth and SCENE/confidence."""
 
     def __init__(self, out: Path, name: str) -> None:
-        super().__init__(out, name, SETTINGS, ("rgb", "depth", "confidence"))
+        parts = {"rgb": ".jpg", "depth": ".png", "confidence": ".png"}
+        super().__init__(out, name, SETTINGS, parts)
 
     def has(self, name: str) -> bool:
         """Whether a pair is matched."""
@@ -232,6 +231,11 @@ class _Scene(SceneFolder):
     def find_note(self, name: str) -> str | None:
         """`note_files` of the photos or videos of which a pair was matched, if it is known."""
         return read_text(self.folder / "depth" / f"{name}.png", _PHOTOS)
+
+    def list_noted(self) -> set[str]:
+        """The names of the pairs whose depth maps note of what they were matched."""
+        names = {path.stem for path in (self.folder / "depth").glob("*.png")}
+        return {name for name in names if self.find_note(name)}
 
     def is_empty(self) -> bool:
         """Whether no pair is matched."""
@@ -301,7 +305,7 @@ def _draw_sheet(pairs: Pairs, path: Path) -> None:
     photos, depths = pairs.load()
     sure = [read_rgb(pairs.root / name) for name in pairs.table["confidence"]]
     figure = plotting.show_photos(photos, {"depth": depths}, far={}, changed={"confidence": sure})
-    plotting.save_figure(figure, path)
+    plotting.save_figure(figure, path, ours=True)
 
 
 def _map_ahead(pool: ThreadPoolExecutor, work: Callable, jobs: Iterable, ahead: int) -> Iterator:

@@ -170,6 +170,11 @@ class Summary:
             return place.as_posix()
 
 
+def name_lock(shard: Shard | None) -> str:
+    """The file, in `out`, that keeps a table to one process: shards write at once, each its own."""
+    return f".{FILE if shard is None else shard.label}.lock"
+
+
 def list_tables(out: Path) -> list[Path]:
     """The tables of the shards of `out`, the one that was written to last at the end."""
     found = (out / SHARDS).glob("[0-9]*of[0-9]*.csv")

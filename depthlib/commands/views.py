@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
 from itertools import chain, islice, pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,6 @@ from depthlib.commands.scene_folder import (
     name_dataset,
     name_scene,
     refuse_among,
-    refuse_own,
 )
 from depthlib.commands.stereo_pairs import check_names, check_sides, find_readable, open_pairs
 from depthlib.data import stereo
@@ -163,7 +162,7 @@ def make_views(
     named = _name_sources(left, right, rig is not None, scene)
     report = ViewReport(out / CSV)
     for name, source in named.items():
-        folder = SceneFolder(out, name, SETTINGS, ("rgb", "right"))
+        folder = SceneFolder(out, name, SETTINGS, {"rgb": ".jpg", "right": ".jpg"})
         refuse_among(out, (files for sides in source.found for files in sides))
         told, failed = _make_scene(folder, source, out, settings, rig, overwrite)
         report.scenes.append(f"{name}: {told}")
@@ -182,7 +181,7 @@ def list_views(out: Path) -> Pairs:
     missing = [name for name in columns if (table[name] == "").all()]
     write_ours(out / CSV, format_table(table.drop(columns=missing)))
     pairs = read_csv(out / CSV)
-    plotting.save_figure(show_neighbours(pairs.spread(_SHOWN)), out / SHEET)
+    plotting.save_figure(show_neighbours(pairs.spread(_SHOWN)), out / SHEET, ours=True)
     return pairs
 
 
@@ -233,8 +232,7 @@ def _make_scene(
     spec = _describe(out, camera, settings)
     refuse_another(spec, out / NAME)
     check_ours(out / CSV)
-    if not any(out.glob(f"*/{SETTINGS}")):
-        refuse_own(out / SHEET)
+    check_ours(out / SHEET)
     whole = folder.folder / LIST
     folder.begin(
         dict(zip(("left", "right"), [str(Path(w).resolve()) for w in source.words], strict=False))
@@ -242,6 +240,8 @@ def _make_scene(
         | {"long_side": settings.long_side, "least": settings.least if settings.motion else 0}
         | {"apart": settings.apart if settings.motion else 0},
         overwrite,
+        [*source.found[0][0], *source.found[0][1]],
+        _list_names(whole) if overwrite else (),
         sources=[path for photos, videos in source.found for path in (photos or videos[:1])],
     )
     if overwrite:
@@ -299,6 +299,14 @@ def _link(rows: list[dict[str, str]], motions: Sequence[np.ndarray | None], apar
                 rows[before] |= {"next": rows[after]["rgb"], MOTIONS["next"]: format_motion(motion)}
                 back = format_motion(invert(motion))
                 rows[after] |= {"previous": rows[before]["rgb"], MOTIONS["previous"]: back}
+
+
+def _list_names(path: Path) -> set[str]:
+    """The names of the frames in a scene's list; none where there is no list."""
+    if not path.is_file():
+        return set()
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return {PurePosixPath(rgb).stem for rgb in table["rgb"]}
 
 
 def _prepare(

@@ -91,6 +91,24 @@ def read_pair_table(path: Path) -> pd.DataFrame:
     return table
 
 
+def read_photo_column(path: Path) -> list[str] | None:
+    """The photos of a list whose heading names their column, behind another one; None: any other.
+
+    Errors: ValueError that names the file.
+    """
+    rule = "A list must name a photo in each row."
+    lines = _drop_comments(_decode(path, rule))
+    for separator in _SEPARATORS if lines else ():
+        heading = name_columns(_split(lines[0], separator))
+        if "rgb" in heading[1:] and heading[0] != "rgb":
+            _refuse_twins(heading, path)
+            photos: list[str] = _parse(lines, separator, path, rule)[heading.index("rgb")].to_list()
+            if not all(photos):
+                raise ValueError(f"{rule} Received: an empty field in {path}. Complete the row.")
+            return [photo.replace("\\", "/") for photo in photos[1:]]
+    return None
+
+
 def read_index(path: Path) -> pd.DataFrame | None:
     """The photo and the scene in each row of index.csv, and its other columns; None: a pair list.
 

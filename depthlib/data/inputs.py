@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import compress, takewhile
 from pathlib import Path
 
@@ -33,10 +33,12 @@ class Listing:
 
     hashes: `hash_text` of each one's name, uint64 (files,). Its name is its path relative to the
     word: to a folder, to the part of a pattern without wildcards, to the folder of a list.
+    left: videos in folders of photos, which the words do not mean.
     """
 
     paths: list[str]
     hashes: np.ndarray
+    left: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -45,7 +47,7 @@ class Listing:
         """Those of which `kept`, bool (files,), is true."""
         if kept.all():
             return self
-        return Listing(list(compress(self.paths, kept)), self.hashes[kept])
+        return Listing(list(compress(self.paths, kept)), self.hashes[kept], self.left)
 
     def choose(self, shard: Shard | None) -> np.ndarray:
         """Of each file whether it is in the shard, bool (files,); None: all are."""
@@ -67,19 +69,23 @@ def list_inputs(words: Sequence[Path | str]) -> Listing:
 
     A word is a photo, a video, a folder (its photos, or where it has none its videos, in natural
     order), a pattern (`drive/*.jpg`), or a list, .txt or .csv: a path a line, relative to the list,
-    to its folder's parent or to the working folder; in a CSV the first field, and its first row may
-    be a heading. Hidden files are none. What is called as a photo is, or stands in a list, counts
-    as one, be it there or not: reading it says what is wrong.
+    to its folder's parent or to the working folder; in a CSV the first field, or that which a
+    heading in its first row calls rgb, photo or the like. Hidden files are none. What is called as
+    a photo is, or stands in a list, counts as one, be it there or not: reading it says what is
+    wrong.
     Errors: FileNotFoundError for a word that is nothing of it, or that holds none; ValueError for
     a file of another kind, or a list that is no text.
     """
     paths: list[str] = []
+    left: list[str] = []
     hashes = []
     for word in words:
-        found, names = _find(word)
+        found, names = _find(word, left)
         hashes.append(hash_texts(names, len(found)))
         paths += found
-    listing = Listing(paths, np.concatenate(hashes) if hashes else np.empty(0, np.uint64))
+    hashed = np.concatenate(hashes) if hashes else np.empty(0, np.uint64)
+    given = set(paths) if left else set()
+    listing = Listing(paths, hashed, [path for path in left if path not in given])
     return listing.keep(_is_first(paths))
 
 
@@ -128,16 +134,17 @@ def name_photo(path: Path) -> Iterator[str]:
         yield "_".join([*parts[start:-1], whole])
 
 
-def _find(word: Path | str) -> tuple[list[str], Iterator[str]]:
-    """The files that a word means, and their names relative to it."""
+def _find(word: Path | str, left: list[str]) -> tuple[list[str], Iterator[str]]:
+    """The files that a word means, and their names relative to it; adds to what is left."""
     path = Path(word)
     suffix = path.suffix.lower()
     if _exists(path) and str(word):  # Path("") is the working folder
         if suffix in PHOTOS | VIDEOS:
             return [str(path)], iter([path.name])
         if path.is_dir():
-            names = _list_folder(path)
+            names, others = _list_folder(path)
             start = os.path.join(path, "")  # noqa: PTH118
+            left += [start + name for name in others]
             return [start + name for name in names], iter(names)
         if suffix in LISTS:
             return _name_from(path.parent, [str(found) for found in _read_list(path)])
@@ -175,11 +182,14 @@ def _is_first(paths: Sequence[str]) -> np.ndarray:
     return first
 
 
-def _list_folder(folder: Path) -> list[str]:
+def _list_folder(folder: Path) -> tuple[list[str], list[str]]:
+    """The photos of a folder, or where it has none its videos; and the videos beside photos."""
     files = [name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208
-    for suffixes in (PHOTOS, VIDEOS):
-        if found := [name for name in files if _suffix(name) in suffixes]:
-            return sorted(found, key=natural_key)
+    videos = sorted((name for name in files if _suffix(name) in VIDEOS), key=natural_key)
+    if photos := [name for name in files if _suffix(name) in PHOTOS]:
+        return sorted(photos, key=natural_key), videos
+    if videos:
+        return videos, []
     raise FileNotFoundError(
         f"A folder must hold photos or videos. Received: {folder}, which has none. Photos end in "
         f"{', '.join(sorted(PHOTOS))}."
@@ -204,6 +214,11 @@ def _read_list(listing: Path) -> list[Path]:
     # Not splitlines: a name may have in it what Unicode takes for the end of a line.
     rows = [list(_read_row(line)) for line in text.split("\n") if line.strip()]
     found = [_find_row(names, listing) for names in rows]
+    if rows and found[0] is None and listing.suffix.lower() == ".csv":
+        from depthlib.data.csv_tables import read_photo_column  # it needs this file, and pandas
+
+        if named := read_photo_column(listing):
+            return [_find_row([name], listing) or listing.parent / name for name in named]
     paths = []
     for number, (names, path) in enumerate(zip(rows, found, strict=True)):
         is_heading = listing.suffix.lower() == ".csv" and number == 0 and not _take_named(names)

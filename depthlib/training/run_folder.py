@@ -14,21 +14,20 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import keras
 import pandas as pd
 
-from depthlib import __version__
+from depthlib import __version__, files
 from depthlib.data.arrays import file_of
 from depthlib.data.cache import describe_pixels
 from depthlib.data.pairs import PACKED, Pairs
 from depthlib.files import (
     are_noted,
     check_regular,
-    hold_lock,
     name_errors,
     note_files,
     remove_temporaries,
@@ -73,29 +72,12 @@ def describe_run(recipe: Recipe, training: Sequence[Pairs], validation: Pairs) -
 def hold_folder(folder: Path) -> Iterator[None]:
     """Keeps `folder` to one process, and clears it of what a killed one left half written.
 
-    What it makes, folders too, is removed again where no run has begun by the end.
-    Errors: BlockingIOError where another process trains in it; NotADirectoryError for a file.
+    Errors: those of `files.hold_folder`.
     """
-    made = [place for place in (folder, *folder.parents) if not place.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise NotADirectoryError(
-            f"A run must have a folder. Received: {folder}, which is or lies in a file. Use "
-            "another name."
-        ) from error
-    with hold_lock(folder / LOCK):
-        try:
-            remove_temporaries(folder, (RUN, LAST, BEST, LOG))
-            remove_temporaries(folder / EPOCHS, ("*.keras",))
-            yield
-        finally:
-            if not (folder / RUN).exists():
-                # One holds something else by now, or Windows removes no lock that is held.
-                with suppress(OSError):
-                    (folder / LOCK).unlink()
-                    for place in made:
-                        place.rmdir()
+    with files.hold_folder(folder, LOCK):
+        remove_temporaries(folder, (RUN, LAST, BEST, LOG))
+        remove_temporaries(folder / EPOCHS, ("*.keras",))
+        yield
 
 
 @contextmanager

@@ -72,6 +72,14 @@ def test_nothing_is_written_outside_of_the_folder_where_photos_lie_elsewhere(
     assert len(read_csv(own / "pairs.csv", root=folder)) == 6
 
 
+def test_a_picture_of_ones_own_is_not_written_over_and_that_is_said_before_the_work(folder):
+    mine = folder / "depthlib_pairs.png"
+    mine.write_bytes(b"mine")
+    with pytest.raises(SystemExit, match="one's own must not be written over.*depthlib_pairs.png"):
+        main(["data", str(folder), "--spec", "indoor_millimetre"])
+    assert mine.read_bytes() == b"mine" and not (folder / "pairs.csv").exists()
+
+
 def test_names_of_bytes_that_are_no_text_are_listed(folder, capsys):
     (folder / os.fsdecode(b"rgb/caf\xe9.jpg")).touch()
     assert main(["data", str(folder), "--spec", "indoor_millimetre", "--check", "headers"]) == 0

@@ -10,7 +10,7 @@ from depthlib.commands.label import LabelSettings, label_files
 from depthlib.commands.predict import predict_files
 from depthlib.data.dataset_file import make_spec, read_dataset_file
 from depthlib.data.images import read_depth, write_depth, write_rgb
-from depthlib.data.lenses import parse_focal
+from depthlib.data.lenses import FocalRequest, parse_focal
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
 from depthlib.video.frames import open_writer
@@ -92,7 +92,11 @@ def test_a_stopped_run_goes_on_and_other_teachers_are_refused(photos, tmp_path):
     label([photos / "1.png", photos / "2.png"], out)
     before = (out / "depth/1.png").stat().st_mtime_ns
     (out / "confidence/2.png").unlink()  # as where the run was killed
+    for name in ("photos/.2-01234567.jpg", "depth/.2-01234567.png", ".labels-01234567.csv"):
+        (out / name).touch()
     report = label(photos, out)
+    left = [path.name for path in out.rglob(".*") if path.is_file()]
+    assert left == [".labels.csv.sha256"]
     assert [path.name for path in report.skipped] == ["1.png"] and len(report.written) == 2
     assert (out / "depth/1.png").stat().st_mtime_ns == before
     assert str(report) == "2 written, 1 there already"
@@ -279,6 +283,24 @@ def test_a_file_that_is_no_photo_is_named_and_the_rest_is_done(photos, tmp_path)
     report = label(photos, tmp_path / "out")
     assert len(report.written) == 3 and list(report.failed) == [photos / "3.jpg"]
     assert "3.jpg" in report.failed[photos / "3.jpg"]
+
+
+def test_a_second_run_into_a_folder_is_turned_away_before_it_writes_anything(photos, tmp_path):
+    out, other = tmp_path / "out", draw(tmp_path / "other" / "1.png", 200)
+
+    class Meanwhile(Fake):
+        def predict_batch(self, batch):
+            before = sorted(out.rglob("*"))
+            with pytest.raises(BlockingIOError, match=f"holds {out}/.depth.csv.lock. Wait"):
+                label(other, out)
+            with pytest.raises(BlockingIOError, match=f"holds {out}/.depth.csv.lock. Wait"):
+                predict_files(Fake(), [other], out, lens=FocalRequest("exif"))
+            assert sorted(out.rglob("*")) == before
+            return super().predict_batch(batch)
+
+    assert len(label(photos, out, Meanwhile()).written) == 3
+    assert pd.read_csv(out / "labels.csv")["rgb"].size == 3
+    assert not list(out.glob("*.lock"))
 
 
 def test_settings_that_are_none_are_refused():

@@ -365,7 +365,7 @@ def test_matched_pairs_of_shards_equal_those_of_one_run(tmp_path, kind):
         assert main([*words, f"--out={three}", f"--shard={number}/3"]) == 0
     assert not (three / "stereo.csv").exists()
     assert main(["merge", str(three)]) == 0
-    assert contents(three) == contents(one) and len(contents(one)) == 3 * 5 + 5
+    assert contents(three) == contents(one) and len(contents(one)) == 3 * 5 + 6
 
 
 def test_projected_drives_of_shards_equal_those_of_one_run(project, tmp_path):

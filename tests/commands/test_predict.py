@@ -15,6 +15,7 @@ from depthlib.commands.predict import predict_files
 from depthlib.data.images import write_rgb
 from depthlib.data.intrinsics import Intrinsics, read_camera
 from depthlib.data.lenses import parse_focal
+from depthlib.data.shards import Shard
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
 from depthlib.prediction.known_distance import KnownDistance
@@ -147,6 +148,18 @@ def test_depth_of_another_photo_is_not_taken_for_this_ones_and_stays_unless_it_m
         assert (out / "1_depth_mm.png").read_bytes() == before
 
 
+def test_videos_in_a_folder_of_photos_are_said_to_be_left(photos, tmp_path, capsys):
+    for name in ("walk.mp4", "0_depth.mp4"):  # the second is as an earlier run wrote it
+        (photos / name).touch()
+    assert len(predict(photos, photos).written) == 3
+    assert len(predict(photos, photos).skipped) == 3
+    said = capsys.readouterr().err
+    assert f"Left out: videos beside photos, 1: {photos / 'walk.mp4'}. Name them too" in said
+    report = predict([photos, photos / "walk.mp4"], tmp_path / "out")
+    assert photos / "walk.mp4" in report.failed  # it is empty
+    assert "Left out: videos" not in capsys.readouterr().err
+
+
 def test_another_video_in_a_videos_place_is_named(tmp_path):
     video = tmp_path / "drive.avi"
     for brightness in (200, 50):  # the second one is older
@@ -225,7 +238,11 @@ def test_a_run_that_was_stopped_goes_on(photos, tmp_path, project, signal):
     command = [sys.executable, "-c", CHILD, signal, str(photos), str(out)]
     assert subprocess.run(command, cwd=project, capture_output=True, check=False).returncode != 0
     assert len(list(out.glob("[0-9]*.npy"))) < 8
+    left = [".depth-01234567.csv", ".3_depth-01234567.npy", ".3_depth_colour-0a234567.jpg"]
+    for name in [*left, ".mine-01234567.npy", ".3_depth-0123.npy", "mine.npy"]:
+        (out / name).touch()
     report = predict(photos, out, save=["npy", "colour"])
+    assert {path.name for path in out.glob(".*")} == {".mine-01234567.npy", ".3_depth-0123.npy"}
     assert not report.failed and len(report.written) + len(report.skipped) == 8
     assert len(rows(out)) == 8 and len(list(out.glob("[0-9]*.npy"))) == 8
 
@@ -304,6 +321,37 @@ def test_a_full_disk_stops_the_run_at_once(photos, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk must have room.*_depth.npy. Make room"):
         predict(photos, tmp_path / "out")
     assert len(seen) < 10
+
+
+def test_a_second_run_into_a_folder_is_turned_away_before_it_writes_anything(photos, tmp_path):
+    out, other = tmp_path / "out", draw(tmp_path / "other" / "0.png", 200)
+    seen = []
+
+    def at():
+        if not seen:  # while the first photo is in the network
+            seen.append(listed(out))
+            with pytest.raises(BlockingIOError, match=f"holds {out}/.depth.csv.lock. Wait"):
+                predict(other, out)
+            assert listed(out) == seen[0]
+
+    assert len(predict(photos, out, FakePredictor(at=at)).written) == 3
+    assert list(rows(out)) == ["0.png", "1.png", "2.png"]
+    assert listed(out) == ["0_depth.npy", "1_depth.npy", "2_depth.npy", "depth.csv"]  # no lock
+    assert len(predict(other, out).written) == 1  # by another name
+
+
+def test_shards_of_a_run_write_at_once_but_none_of_them_twice(photos, tmp_path):
+    out, one, two = tmp_path / "out", Shard(1, 2), Shard(2, 2)
+    written = []
+
+    def at():
+        if not written:
+            written.append(len(predict(photos, out, shard=two).written))
+            with pytest.raises(BlockingIOError, match=f"holds {out}/.1of2.lock. Wait"):
+                predict(photos, out, shard=one)
+
+    assert len(predict(photos, out, FakePredictor(at=at), shard=one).written) == 3 - written[0] > 0
+    assert not list(out.glob(".*.lock"))
 
 
 @pytest.mark.parametrize("out", ["file", "file/in"])
@@ -403,6 +451,22 @@ def test_a_known_distance_makes_metres_of_relative_depth(tmp_path):
     predict(photo, tmp_path / "known", network, save=["png16"], known=known)
     assert listed(tmp_path / "out") == ["a_depth_relative.png", "depth.csv"]
     assert listed(tmp_path / "known") == ["a_depth_mm.png", "depth.csv"]
+
+
+@pytest.mark.parametrize(
+    ("metres", "scale", "metres_per_count"), [("2", "mm", 1e-3), ("120", "m256", 1 / 256)]
+)
+def test_depth_by_a_known_distance_is_in_a_scale_that_holds_it(
+    tmp_path, metres, scale, metres_per_count
+):
+    photo, out = draw(tmp_path / "a.png", 100), tmp_path / "out"
+    words = {"known": KnownDistance.parse(f"5,15,35,15={metres}"), "save": ["npy", "png16"]}
+    assert not predict(photo, out, **words).failed
+    assert listed(out) == ["a_depth.npy", f"a_depth_{scale}.png", "depth.csv"]
+    counts = cv2.imread(str(out / f"a_depth_{scale}.png"), cv2.IMREAD_UNCHANGED)
+    depth = np.load(out / "a_depth.npy")
+    np.testing.assert_allclose(counts * metres_per_count, depth, atol=metres_per_count)
+    assert predict(photo, out, **words).skipped == [photo]
 
 
 def test_a_folder_never_holds_one_photo_by_two_networks_or_lenses(tmp_path):

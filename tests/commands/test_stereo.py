@@ -7,7 +7,7 @@ import pytest
 
 from depthlib.__main__ import main
 from depthlib.data.dataset_file import read_dataset_file
-from depthlib.data.images import read_depth, read_rgb, write_rgb
+from depthlib.data.images import read_depth, read_rgb, write_grey, write_rgb
 from depthlib.data.pairs import read_csv
 from depthlib.data.stereo import read_rig
 from depthlib.data.stereo.boards import Board
@@ -131,12 +131,32 @@ def test_a_shard_overwrites_its_own_part_alone(rig, drive, tmp_path):
         assert len(read_csv(out / "stereo.csv", read_dataset_file(out / "dataset.json"))) == 3
 
 
+def test_overwriting_leaves_a_users_photo_in_a_scene_and_removes_pairs_that_are_no_more(
+    rig, drive, tmp_path
+):
+    out = tmp_path / "dataset"
+    run(rig, drive, out)
+    scene = out / "drive_0007"
+    for part in ("rgb/mine.jpg", "depth/mine.png", "confidence/mine.png"):
+        (scene / part).write_bytes((scene / part.replace("mine", "1")).read_bytes())
+    write_grey(scene / "depth" / "other.png", np.zeros((4, 6), np.uint8))  # which notes no photos
+    (scene / "depth" / "mine.png").unlink()
+    for side in ("left", "right"):
+        (drive / side / "2.png").unlink()
+    run(rig, drive, out, "--overwrite")
+    names = {path.relative_to(scene).as_posix() for path in scene.glob("*/*")}
+    assert {"rgb/mine.jpg", "confidence/mine.png", "depth/other.png"} < names
+    assert not names & {"rgb/2.jpg", "depth/2.png", "confidence/2.png"} and "depth/1.png" in names
+
+
 def test_a_picture_of_ones_own_is_not_taken_for_the_rigs(tmp_path):
     (tmp_path / "rig.png").write_text("mine")
     words = ["stereo", "calibrate", "--left=left", "--right=right", "--square=0.03"]
-    with pytest.raises(SystemExit, match="rig.png. Choose another folder or name"):
-        main([*words, f"--out={tmp_path / 'rig.yml'}"])
-    assert (tmp_path / "rig.png").read_text() == "mine"
+    for _ in range(2):
+        with pytest.raises(SystemExit, match="one's own must not be written over.*rig.png, which"):
+            main([*words, f"--out={tmp_path / 'rig.yml'}"])
+        assert (tmp_path / "rig.png").read_text() == "mine"
+        (tmp_path / "rig.yml").write_text("a rig")  # there already, of an earlier calibration
 
 
 def test_one_video_of_both_sides_gives_the_depth_of_two(rig, drive, tmp_path):
@@ -299,7 +319,8 @@ def test_a_board_is_written_and_photos_of_it_are_calibrated(tmp_path, capsys):
     left, right = draw_boards(Board(7, 4, 0.03), tmp_path, count=6)
     out = tmp_path / "rig.yml"
     words = [f"--left={left[0].parent}", f"--right={right[0].parent}", f"--out={out}"]
-    assert main(["stereo", "calibrate", *words, "--board=7x4", "--square=0.03"]) == 0
+    for _ in range(2):  # the second picture takes the place of the first
+        assert main(["stereo", "calibrate", *words, "--board=7x4", "--square=0.03"]) == 0
     assert "pairs: 6 of 6" in capsys.readouterr().out
     assert read_rig(out).baseline == pytest.approx(0.12, rel=0.01)
     picture = cv2.imread(str(out.with_suffix(".png")))

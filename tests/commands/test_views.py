@@ -233,11 +233,15 @@ def test_a_run_that_was_stopped_goes_on_and_other_scenes_are_added(
     assert "walk: there already (--overwrite makes it anew)" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="same settings. Received: every 2, not 1 in .*views.json"):
         run(frames, out, "--focal=0.7", "--every=2")
+    (out / "walk/rgb/mine.jpg").write_bytes(b"mine")
+    assert (out / "walk/rgb/1.jpg").exists()
+    (frames / "1.png").unlink()  # what was made of it goes too
     run(frames, out, "--focal=0.7", "--every=2", "--overwrite")
-    assert sorted(path.name for path in (out / "walk/rgb").iterdir()) == ["0.jpg", "2.jpg", "4.jpg"]
+    left = sorted(path.name for path in (out / "walk/rgb").iterdir())
+    assert left == ["0.jpg", "3.jpg", "mine.jpg"]
     run(video, out, "--focal=0.7", "--scene=film")
     scenes = read_csv(out / "views.csv").table["scene"]
-    assert scenes.tolist() == 4 * ["film"] + 3 * ["walk"]
+    assert scenes.tolist() == 4 * ["film"] + 2 * ["walk"]
     with pytest.raises(SystemExit, match="stored alike.*focal 0.8 and 0.7"):
         run(video, out, "--focal=0.8", "--scene=other")
 

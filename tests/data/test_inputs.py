@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from depthlib.data.inputs import find_inputs, locate, name_photo
+from depthlib.data.inputs import find_inputs, list_inputs, locate, name_photo
 
 
 @pytest.fixture
@@ -84,6 +84,31 @@ def test_a_csv_may_have_a_heading(folder, heading):
     assert names(["list.csv"]) == ["one.jpg", "drive/2.jpg"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "depth,rgb\ndrive/1.png,one.jpg\none.jpg,drive/2.jpg\n",
+        "# made today\nid;photo\n7;one.jpg\n8;drive\\2.jpg\n",
+        'depth,Image Path,scene\ndrive/1.png,"one.jpg",a\ndrive/1.png,drive/2.jpg,b\n',
+        "depth rgb\ndrive/1.png one.jpg\ndrive/1.png drive/2.jpg\n",
+    ],
+)
+def test_a_heading_says_which_column_has_the_photos(folder, text):
+    (folder / "list.csv").write_text(text)
+    assert names(["list.csv"]) == ["one.jpg", "drive/2.jpg"]
+
+
+def test_a_photo_that_a_column_names_and_that_is_gone_counts_and_an_empty_field_is_refused(folder):
+    (folder / "list.csv").write_text("depth,rgb\ndrive/1.png,gone.jpg\n")
+    assert names(["list.csv"]) == ["gone.jpg"]
+    (folder / "list.csv").write_text("depth,rgb\ndrive/1.png,\n")
+    with pytest.raises(ValueError, match="a photo in each row. Received: an empty field in list"):
+        names(["list.csv"])
+    (folder / "list.csv").write_text("depth,rgb,rgb\ndrive/1.png,one.jpg,one.jpg\n")
+    with pytest.raises(ValueError, match="Received: depth, rgb, rgb in list.csv"):
+        names(["list.csv"])
+
+
 def test_a_list_is_relative_to_itself_before_its_parent_and_the_working_folder(folder):
     listing = folder / "drive" / "list.txt"
     listing.write_text("2.jpg\none.jpg\ndrive/10.JPG\n")
@@ -127,6 +152,15 @@ def test_hidden_files_are_none_and_a_folder_without_photos_gives_its_videos(fold
     for name in (".hidden.jpg", "b.mov", "a.mp4"):
         (folder / "clips" / name).touch()
     assert names(["clips"]) == ["clips/a.mp4", "clips/b.mov"]
+
+
+def test_videos_beside_photos_in_a_folder_are_told_unless_they_are_named_too(folder):
+    for name in ("b10.MOV", "b2.mp4", ".hidden.mp4"):
+        (folder / "drive" / name).touch()
+    listing = list_inputs(["drive"])
+    assert names(["drive"]) == ["drive/1.png", "drive/2.jpg", "drive/10.JPG"]
+    assert listing.left == ["drive/b2.mp4", "drive/b10.MOV"]
+    assert list_inputs(["drive", "drive/*.mp4"]).left == ["drive/b10.MOV"]
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ JOBS = {
         _write_photos,
         [*_DEPTHLIB, "predict", "photos", "--model", "own.onnx", "--save", "npy,png16,colour,ply",
          *_NETWORK],
-        _digest_rows,
+        _digest_rows, holds_folder=True,
     ),
     "video": Job(
         _write_video,

@@ -232,12 +232,12 @@ def test_how_far_a_run_is_its_network_alone_says_and_a_log_that_disagrees_is_ref
         patched.setattr(RunRecord, "on_train_batch_end", interrupt)
         train(RECIPE, pairs, run, verbose=0)
     # It has a network before its first step, so that no log is ever without one.
-    assert {path.name for path in run.iterdir()} == {"run.json", "last.keras", "run.lock"}
+    assert {path.name for path in run.iterdir()} == {"run.json", "last.keras"}
     train(RECIPE, pairs, run, minutes=0, verbose=0)
     log, last = run / "log.csv", run / "last.keras"
     header, row = log.read_text().splitlines()
     network = last.read_bytes()
-    files = {path: path.read_bytes() for path in run.iterdir() if path.name != "run.lock"}
+    files = {path: path.read_bytes() for path in run.iterdir()}
 
     def refuse(match):
         held = {path: path.read_bytes() for path in files if path.exists()}
