@@ -308,7 +308,7 @@ def _add_views(parser: argparse.ArgumentParser) -> None:
     add("--least-motion", type=float, default=0.005, metavar="SHARE", help="of the width, between "
         "two frames; default 0.005")  # fmt: skip
     add("--apart", type=int, default=3, metavar="N", help="frames that a neighbour is away, "
-        "default 3; fewer for a fast camera")  # fmt: skip
+        "default 5; fewer for a fast camera")  # fmt: skip
     add("--every", type=int, default=1, metavar="N", help="only each N-th frame")
     add("--long-side", type=int, default=1280, metavar="PIXELS", help="larger photos are shrunk")
     add("--overwrite", action="store_true", help="make a scene anew that is there already")

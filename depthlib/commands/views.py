@@ -40,7 +40,7 @@ _QUALITY = 95  # of the JPEG photos
 _SHOWN = 4  # photos in the picture sheet
 # Frames that a neighbour is away: nearer, and far things hardly move. On KITTI's drive 0005, ten
 # frames a second: docs/results/without_laser.md.
-APART = 3
+APART = 5
 
 Photos = tuple[np.ndarray, ...]  # the left one, and the right one where there are two cameras
 Job = tuple[str, Callable[[], Photos]]
