@@ -307,7 +307,7 @@ def _add_views(parser: argparse.ArgumentParser) -> None:
     add("--horizon", type=float, metavar="SHARE", help="a road's: its row over the photo's height")
     add("--least-motion", type=float, default=0.005, metavar="SHARE", help="of the width, between "
         "two frames; default 0.005")  # fmt: skip
-    add("--apart", type=int, default=3, metavar="N", help="frames that a neighbour is away, "
+    add("--apart", type=int, default=5, metavar="N", help="frames that a neighbour is away, "
         "default 5; fewer for a fast camera")  # fmt: skip
     add("--every", type=int, default=1, metavar="N", help="only each N-th frame")
     add("--long-side", type=int, default=1280, metavar="PIXELS", help="larger photos are shrunk")

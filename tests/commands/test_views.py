@@ -350,3 +350,7 @@ def test_the_settings_of_a_scene_are_kept_beside_it(frames, tmp_path):
     run(frames, tmp_path / "out", "--focal=0.7", "--least-motion=0.01")
     settings = json.loads((tmp_path / "out" / "walk" / "views.json").read_text())
     assert settings["least"] == 0.01 and settings["left"] == str(frames.resolve())
+    # What the command takes where nothing is said is what Python takes.
+    assert main(["views", str(frames), f"--out={tmp_path / 'plain'}", "--focal=0.7"]) == 0
+    settings = json.loads((tmp_path / "plain" / "walk" / "views.json").read_text())
+    assert settings["apart"] == views.ViewSettings().apart == 5
