@@ -291,14 +291,14 @@ def _link(rows: list[dict[str, str]], motions: Sequence[np.ndarray | None], apar
     """
     begins = [number for number, motion in enumerate(motions) if motion is None]
     for start, end in pairwise([*begins, len(rows)]):
-        step = min(apart, end - start - 1)
-        for before, after in zip(range(start, end - step), range(start + step, end), strict=True):
-            if step:
-                steps = [motion for motion in motions[before + 1 : after + 1] if motion is not None]
-                motion = reduce(compose, steps)
-                rows[before] |= {"next": rows[after]["rgb"], MOTIONS["next"]: format_motion(motion)}
-                back = format_motion(invert(motion))
-                rows[after] |= {"previous": rows[before]["rgb"], MOTIONS["previous"]: back}
+        step = min(apart, max(end - start - 1, 1))
+        for after in range(start + step, end):
+            before = after - step
+            steps = [motion for motion in motions[before + 1 : after + 1] if motion is not None]
+            motion = reduce(compose, steps)
+            rows[before] |= {"next": rows[after]["rgb"], MOTIONS["next"]: format_motion(motion)}
+            back = format_motion(invert(motion))
+            rows[after] |= {"previous": rows[before]["rgb"], MOTIONS["previous"]: back}
 
 
 def _list_names(path: Path) -> set[str]:
