@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from io import BytesIO, FileIO
 from itertools import islice
@@ -117,6 +117,8 @@ class FilePairs:
     width: int
     crop_border: bool = False
     by_content: bool = False
+    # Rows whose confidence lies over its photo: each epoch asks for all of them again.
+    _checked: set[int] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -153,8 +155,9 @@ class FilePairs:
         decoded = []
         for row in rows:
             path = self.pairs.confidence_path(row)
-            if not is_packed:
+            if not is_packed and row not in self._checked:
                 images.check_confidence(path, self.pairs.rgb_path(row))
+                self._checked.add(row)
             decoded.append(decode_confidence(path, *size))
         return np.stack(decoded)
 
