@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import gettempdir
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -323,19 +324,30 @@ def test_a_full_disk_stops_the_run_at_once(photos, tmp_path, monkeypatch):
     assert len(seen) < 10
 
 
-def test_a_second_run_into_a_folder_is_turned_away_before_it_writes_anything(photos, tmp_path):
-    out, other = tmp_path / "out", draw(tmp_path / "other" / "0.png", 200)
-    seen = []
+def once(act):
+    """What does `act` the first time that it is called; other threads wait until that is done."""
+    lock, begun = Lock(), []
 
     def at():
-        if not seen:  # while the first photo is in the network
-            seen.append(listed(out))
-            with pytest.raises(BlockingIOError, match=f"holds {out}/.depth.csv.lock. Wait"):
-                predict(other, out)
-            assert listed(out) == seen[0]
+        with lock:
+            if not begun:
+                begun.append(True)
+                act()
 
-    assert len(predict(photos, out, FakePredictor(at=at)).written) == 3
-    assert list(rows(out)) == ["0.png", "1.png", "2.png"]
+    return at
+
+
+def test_a_second_run_into_a_folder_is_turned_away_before_it_writes_anything(photos, tmp_path):
+    out, other = tmp_path / "out", draw(tmp_path / "other" / "0.png", 200)
+
+    def run_again():  # while the first photo is in the network
+        before = listed(out)
+        with pytest.raises(BlockingIOError, match=f"holds {out}/.depth.csv.lock. Wait"):
+            predict(other, out)
+        assert listed(out) == before
+
+    assert len(predict(photos, out, FakePredictor(at=once(run_again))).written) == 3
+    assert sorted(rows(out)) == ["0.png", "1.png", "2.png"]  # threads end in any order
     assert listed(out) == ["0_depth.npy", "1_depth.npy", "2_depth.npy", "depth.csv"]  # no lock
     assert len(predict(other, out).written) == 1  # by another name
 
@@ -344,13 +356,13 @@ def test_shards_of_a_run_write_at_once_but_none_of_them_twice(photos, tmp_path):
     out, one, two = tmp_path / "out", Shard(1, 2), Shard(2, 2)
     written = []
 
-    def at():
-        if not written:
-            written.append(len(predict(photos, out, shard=two).written))
-            with pytest.raises(BlockingIOError, match=f"holds {out}/.1of2.lock. Wait"):
-                predict(photos, out, shard=one)
+    def run_both():
+        written.append(len(predict(photos, out, shard=two).written))
+        with pytest.raises(BlockingIOError, match=f"holds {out}/.1of2.lock. Wait"):
+            predict(photos, out, shard=one)
 
-    assert len(predict(photos, out, FakePredictor(at=at), shard=one).written) == 3 - written[0] > 0
+    first = predict(photos, out, FakePredictor(at=once(run_both)), shard=one)
+    assert len(first.written) == 3 - written[0] > 0
     assert not list(out.glob(".*.lock"))
 
 
