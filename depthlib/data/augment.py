@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from depthlib.data.views import Views
+from depthlib.data.boxes import add_boxes
+from depthlib.data.views import MISSING, Views
 from depthlib.weather import EFFECTS
 
 # What decides each change to a pair, 0 to 1 each. A chance is met where the draw is below it.
@@ -32,6 +33,8 @@ DRAWS = np.dtype(
         ("weather_seed", "f4"),
         ("mix", "f4"),
         ("mix_seed", "f4"),
+        ("boxes", "f4"),
+        ("boxes_seed", "f4"),
     ]
 )
 MEDIAN = 3.0  # metres; where depth is known only up to a scale, weather takes this for its median
@@ -54,6 +57,8 @@ class Augmentation:
     `mix` is the chance that a photo is mixed with another one of the batch, as their mean (mixup,
     arXiv 1710.09412) or by a window of the other in it (CutMix, arXiv 1905.04899), as often the one
     as the other. It loses its depth, so that only a teacher (`distillation`) has any for it.
+    `boxes` is the chance that boxes (`data.boxes`) are drawn into a photo of known depth that has
+    no other views, on a road whose `horizon` is known, and `focal`: over width and over height.
     Errors: ValueError for a chance, a range or an effect that makes no sense.
     """
 
@@ -70,9 +75,11 @@ class Augmentation:
     weather: float = 0.0
     effects: tuple[str, ...] = tuple(EFFECTS)
     mix: float = 0.0
+    boxes: float = 0.0
+    focal: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("flip", "jitter", "crop", "cut_depth", "weather", "mix"):
+        for name in ("flip", "jitter", "crop", "cut_depth", "weather", "mix", "boxes"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"`{name}` must be 0 to 1. Received: {name}={getattr(self, name)}")
         for name in ("gamma", "brightness", "colour", "share"):
@@ -86,6 +93,12 @@ class Augmentation:
             raise ValueError(f"`rotation` must be 0 to 45. Received: rotation={self.rotation}.")
         if self.share[1] > 1:
             raise ValueError(f"`share` must be shares up to 1. Received: share={self.share}.")
+        if self.boxes and not (self.horizon and self.focal):
+            raise ValueError(
+                "`boxes` stand on a road of known horizon, focal length and shape. Received: "
+                f"boxes={self.boxes}, horizon={self.horizon}, focal={self.focal}. Say `horizon`, "
+                "`focal` and `aspect` in dataset.json, or use boxes=0."
+            )
         check_effects(self.effects)
 
     def draw(self, seed: int, epoch: int, count: int) -> np.ndarray:
@@ -95,8 +108,8 @@ class Augmentation:
         once, because a random generator for each pair would cost more than the augmentation.
         """
         # From a generator each, so that the others stay as they were without weather and mixing.
-        rngs = (np.random.default_rng([seed, epoch, stream]) for stream in (1, 2, 3))
-        columns = (15, 4, 2)
+        rngs = (np.random.default_rng([seed, epoch, stream]) for stream in (1, 2, 3, 4))
+        columns = (15, 4, 2, 2)
         draws = [rng.random((count, n), np.float32) for rng, n in zip(rngs, columns, strict=True)]
         return np.concatenate(draws, axis=1).view(DRAWS)[:, 0]
 
@@ -140,7 +153,8 @@ class Augmentation:
             for row, draw in enumerate(draws["angle"].tolist()):
                 degrees = (2 * draw - 1) * self.rotation
                 _turn([image[row] for image in smooth], counts[row], degrees)
-        # Before colours: weather belongs to the scene, they to the camera.
+        # Before colours: boxes and weather belong to the scene, they to the camera.
+        self._add_boxes(rgb, counts, draws, metres_per_count, views)
         self._change_weather(rgb, counts, draws, metres_per_count)
         tables = self._make_tables(draws[jitters])
         for index, table in zip(jitters.tolist(), tables, strict=True):
@@ -166,6 +180,30 @@ class Augmentation:
             else:
                 _add_window(rgb[index], other, rng)
             counts[index] = 0
+
+    def _add_boxes(
+        self,
+        rgb: np.ndarray,
+        counts: np.ndarray,
+        draws: np.ndarray,
+        metres_per_count: float | np.ndarray,
+        views: Views | None,
+    ) -> None:
+        """Draws boxes into photos and their depth, in place; arguments as in `apply`."""
+        if not (self.horizon and self.focal):
+            return
+        chosen = draws["boxes"] < self.boxes
+        if views is not None:  # which do not have them
+            chosen &= (views.motions[..., 6] == MISSING).all(axis=1)
+        metres_per_count = np.broadcast_to(np.asarray(metres_per_count, np.float32), len(rgb))
+        rows, columns = counts.shape[1:]
+        for index in np.flatnonzero(chosen & (metres_per_count > 0)):
+            rng, one = _make_rng(draws["boxes_seed"][index]), metres_per_count[index]
+            depth_m = counts[index] * one
+            focal = (self.focal[0] * columns, self.focal[1] * rows)
+            other = rgb[rng.integers(len(rgb))].copy()
+            add_boxes(rgb[index], depth_m, self.horizon, focal, other, rng)
+            counts[index] = np.rint(depth_m / one).clip(0, 65535)
 
     def _change_weather(
         self,

@@ -150,11 +150,18 @@ def resize_grey(grey: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def crop_border(image: np.ndarray, border: tuple[float, float, float, float]) -> np.ndarray:
-    """The part of an image inside `border` (top, bottom, left, right as shares of its size)."""
+    """The part of an image inside `border` (top, bottom, left, right as shares of its size).
+
+    Where that reaches beyond the image, below 0 or above 1, the image is mirrored.
+    """
     height, width = image.shape[:2]
-    top, bottom, left, right = border
-    rows = slice(round(top * height), round(bottom * height))
-    return image[rows, round(left * width) : round(right * width)]
+    top, bottom = (round(share * height) for share in border[:2])
+    left, right = (round(share * width) for share in border[2:])
+    part = image[max(top, 0) : bottom, max(left, 0) : right]
+    beyond = (max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0))
+    if not any(beyond):
+        return part
+    return cv2.copyMakeBorder(part, *beyond, cv2.BORDER_REFLECT_101)
 
 
 def write_rgb(path: Path | str, rgb: np.ndarray, quality: int = 92) -> None:

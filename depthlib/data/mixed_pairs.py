@@ -112,15 +112,40 @@ def cut_to_view(spec: DatasetSpec, main: DatasetSpec) -> DatasetSpec | None:
     """`spec` with the border that leaves what `main`'s camera would see; None: that is all of it.
 
     Photos of a road that are taller than `main`'s lose their top and bottom, until their shape and
-    their horizon's height are those of `main`'s.
+    their horizon's height are those of `main`'s. What `show_whole` gave stays as it is.
     """
+    if is_shown_whole(spec):
+        return spec
+    rows = _find_rows(spec, main)
+    return rows and replace(spec, border=(*rows, 0.0, 1.0))
+
+
+def show_whole(spec: DatasetSpec, main: DatasetSpec) -> DatasetSpec | None:
+    """`spec` with its taller photos mirrored at their sides until their shape is `main`'s, or None.
+
+    So `prediction.geometry` shows the photo of a road that is taller than training's.
+    """
+    rows = _find_rows(spec, main)
+    if rows is None:
+        return None
+    beside = (1 / (rows[1] - rows[0]) - 1) / 2
+    return replace(spec, border=(0.0, 1.0, -beside, 1 + beside))
+
+
+def is_shown_whole(spec: DatasetSpec) -> bool:
+    """Whether `show_whole` gave it."""
+    return spec.border[2] < 0
+
+
+def _find_rows(spec: DatasetSpec, main: DatasetSpec) -> tuple[float, float] | None:
+    """The rows, as shares, of a taller photo of a road that have `main`'s shape, or None."""
     if not (spec.horizon and main.horizon and spec.aspect and main.aspect):
         return None
-    if spec.aspect >= main.aspect:
-        return None
     share = spec.aspect / main.aspect
+    if share >= 1:
+        return None
     top = min(max(spec.horizon - main.horizon * share, 0.0), 1 - share)
-    return replace(spec, border=(top, top + share, 0.0, 1.0))
+    return top, top + share
 
 
 def settle_focal(pairs: Pairs) -> Pairs:
@@ -152,13 +177,15 @@ def settle_focal(pairs: Pairs) -> Pairs:
 def focal_factors(pairs: Pairs, focal: float | None) -> float | np.ndarray:
     """What brings depth to a camera of focal length `focal` (None: its own), one or one a row.
 
-    A thing looks alike in photos of a longer lens from farther away, by the ratio of the two.
+    A thing looks alike in photos of a longer lens from farther away, by the ratio of the two. What
+    `show_whole` made wider is seen through a lens that is as much shorter.
     """
     if focal is None:
         return 1.0
+    left, right = pairs.spec.border[2:] if is_shown_whole(pairs.spec) else (0.0, 1.0)
     if "focal_share" in pairs.table:
-        return focal / pairs.table["focal_share"].to_numpy(float)
-    return focal / (pairs.spec.focal or focal)
+        return focal * (right - left) / pairs.table["focal_share"].to_numpy(float)
+    return focal * (right - left) / (pairs.spec.focal or focal)
 
 
 def _rescale(counts: np.ndarray, factor: np.ndarray) -> np.ndarray:

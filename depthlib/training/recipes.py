@@ -75,6 +75,9 @@ class Recipe:
     height: Pixels = 192
     width: Pixels = 256
     depth_scale: Annotated[str, DEPTH_SCALES] = "log"  # its output is linear in it: `DepthHead`
+    # How far it can tell, in metres; None: as far as its data says. What stands on a photo that is
+    # seen smaller than training's is farther for it than in metres.
+    max_depth: Annotated[float, Range(above=0, most=1000)] | None = None
     # What it begins with: see `build_encoder_decoder`; or all weights of the same network, from a
     # .keras file or one that ships, by its name in `networks.shipped`.
     weights: str | None = None
@@ -113,6 +116,7 @@ class Recipe:
     weather: Share = 0.0
     effects: tuple[str, ...] | None = None  # names in `weather.EFFECTS`; None: all
     mix: Share = 0.0  # of mixed photos only a teacher knows the depth
+    boxes: Share = 0.0  # on roads: `data.boxes`
 
     # The data: what trains, what validates. None takes all.
     validation: Part = 0.2  # share of the scenes that validate; 0 keeps the last epoch
@@ -120,6 +124,9 @@ class Recipe:
     counts: tuple[Count, Annotated[int, Range(0, 10_000_000)]] | None = None
     scenes: Count | None = None  # that are drawn of those that train
     crop_border: bool = False  # cut off the dataset's white frame
+    # Extra photos of roads that are taller than the main data's are cut to its shape; True: they
+    # train a second time whole, as the finished network is shown such: `mixed_pairs.show_whole`.
+    whole: bool = False
 
     # Faults of the original project, kept to be measured.
     split: Annotated[str, SPLITS] = "scene"  # "frame": rooms that train validate too

@@ -18,8 +18,8 @@ import pandas as pd
 from depthlib.data.augment import Augmentation
 from depthlib.data.cache import metres_per_count
 from depthlib.data.images import read_rgb
-from depthlib.data.mixed_pairs import settle_focal
-from depthlib.data.pairs import SPLITTERS, Pairs
+from depthlib.data.mixed_pairs import settle_focal, show_whole
+from depthlib.data.pairs import PACKED, SPLITTERS, Pairs
 from depthlib.data.specs import DatasetSpec
 from depthlib.data.views import VIEWS
 from depthlib.networks.distillation import add_teacher
@@ -86,7 +86,7 @@ def train(
     start, run_folder, place = time.monotonic(), Path(run_folder), find_place()
     if not minutes >= 0:
         raise ValueError(f"`minutes` must be a number, at least 0. Received: minutes={minutes}.")
-    pairs, *extra = map(settle_focal, [pairs, *extra])
+    pairs, *extra = (_reach(settle_focal(each), recipe.max_depth) for each in (pairs, *extra))
     tensorboard, figure = tensorboard and place.is_first, figure and place.is_first
     logs = [_open_tensorboard(run_folder)] if tensorboard else []
     training, validation = _split(recipe, pairs, extra)
@@ -186,6 +186,10 @@ def _split(recipe: Recipe, pairs: Pairs, extra: Sequence[Pairs]) -> tuple[list[P
     for more in extra:
         others = ~more.table["scene"].isin(validation.table["scene"])
         sources.append(more.select(np.flatnonzero(others)))
+    if recipe.whole:
+        # Views do not explain what is mirrored.
+        taller = [(more, show_whole(more.spec, pairs.spec)) for more in sources if not more.views]
+        sources += [replace(more, spec=spec) for more, spec in taller if spec]
     for source in sources:
         _make_loss(recipe, source.spec)  # refuses before anything is decoded
     _join(sources)
@@ -207,6 +211,27 @@ def _join(sources: Sequence[Pairs]) -> DatasetSpec:
                 f"Make {spec.name} the main data and {first.name} extra."
             )
     return replace(first, min_depth=min(spec.min_depth for spec in (first, *metric)))
+
+
+def _reach(pairs: Pairs, max_depth: float | None) -> Pairs:
+    """The pairs with depth up to `max_depth` metres; None, or known up to a scale: as they are.
+
+    Errors: ValueError where that leaves no depth.
+    """
+    if max_depth is None or pairs.spec.is_relative:
+        return pairs
+    if (pairs.root / PACKED).is_file() and max_depth != pairs.spec.max_depth:
+        raise ValueError(
+            "A packed dataset keeps the range that it was packed in. Received: "
+            f"max_depth={max_depth} for {pairs.root}, of {pairs.spec.max_depth:g} m. Say the other "
+            "in its dataset.json and pack it again."
+        )
+    if max_depth <= pairs.spec.min_depth:
+        raise ValueError(
+            f"`max_depth` must be above the nearest depth. Received: max_depth={max_depth} for "
+            f"{pairs.spec.name!r}, which begins at {pairs.spec.min_depth:g} m."
+        )
+    return replace(pairs, spec=replace(pairs.spec, max_depth=max_depth))
 
 
 def _with_aspect(spec: DatasetSpec, pairs: Pairs) -> DatasetSpec:
@@ -274,6 +299,11 @@ def compile_network(
     model.optimizer.build(model.trainable_variables)
 
 
+def _find_focal(spec: DatasetSpec) -> tuple[float, float] | None:
+    """A focal length over width and over height; None where it or the shape is not known."""
+    return (spec.focal, spec.focal * spec.aspect) if spec.focal and spec.aspect else None
+
+
 def open_batches(
     recipe: Recipe,
     training: list[Pairs],
@@ -308,6 +338,8 @@ def open_batches(
             weather=recipe.weather,
             effects=recipe.effects or tuple(EFFECTS),
             mix=recipe.mix,
+            boxes=recipe.boxes,
+            focal=_find_focal(training[0].spec) if recipe.boxes else None,
         )
     return (
         DepthGenerator(

@@ -3,6 +3,7 @@ import pytest
 from numpy.lib.recfunctions import structured_to_unstructured
 
 from depthlib.data.augment import Augmentation
+from depthlib.data.views import KNOWN, UNSCALED, Views
 
 ONE = (1.0, 1.0)
 NOTHING = {"flip": 0.0, "jitter": 0.0, "crop": 0.0}
@@ -116,6 +117,49 @@ def test_a_band_of_the_photo_becomes_its_depth():
     assert 8 < cut < 22
 
 
+def make_roads(count=60):
+    """A level road 1.65 m below the camera, in counts of a hundredth of a metre."""
+    below = (np.arange(64) + 0.5 - 0.4 * 64) / 60
+    row = np.where(below > 0, 165 / np.maximum(below, 1e-9), 0).clip(0, 65535)
+    counts = np.repeat(np.repeat(row[None, :, None], count, 0), 160, 2).astype(np.uint16)
+    return np.full((*counts.shape, 3), 90, np.uint8), counts
+
+
+BOXES = {**NOTHING, "boxes": 0.5, "horizon": 0.4, "focal": (0.5, 60 / 64)}
+
+
+def test_boxes_come_as_often_as_asked_with_their_depth():
+    rgb, counts = make_roads()
+    new_rgb, new_counts = rgb.copy(), counts.copy()
+    boxes = Augmentation(**BOXES)
+    boxes.apply(new_rgb, new_counts, boxes.draw(0, 0, 60), 0.01)
+    seen = (new_rgb != rgb).any(axis=(1, 2, 3))
+    assert 18 <= seen.sum() <= 42
+    assert (new_counts != counts).any(axis=(1, 2)).sum() >= 0.8 * seen.sum()
+    above = new_counts[:, :25][new_counts[:, :25] > 0]
+    assert 500 * 0.99 <= above.min() and above.max() < 80_00
+
+
+def test_what_knows_no_metres_or_has_other_views_gets_no_boxes():
+    rgb, counts = make_roads(6)
+    boxes = Augmentation(**{**BOXES, "boxes": 1})
+    draws = boxes.draw(0, 0, 6)
+    metres = np.array([0, 0.01, 0.01, 0.01, 0.01, 0.01])
+    views = Views.empty(6, 2, 64, 160)
+    views.motions[1, 1, 6] = KNOWN
+    views.motions[2, 0, 6] = UNSCALED
+    new_rgb, new_counts = rgb.copy(), counts.copy()
+    boxes.apply(new_rgb, new_counts, draws, metres, views=views)
+    assert (new_rgb[:3] == rgb[:3]).all() and (new_counts[:3] == counts[:3]).all()
+    assert (new_rgb[3:] != rgb[3:]).any(axis=(1, 2, 3)).all()
+
+
+def test_boxes_need_a_road():
+    for change in ({"focal": None}, {"horizon": None}, {"boxes": 1.5}):
+        with pytest.raises(ValueError, match="`boxes`.*Received: boxes="):
+            Augmentation(**{**BOXES, **change})
+
+
 def test_weather_changes_photos_as_often_as_asked_and_no_depth():
     rgb, counts = make_batch(60)
     changed = apply(Augmentation(**NOTHING, weather=0.5), rgb, counts)
@@ -134,7 +178,7 @@ def test_weather_leaves_what_else_is_drawn_as_it_was_without_it():
     # These were all draws before there was weather.
     before = np.random.default_rng([3, 2, 1]).random((7, 15), dtype=np.float32)
     draws = structured_to_unstructured(Augmentation(weather=0.5).draw(3, 2, 7))
-    assert (draws[:, :15] == before).all() and draws.shape == (7, 21)
+    assert (draws[:, :15] == before).all() and draws.shape == (7, 23)
 
 
 def test_where_the_scale_is_unknown_weather_takes_the_median_for_three_metres():

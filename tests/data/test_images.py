@@ -165,6 +165,16 @@ def test_the_border_is_cropped_where_nyus_photos_have_it():
     assert cropped.shape == (427, 565) and cropped.all()
 
 
+def test_a_border_beyond_an_image_mirrors_it():
+    row = np.arange(8, dtype=np.uint16)[None]
+    assert images.crop_border(row, (0, 1, -0.25, 1.5)).tolist() == [
+        [2, 1, 0, 1, 2, 3, 4, 5, 6, 7, 6, 5, 4, 3]
+    ]
+    assert images.crop_border(row.T, (-0.125, 0.5, 0, 1)).ravel().tolist() == [1, 0, 1, 2, 3]
+    rgb = np.zeros((4, 6, 3), np.uint8)
+    assert images.crop_border(rgb, (0, 1, -2, 3)).shape == (4, 30, 3)
+
+
 def test_written_depth_reads_back_to_half_a_step(tmp_path):
     for spec, step in ((NYU_TRAIN, 10 / 255), (NYU_TEST, 1e-3)):
         images.write_depth(tmp_path / "map.png", RAMP, spec)

@@ -1,13 +1,21 @@
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import pytest
 
 from depthlib.data.cache import FilePairs
 from depthlib.data.images import write_depth, write_rgb
-from depthlib.data.mixed_pairs import MixedPairs, cut_to_view, focal_factors, settle_focal
+from depthlib.data.mixed_pairs import (
+    MixedPairs,
+    cut_to_view,
+    focal_factors,
+    settle_focal,
+    show_whole,
+)
 from depthlib.data.pairs import read_csv
 from depthlib.data.specs import INDOOR_MILLIMETRE, KITTI, NYU_TRAIN, ROADS
+from depthlib.prediction.geometry import View, join, lay_out, split
 
 
 @dataclass
@@ -65,6 +73,32 @@ def test_what_has_no_known_horizon_or_is_as_wide_already_stays_whole():
 def test_a_road_of_no_known_shape_stays_whole():
     assert cut_to_view(replace(ROADS, aspect=None), KITTI) is None
     assert cut_to_view(ROADS, replace(KITTI, aspect=None)) is None
+
+
+def test_a_taller_photo_may_be_shown_whole_as_a_finished_network_is_shown_it(tmp_path):
+    height, width = 96, 128
+    rgb = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    rgb = cv2.GaussianBlur(rgb, (0, 0), 3)
+    depth = np.repeat(np.linspace(20, 4, height, dtype=np.float32)[:, None], width, 1)
+    write_rgb(tmp_path / "a.png", rgb)
+    write_depth(tmp_path / "d.png", depth, ROADS)
+    (tmp_path / "pairs.csv").write_text("rgb,depth\na.png,d.png")
+    main = replace(KITTI, aspect=4.0)
+    pairs = replace(read_csv(tmp_path / "pairs.csv", ROADS), spec=show_whole(ROADS, main))
+    assert cut_to_view(pairs.spec, main) == pairs.spec
+    seen, counts = FilePairs(pairs, 32, 128, crop_border=True).gather([0])
+    layout = lay_out(height, width, View(32, 128, 80.0, main.focal, 4.0, 0.46), ROADS.focal)
+    shown = split(rgb, layout)[0]
+    assert np.abs(seen[0].astype(int) - shown).mean() < 2
+    # What the network should say is what comes back as the photo's depth.
+    said = counts[0] * pairs.spec.max_depth / 65535 * focal_factors(pairs, main.focal)
+    np.testing.assert_allclose(join(said[None].astype(np.float32), layout), depth, rtol=0.05)
+
+
+def test_only_a_taller_photo_of_a_road_is_shown_whole():
+    for one, other in ((NYU_TRAIN, KITTI), (KITTI, NYU_TRAIN), (KITTI, ROADS), (KITTI, KITTI)):
+        assert show_whole(one, other) is None
+    assert show_whole(replace(ROADS, aspect=None), KITTI) is None
 
 
 def of_two_lenses(tmp_path, focals=("48", "96")):

@@ -96,6 +96,7 @@ def test_a_choice_that_makes_no_sense_is_refused(fields, message):
         "loss_weights=(1, 3, -1)", "loss_weights=(1, 3, 1e999)", "consistency=-1",
         "consistency=1e30", "teacher=5", "weights=0", "weights=('a.keras',)", "augment=1",
         "augment=yes", "jitter=1.5", "jitter=(0, 1)", "crop=-0.1", "rotation=90", "rotation=-1",
+        "boxes=2", "whole=1", "max_depth=0", "max_depth=1e9",
         "cut_depth=2", "mix=1.1", "effects=fog", "effects=5", "effects=()", "effects=(1,)",
         "validation=1", "validation=-0.2", "validation=20%", "counts=5", "counts=(8,)",
         "counts=(0, 2)", "counts=(8, -1)", "counts=(8.0, 2)", "counts=(8, True)", "scenes=0",

@@ -381,6 +381,11 @@ def test_the_recipes_augmentation_reaches_the_batches(tiny_nyu):
     ):
         batches, validation = open_batches(recipe, [pairs], pairs, None)
         assert batches.augmentation == augmentation and validation.augmentation is None
+    road = replace(pairs, spec=replace(pairs.spec, focal=0.5, aspect=3.0, horizon=0.4))
+    batches, _ = open_batches(RECIPE.change(boxes=0.5), [road], road, None)
+    assert batches.augmentation == Augmentation(boxes=0.5, horizon=0.4, focal=(0.5, 1.5))
+    with pytest.raises(ValueError, match="`boxes` stand on a road of known horizon.*boxes=0"):
+        open_batches(RECIPE.change(boxes=0.5), [pairs], pairs, None)
 
 
 def test_a_recipe_with_the_originals_faults_trains_on_its_own_loss_and_split(pairs, tmp_path):
