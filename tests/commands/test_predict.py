@@ -598,7 +598,7 @@ def test_a_video_becomes_a_video_and_files_of_its_frames(tmp_path, monkeypatch, 
     out = tmp_path / "out"
     report = predict(tmp_path / "in", out)
     assert len(report.written) == 2 and not report.failed
-    videos = sorted(out.glob("*_depth.*"))
+    videos = sorted(out.glob("[!.]*_depth.*"))
     assert [video.stem for video in videos] == ["xa_avi_depth", "xa_mov_depth"]
     assert open_frames(videos[0]).count == 3
     assert len(list((out / "xa_avi").glob("*_depth.npy"))) == 3
