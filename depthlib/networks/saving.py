@@ -188,7 +188,7 @@ def export_half(source: Path | str, target: Path | str) -> Path:
     """
     check_suffix(target, ".keras")
     with replace_ours(target, NETWORK) as temporary:
-        _write_half(Path(source), temporary)
+        _write_half(Path(source), temporary, Path(source))
     return Path(target)
 
 
@@ -198,24 +198,24 @@ def export_model(model: keras.Model, target: Path | str) -> Path:
     check_suffix(target, ".keras")
     with replace_ours(target, NETWORK) as temporary, _name_failure(target):
         model.save(temporary)
-        halve_file(temporary)
+        halve_file(temporary, target)
     return target
 
 
-def halve_file(path: Path) -> None:
-    """Stores the weights of a .keras file as float16, as `export_half` does."""
+def halve_file(path: Path, name: Path | None = None) -> None:
+    """Stores a .keras file's weights as float16. Errors: those of `export_half`, of `name`."""
     with replace_file(path) as temporary:
-        _write_half(path, temporary)
+        _write_half(path, temporary, name or path)
 
 
-def _write_half(source: Path, target: Path) -> None:
+def _write_half(source: Path, target: Path, called: Path) -> None:
     check_zip(source)
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
         if WEIGHTS not in old.namelist():
-            raise ValueError(f"A .keras file must hold {WEIGHTS}. Received: {source}.")
+            raise ValueError(f"A .keras file must hold {WEIGHTS}. Received: {called}.")
         for name in old.namelist():
             data = old.read(name)
-            new.writestr(name, _halve(data, source) if name == WEIGHTS else data)
+            new.writestr(name, _halve(data, called) if name == WEIGHTS else data)
 
 
 def _halve(data: bytes, source: Path) -> bytes:

@@ -44,7 +44,8 @@ class DepthPredictor(ABC):
         preprocess: Callable[[np.ndarray], np.ndarray] | None = None,
         focal: float | None = None,
     ) -> None:
-        if isinstance(batch_size, bool) or not isinstance(batch_size, Integral) or batch_size < 1:
+        is_whole = isinstance(batch_size, Integral) and not isinstance(batch_size, bool)
+        if not (is_whole and batch_size >= 1):
             raise ValueError(
                 "`batch_size` must be a whole number, 1 or more. Received: "
                 f"batch_size={batch_size!r}. Use 8."
