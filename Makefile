@@ -164,11 +164,13 @@ roads: .venv/render.done ## render more roads; SCENES=, FOLDER=, SEED=, KINDS=, 
 
 figures: demo ## the pictures and the table under docs/ that need no more than the sample
 	@cp runs/demo/comparison.png runs/demo/metrics.csv docs
-	@$(PY) -m tools.run_notebooks predict_unet_real_images.ipynb FIGURE=docs/road_photos.jpg \
+	@$(PY) -m tools.run_notebooks predict_unet_real_images.ipynb FIGURE=runs/figures/road_photos.jpg \
 	    FOCAL=0.75 OUT=None
-	@$(PY) -m tools.run_notebooks experiments/weather.ipynb FIGURE=docs/weather.jpg
-	@$(PY) -m experiments.corruptions datasets/sample/nyu2_test/00030_colors.png docs/corruptions.jpg
-	@$(PY) -m rendering show --folder datasets/sample_roads --figure docs/roads.jpg
+	@$(PY) -m tools.run_notebooks experiments/weather.ipynb FIGURE=runs/figures/weather.jpg
+	@$(PY) -m experiments.corruptions datasets/sample/nyu2_test/00030_colors.png \
+	    runs/figures/corruptions.jpg
+	@$(PY) -m rendering show --folder datasets/sample_roads --figure runs/figures/roads.jpg
+	@cp runs/figures/*.jpg docs
 
 .PHONY: tutorials
 tutorials: setup ## the notebooks that `make demo` leaves out, as they stand: for the site

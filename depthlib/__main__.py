@@ -489,7 +489,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from depthlib import evaluation
     from depthlib.data.mixed_pairs import settle_focal
     from depthlib.data.pairs import read_csv
-    from depthlib.files import check_ours, check_suffix, format_table, refuse_source, write_ours
+    from depthlib.files import TABLE, check_ours, check_suffix, refuse_source, write_table
     from depthlib.metrics import ALIGNMENTS, PROTOCOLS
     from depthlib.prediction.zoo import open_network
 
@@ -505,7 +505,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.out:
         check_suffix(arguments.out, ".csv")
         refuse_source(arguments.out, arguments.data)
-        check_ours(arguments.out)
+        check_ours(arguments.out, kind=TABLE)
     pairs = settle_focal(read_csv(arguments.data, arguments.spec, arguments.root))
     shares = pairs.table.get("focal_share")
     if shares is not None and shares.max() > 1.02 * shares.min():
@@ -539,12 +539,13 @@ def _evaluate(arguments: argparse.Namespace) -> int:
                 print(note)
         break
     if arguments.out:
-        write_ours(arguments.out, format_table(evaluation.keep_few(summary)))
+        write_table(arguments.out, evaluation.keep_few(summary))
         print(arguments.out)
     return 0
 
 
 def _export(arguments: argparse.Namespace) -> int:
+    from depthlib.files import NETWORK, check_ours
     from depthlib.prediction.zoo import find_network
 
     path = find_network(arguments.model, "keras")
@@ -554,6 +555,7 @@ def _export(arguments: argparse.Namespace) -> int:
     weights = "int8" if arguments.int8 else "float32"
     ending = ("_int8" if arguments.int8 else "") + FORMATS[arguments.to][0]
     target = arguments.out or Path(path.stem + ending)
+    check_ours(target, kind=NETWORK)
     if arguments.out is None and target.exists():  # of another run's best.keras, say
         raise FileExistsError(
             f"A file that is there must be named to be written over. Received: {target}. Give "

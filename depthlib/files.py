@@ -19,6 +19,9 @@ from filelock import FileLock, Timeout
 if TYPE_CHECKING:
     import pandas as pd  # importing it takes half a second, which the command saves
 
+# Kinds of files that `replace_ours` writes.
+PAIRS, TABLE, FIGURE, VIDEO = "list of pairs", "table", "figure", "video"
+NETWORK, RIG, BOARD = "network", "rig", "calibration board"
 _TEMPORARY = re.compile(r"\.(.+)-[0-9a-f]{8}(\.[^.]+)?")  # of `replace_file`
 
 
@@ -104,8 +107,8 @@ def write_bytes(path: Path | str, data: bytes) -> None:
 
 
 def write_table(path: Path | str, table: "pd.DataFrame", digits: int | None = 6) -> None:
-    """Writes a table as CSV, atomically, without its index; `digits` None: all of them."""
-    write_bytes(path, format_table(table, digits))
+    """Writes a table as CSV by `write_ours`, without its index; `digits` None: all of them."""
+    write_ours(path, format_table(table, digits), TABLE)
 
 
 def format_table(table: "pd.DataFrame", digits: int | None = 6) -> bytes:
@@ -114,39 +117,52 @@ def format_table(table: "pd.DataFrame", digits: int | None = 6) -> bytes:
     return table.to_csv(index=False, float_format=form, lineterminator="\n").encode()  # everywhere
 
 
-def write_ours(path: Path | str, data: bytes) -> None:
-    """Writes `data` to `path`, unless somebody has made or changed what is there.
+def write_ours(path: Path | str, data: bytes, kind: str = PAIRS) -> None:
+    """Writes `data` to `path` as `replace_ours` does, whose errors these are."""
+    with replace_ours(path, kind, data) as temporary:
+        temporary.write_bytes(data)
 
-    Beside it a hidden file, .NAME.sha256, notes what was written. Errors: those of `check_ours`.
+
+@contextmanager
+def replace_ours(path: Path | str, kind: str, data: bytes | None = None) -> Iterator[Path]:
+    """`replace_file`, unless somebody has made or changed what is at `path`.
+
+    Beside it a hidden file, .NAME.sha256, notes what was written, and of what `kind` it is: a
+    figure takes the place of a figure, never of a list of pairs. data: what will be written, if it
+    is known. Errors: those of `check_ours`, before the block and after it; of `replace_file`.
     """
     path = Path(path)
-    check_ours(path, data)
-    new = f"{hashlib.sha256(data).hexdigest()}\n"
-    if path.exists():  # a process that is killed here leaves either
-        old = hashlib.sha256(path.read_bytes()).hexdigest()
-        write_bytes(_name_note(path), f"{old}\n{new}".encode())
-    else:
-        write_bytes(_name_note(path), new.encode())
-    write_bytes(path, data)
+    check_ours(path, data, kind)
+    with replace_file(path) as temporary:
+        yield temporary
+        check_ours(path, data, kind)  # the block may have taken long
+        new = f"{describe_state(temporary, by_content=True)} {kind}\n"
+        old = f"{describe_state(path, by_content=True)} {kind}\n" if path.exists() else ""
+        write_bytes(_name_note(path), (old + new).encode())  # who is killed here leaves either
     write_bytes(_name_note(path), new.encode())
 
 
-def check_ours(path: Path | str, data: bytes | None = None) -> None:
-    """Accepts a path at which nothing is, or what `write_ours` last wrote, or `data`, byte by byte.
+def check_ours(path: Path | str, data: bytes | None = None, kind: str = PAIRS) -> None:
+    """Accepts a path at which nothing is, or what was last written there by `replace_ours`.
 
+    That is of the same `kind` (earlier versions noted none), or it is `data`, byte by byte.
     Errors: FileExistsError for what somebody has made or changed.
     """
     path, note = Path(path), _name_note(Path(path))
     if not path.exists():
         return
     check_regular(path)
-    there = path.read_bytes()
-    noted = note.read_bytes().decode("ascii", "replace").split() if note.is_file() else []
-    if there != data and hashlib.sha256(there).hexdigest() not in noted:
-        raise FileExistsError(
-            f"A file of one's own must not be written over. Received: {path}, which is not as "
-            "depthlib last wrote it. Rename or move it, or choose another folder."
-        )
+    there = describe_state(path, by_content=True)
+    lines = note.read_bytes().decode("ascii", "replace").splitlines() if note.is_file() else []
+    noted = {digest: of for digest, _, of in (line.partition(" ") for line in lines)}
+    is_same = data is not None and there == hashlib.sha256(data).hexdigest()
+    if is_same or noted.get(there) in ("", kind):
+        return
+    reason = f"a {noted[there]}, no {kind}" if there in noted else "not as depthlib last wrote it"
+    raise FileExistsError(
+        f"A file of one's own must not be written over. Received: {path}, which is {reason}. "
+        "Rename or move it, or choose another folder."
+    )
 
 
 def _name_note(path: Path) -> Path:

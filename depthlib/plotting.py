@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
-from typing import Protocol
+from typing import Any, Protocol
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from depthlib.files import replace_file, write_bytes, write_ours
+from depthlib.files import FIGURE, replace_ours, write_bytes, write_ours
 
 DEPTH_COLOURS = plt.get_cmap("turbo_r").with_extremes(bad="0.6")  # near is warm; invalid is grey
 ERROR_COLOURS = plt.get_cmap("RdBu_r").with_extremes(bad="0.6")
@@ -34,6 +34,18 @@ MEASURES = {
     "silog": "SILog (lower is better)",
 }
 POINTS = 20_000  # of a cloud's picture: more take seconds to draw and show no more
+
+
+class _ShownOnce(Figure):
+    """A figure that a notebook shows once: where `display` asks for it, else below its cell."""
+
+    def _ipython_display_(self) -> None:
+        """What IPython calls before it shows a figure; this error asks it to do as ever."""
+        plt.close(self)  # or it would be shown again at the end of the cell
+        raise NotImplementedError
+
+
+_STYLE: dict[str, Any] = {"FigureClass": _ShownOnce, "layout": "constrained"}
 
 
 class Result(Protocol):
@@ -185,7 +197,7 @@ def show_clouds(clouds: Mapping[str, tuple[np.ndarray, np.ndarray]], unit: str =
     points float32 (n, 3) in OpenCV's axes, x right, y down, z forward; colours uint8 RGB (n, 3).
     Of many points POINTS are drawn, and of each axis the part that holds 98 % of them.
     """
-    figure = plt.figure(figsize=(5.2 * len(clouds), 4.6), layout="constrained")
+    figure = plt.figure(figsize=(5.2 * len(clouds), 4.6), **_STYLE)
     rng = np.random.default_rng(0)
     for number, (title, (points, colours)) in enumerate(clouds.items(), start=1):
         axis = figure.add_subplot(1, len(clouds), number, projection="3d")
@@ -288,7 +300,7 @@ def show_points(
     """
     height, width = photos[0].shape[:2]
     size = (10, 10 * height / width * len(photos))
-    figure, axes = plt.subplots(len(photos), figsize=size, squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(len(photos), figsize=size, squeeze=False, **_STYLE)
     norm = LogNorm(*_limits(depths))
     for axis, photo, depth in zip(axes.flat, photos, depths, strict=True):
         row, column = np.nonzero(depth)
@@ -323,7 +335,7 @@ def save_animation(
     limits = _limits(list(depths.values()))
     picture = _show_depth(axes[0, 1], next(iter(depths.values())), limits, unit)
     writer = PillowWriter(fps=frames_per_second)  # type: ignore[arg-type]  # int in its stub alone
-    with replace_file(path) as temporary, writer.saving(figure, temporary, dpi=90):
+    with replace_ours(path, FIGURE) as temporary, writer.saving(figure, temporary, dpi=90):
         for title, depth in depths.items():
             picture.set_data(np.ma.masked_less_equal(depth, 0))
             axes[0, 1].set_title(title)
@@ -331,15 +343,19 @@ def save_animation(
     return Path(path)
 
 
-def save_figure(figure: Figure, path: Path | str, dpi: int = 110, ours: bool = False) -> Path:
+def save_figure(figure: Figure, path: Path | str, dpi: int = 110, renew: bool = False) -> Path:
     """Writes a figure atomically and gives its path; the format is the path's suffix.
 
-    ours: by `files.write_ours`, whose errors these are, for a name that the user has not given.
+    renew: whatever is there, as in a folder that is depthlib's own; else by `files.write_ours`,
+    whose errors these are.
     """
     path = Path(path)
     drawn = io.BytesIO()
     figure.savefig(drawn, dpi=dpi, format=path.suffix.removeprefix("."))
-    (write_ours if ours else write_bytes)(path, drawn.getvalue())
+    if renew:
+        write_bytes(path, drawn.getvalue())
+    else:
+        write_ours(path, drawn.getvalue(), FIGURE)
     return path
 
 
@@ -364,7 +380,7 @@ def _make_grid(
 ) -> tuple[Figure, np.ndarray]:
     scale = min(1, WIDEST / (panel[0] * columns))
     size = (panel[0] * columns * scale, panel[1] * rows * scale + LINE * (scale < 1) * rows)
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **_STYLE)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
     return figure, axes
@@ -435,7 +451,7 @@ def show_calibration(
     what a line crosses in one, it crosses in the other.
     """
     figure, axes = plt.subplot_mosaic(
-        [["errors", "left", "right"], ["pair"] * 3], figsize=(10, 6.2), layout="constrained"
+        [["errors", "left", "right"], ["pair"] * 3], figsize=(10, 6.2), **_STYLE
     )
     names = [Path(str(name)).stem for name in pairs["left"]]
     for title in ("error_left", "error_right", "epipolar"):
@@ -469,7 +485,7 @@ def show_history(
     rows = bool(names) + bool(example)
     columns = max(len(names), len(example or {}))
     size = (4 * columns, 3 * rows)
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **_STYLE)
     for axis in axes[0, len(names) :] if names else ():
         axis.set_axis_off()
     for axis, name in zip(axes[0], names, strict=False):
@@ -496,7 +512,7 @@ def show_history(
 def show_depths(depths: Sequence[np.ndarray], unit: str = "metre") -> Figure:
     """How often each depth was measured: a histogram of the valid pixels of all maps together."""
     valid = np.concatenate([depth[depth > 0] for depth in depths])
-    figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
+    figure, axis = plt.subplots(figsize=(7, 3), **_STYLE)
     axis.hist(valid, bins=80, weights=np.full(len(valid), 1 / len(valid)))
     axis.set(xlabel=f"depth ({unit})", ylabel="share of the measurements")
     axis.grid(alpha=0.3)

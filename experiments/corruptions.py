@@ -11,6 +11,7 @@ at its dataset's size, before it is resized for a network. Depth stays as it is,
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -293,7 +294,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows += [{}] if number % COLUMNS == 0 else []
         corrupted = corrupt(photo, name, given.severity, seed=0)
         rows[-1][name.replace("_", " ")] = crop_border(corrupted, (0.2, 0.8, 0.2, 0.8))
-    save_figure(show_views(rows), given.figure, dpi=110)
+    try:
+        save_figure(show_views(rows), given.figure, dpi=110)
+    except OSError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from depthlib.data.augment import Augmentation
 from depthlib.data.images import check_rgb, resize_rgb
 from depthlib.data.pairs import Pairs, read_csv
 from depthlib.data.specs import ROADS
+from depthlib.files import NETWORK, check_ours, replace_ours
 from depthlib.networks.layers import as_float32, check_size
 from depthlib.networks.losses import mean_gradient, mean_over_valid
 from depthlib.networks.saving import save_model
@@ -189,6 +190,7 @@ def train_relight(
     and the val_loss of a network that changes nothing, as `unchanged`.
     """
     check_size(height, width, STRIDE)
+    check_ours(path, kind=NETWORK)
     photos, targets, scenes = read_relight_pairs(pairs, height, width)
     held = sorted(set(scenes))[len(set(scenes)) - len(set(scenes)) // 8 :]
     validates = np.isin(scenes, held)
@@ -206,7 +208,8 @@ def train_relight(
         callbacks=[EpochFollower(batches)],
         verbose=verbose,
     )
-    save_model(as_float32(network), Path(path))  # without the optimizer
+    with replace_ours(path, NETWORK) as temporary:
+        save_model(as_float32(network), temporary)  # without the optimizer
     log = pd.DataFrame(history.history)
     if held:
         same = PhotoLoss()(targets[validates], photos[validates].astype(np.float32))

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from depthlib.data.pairs import SPLITTERS, Pairs
-from depthlib.files import write_bytes, write_table
+from depthlib.files import TABLE, check_ours, write_bytes, write_table
 from depthlib.networks.layers import refresh_averages
 from depthlib.networks.multiply_adds import count_macs
 from depthlib.networks.saving import load_model
@@ -44,6 +44,7 @@ def run_study(
     `refresh` all of it again as fresh_<column>, after `refresh_averages` over training's photos.
     """
     folder, rows = Path(folder), []
+    check_ours(folder / "runs.csv", kind=TABLE)
     for seed in seeds:
         for name, fields in variants.items():
             recipe = base.change(**{**fields, "seed": seed})

@@ -19,9 +19,15 @@ VIEWS = tuple(name for name, spec in SPECS.items() if spec.camera_height)
 
 
 def main():
-    """Reads the command line, renders, and says what it does."""
-    options = vars(read_words())
-    what = options.pop("what")
+    """The command line: renders what it asks for."""
+    try:
+        render(**vars(read_words()))
+    except OSError as error:
+        sys.exit(str(error))
+
+
+def render(what, **options):
+    """Renders `what`, or shows it, and says what it does."""
     if options.get("view"):
         options["view"] = get_spec(options["view"])
     from rendering.roads.write import show_scenes, write_roads

@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import os
 import re
 import stat
@@ -29,6 +30,7 @@ from depthlib.files import (
     remove_left,
     remove_temporaries,
     replace_file,
+    replace_ours,
     write_bytes,
     write_ours,
     write_table,
@@ -257,18 +259,48 @@ def test_a_table_is_still_ours_after_a_kill_between_its_note_and_itself(tmp_path
     table = tmp_path / "pairs.csv"
     write_ours(table, b"a,b\n")
 
-    def die(path, data):
-        if path == table:
+    def die_after(path, data):
+        write_bytes(path, data)
+        raise KeyboardInterrupt
+
+    def die_once_it_is_there(path, data):
+        if table.read_bytes() == b"g,h\n":
             raise KeyboardInterrupt
         write_bytes(path, data)
 
-    for text in (b"c,d\n", b"e,f\n"):
+    def write_and_die(text, die):
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr("depthlib.files.write_bytes", die)
             write_ours(table, text)
-        assert table.read_bytes() == b"a,b\n"
-    write_ours(table, b"g,h\n")
+        return table.read_bytes()
+
+    for text in (b"c,d\n", b"e,f\n"):
+        assert write_and_die(text, die_after) == b"a,b\n"
+    assert write_and_die(b"g,h\n", die_once_it_is_there) == b"g,h\n"
     write_ours(table, b"i,j\n")
+    write_ours(table, b"k,l\n")
+
+
+def test_a_file_of_one_kind_never_takes_the_place_of_one_of_another(tmp_path):
+    path = tmp_path / "scores.csv"
+    write_ours(path, b"rgb,depth\n")
+    with pytest.raises(FileExistsError, match="scores.csv, which is a list of pairs, no table"):
+        write_table(path, pd.DataFrame({"delta1": [0.5]}))
+    assert path.read_bytes() == b"rgb,depth\n"
+    digest = hashlib.sha256(b"rgb,depth\n").hexdigest()
+    (tmp_path / ".scores.csv.sha256").write_text(f"{digest}\n")  # as earlier versions noted it
+    for delta1 in (0.5, 0.75):
+        write_table(path, pd.DataFrame({"delta1": [delta1]}))
+    with pytest.raises(FileExistsError, match="which is a table, no list of pairs"):
+        write_ours(path, b"rgb,depth\n")
+
+
+def test_what_somebody_puts_there_while_a_file_is_made_stays(tmp_path):
+    path = tmp_path / "network.onnx"
+    with pytest.raises(FileExistsError), replace_ours(path, "network") as temporary:
+        temporary.write_bytes(b"ours")
+        path.write_bytes(b"mine")
+    assert path.read_bytes() == b"mine" and list(tmp_path.iterdir()) == [path]
 
 
 def test_files_are_known_again_by_size_and_time_or_else_by_content(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 
 from depthlib.__main__ import main
 from depthlib.data.images import write_rgb
+from depthlib.files import NETWORK, write_ours
 
 
 @pytest.fixture
@@ -226,10 +227,15 @@ def test_a_table_of_ones_own_is_not_written_over_by_scores_and_that_is_said_befo
 
 def test_a_file_that_nobody_named_is_not_written_over_by_an_export(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "light_int8.onnx").write_text("mine")
+    network = tmp_path / "light_int8.onnx"
+    write_ours(network, b"an earlier run's", NETWORK)
     line = refusal("export", "light", "--to", "onnx", "--int8")
     assert "Received: light_int8.onnx. Give --out light_int8.onnx, or another name" in line
-    assert (tmp_path / "light_int8.onnx").read_text() == "mine"
+    network.write_text("mine")
+    for words in ((), ("--out", network)):
+        line = refusal("export", "light", "--to", "onnx", "--int8", *words)
+        assert "light_int8.onnx, which is not as depthlib last wrote it" in line
+    assert network.read_text() == "mine"
 
 
 def test_an_onnx_network_is_no_source_of_an_export(project):

@@ -2,10 +2,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import LogNorm, Normalize
+from nbclient import NotebookClient
 
 from depthlib import plotting
 
@@ -306,3 +308,14 @@ def test_below_the_history_stands_a_photo_with_its_depth_on_truths_scale_where_b
         limits = np.array(truth.images[0].get_clim())
         np.testing.assert_allclose(depth.images[0].get_clim(), factor * limits)
         figure.canvas.draw()
+
+
+def test_a_notebook_shows_each_figure_once_asked_for_or_not(monkeypatch):
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # which is Jupyter's to choose
+    draw = "from depthlib import plotting\nfrom numpy import ones\n"
+    draw += "figure = plotting.show_depths([ones((4, 6))])\n"
+    cells = [draw, f"{draw}display(figure)", f"{draw}figure", f"{draw}display(figure)\nfigure = 0"]
+    notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
+    NotebookClient(notebook, resources={"metadata": {"path": Path.cwd()}}).execute()
+    shown = [[out for out in cell.outputs if "image/png" in out.data] for cell in notebook.cells]
+    assert list(map(len, shown)) == [1, 1, 1, 1]

@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     room = predict_photo(open_network("light"), given.room, parse_focal(given.room_focal))
     street = predict_photo(open_network("road"), given.street, parse_focal(given.street_focal))
-    save_figure(draw(room, street), given.figure, dpi=150)
+    save_figure(draw(room, street), given.figure, dpi=150, renew=True)  # git has the one before
 
 
 def draw(room: DepthResult, street: DepthResult) -> plt.Figure:

@@ -25,7 +25,7 @@ from depthlib.data.dataset import (
 from depthlib.data.layouts import PICTURE, summarise_left
 from depthlib.data.pairs import ROOT, Pairs
 from depthlib.data.shards import Shard
-from depthlib.files import check_ours
+from depthlib.files import FIGURE, check_ours
 from depthlib.plotting import save_figure, show_overlays
 
 # What merging needs to know of a run.
@@ -63,7 +63,7 @@ def make_dataset(
     _print_table(summarise_left(dataset.left), "Left out")
     most = int(check) if re.fullmatch("[0-9]{1,9}", check) else check
     place = out or dataset.folder
-    check_ours(place / PICTURE)
+    check_ours(place / PICTURE, kind=FIGURE)
     words = {"photos": photos, "depth": depth, "spec": spec, "tolerance": tolerance}
     settings = {"folder": os.path.relpath(folder, place), "elsewhere": out is not None, **words}
     settings |= {"focal": focal, "test": test}
@@ -138,7 +138,7 @@ def _write(dataset: Dataset, focal: str | None, test: float, out: Path | None) -
     written = write_dataset(dataset, place)
     shown = dataset.first.spread(4)
     figure = show_overlays(*shown.load(), shown.spec.unit)
-    written.append(save_figure(figure, place / PICTURE, ours=True))
+    written.append(save_figure(figure, place / PICTURE))
     print("Written:", ", ".join(map(str, written)))
     if place.resolve() != root.resolve():
         print(f"Photos are elsewhere: give --root {root}, or set {ROOT} to it.")

@@ -11,6 +11,7 @@ from functools import partial
 from importlib.util import find_spec
 from itertools import compress
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -100,7 +101,7 @@ def predict_files(
     save: Sequence[str] = ("png16", "colour"),
     flip: bool = False,
     known: KnownDistance | None = None,
-    overwrite: bool = False,
+    overwrite: bool | Literal["ours"] = False,
     network: str = "",
     progress: bool = True,
     shard: Shard | None = None,
@@ -111,9 +112,9 @@ def predict_files(
     the undistorted photo. save: names in `writers.WRITERS`. flip: average with the mirrored photo.
     known: sets the scale of the one photo. network: what the predictor is called.
     A file that is there already stays as it is unless `overwrite`, so that a run that was stopped
-    goes on. `out`/depth.csv has a row a photo: which files are of it (`summary.Summary`), and by
-    what network and settings; the files of a photo are all made alike. What earlier runs wrote is
-    not taken for photos.
+    goes on; "ours" overwrites what earlier runs wrote, and nothing else. `out`/depth.csv has a row
+    a photo: which files are of it (`summary.Summary`), and by what network and settings; the files
+    of a photo are all made alike. What earlier runs wrote is not taken for photos.
     A video becomes a video, and a folder of files a frame for what else is saved; it is made anew
     where one of these kinds is missing.
     shard: the part of the photos and videos that is predicted; `merge.merge_shards` does the rest.
@@ -215,7 +216,7 @@ class _Folder:
     sources: set[str]
     summary: Summary
     save: Sequence[str]
-    overwrite: bool
+    overwrite: bool | Literal["ours"]
     made: str
     made_of: str
 
@@ -292,7 +293,7 @@ class _Folder:
                 is_there = file.exists()
             except OSError as error:  # its name is too long, by what is added to the photo's
                 return f"{file} cannot be written: {error.strerror}. Rename the photo"
-            if is_there and kind not in saved and not self.overwrite:
+            if is_there and kind not in saved and self.overwrite is not True:
                 return (
                     f"{file} is there, and {self.summary.path} does not say that it is of this "
                     "photo. Use another folder, or --overwrite, which writes it anew"
@@ -549,6 +550,8 @@ def _predict_video(
             old = list_names(number, folder.find_outdated(path, kinds).union(kinds))
             for file in [target, *(file for names in old for file in frames_in.glob(names))]:
                 file.unlink(missing_ok=True)
+        if folder.overwrite is True:  # of whomever it is
+            target.unlink(missing_ok=True)
         shown |= {"made": folder.made, "saved": folder.name_saved(path, ["colour", *kinds])}
         shown |= {"source": f"{source} {folder.made_of}"}
         folder.summary.add(path, {"name": name, **shape, **shown})

@@ -35,7 +35,7 @@ from depthlib.data.inputs import find_inputs
 from depthlib.data.pairs import Pairs, check_pairs, find_pairs, write_csv
 from depthlib.data.shards import Shard
 from depthlib.data.specs import DatasetSpec
-from depthlib.files import are_noted, check_ours, check_suffix, note_files
+from depthlib.files import FIGURE, RIG, are_noted, check_ours, check_suffix, note_files
 from depthlib.video.frames import WHOLE
 
 CSV, SETTINGS, SHEET = "stereo.csv", "stereo.json", "stereo.png"
@@ -64,15 +64,15 @@ def calibrate(
 ) -> stereo.Calibration:
     """Calibrates a rig by photos of `board`, a folder or a pattern each; writes it and a picture.
 
-    figure: by default `out` with the suffix .png, where no file of the user's may be. Errors:
-    those of `calibrate_photos`, `find_inputs` and `write_rig`; ValueError for files that would lie
-    among the photos; those of `files.check_ours`.
+    figure: by default `out` with the suffix .png. Errors: those of `calibrate_photos`,
+    `find_inputs` and `write_rig`; ValueError for files that would lie among the photos; those of
+    `files.check_ours`, for both.
     """
-    is_given, figure = figure is not None, figure or out.with_suffix(".png")
-    if not is_given:
-        check_ours(figure)
+    figure = figure or out.with_suffix(".png")
     check_suffix(out, *stereo.SUFFIXES)
     check_suffix(figure, ".png", ".jpg", ".pdf", ".svg")
+    check_ours(out, kind=RIG)
+    check_ours(figure, kind=FIGURE)
     photos = _find_photos(left), _find_photos(right)
     for path in (out, figure):
         refuse_among(path.parent, photos)
@@ -83,7 +83,7 @@ def calibrate(
     rectifier = calibration.rig.rectify(*calibration.rig.left.size or (0, 0))
     views = rectifier.rectify(read_rgb(best["left"]), read_rgb(best["right"]))
     picture = plotting.show_calibration(used, list(calibration.corners.values()), views)
-    plotting.save_figure(picture, figure, ours=not is_given)
+    plotting.save_figure(picture, figure)
     return calibration
 
 
@@ -142,7 +142,7 @@ def match_sources(
         "disparities": disparities, "far": far, "sure": sure, "every": every,
     }  # fmt: skip
     check_ours(out / CSV)
-    check_ours(out / SHEET)
+    check_ours(out / SHEET, kind=FIGURE)
     listed = folder.list_noted() if overwrite else ()
     folder.begin(settings, overwrite, [*found[0][0], *found[0][1]], listed, shard)
     write_dataset_file(spec, out / NAME)
@@ -305,7 +305,7 @@ def _draw_sheet(pairs: Pairs, path: Path) -> None:
     photos, depths = pairs.load()
     sure = [read_rgb(pairs.root / name) for name in pairs.table["confidence"]]
     figure = plotting.show_photos(photos, {"depth": depths}, far={}, changed={"confidence": sure})
-    plotting.save_figure(figure, path, ours=True)
+    plotting.save_figure(figure, path)
 
 
 def _map_ahead(pool: ThreadPoolExecutor, work: Callable, jobs: Iterable, ahead: int) -> Iterator:

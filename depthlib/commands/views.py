@@ -28,7 +28,14 @@ from depthlib.data.lenses import FocalRequest, find_lens
 from depthlib.data.pairs import Pairs, read_csv
 from depthlib.data.specs import DatasetSpec
 from depthlib.data.views import format_motion
-from depthlib.files import check_ours, format_table, natural_key, write_ours, write_table
+from depthlib.files import (
+    FIGURE,
+    check_ours,
+    format_table,
+    natural_key,
+    write_bytes,
+    write_ours,
+)
 from depthlib.video.frames import open_frames
 from depthlib.video.motion import LEAST, Chosen, Follower, Tally, choose_frames
 from depthlib.video.odometry import Odometer, compose, invert
@@ -181,7 +188,7 @@ def list_views(out: Path) -> Pairs:
     missing = [name for name in columns if (table[name] == "").all()]
     write_ours(out / CSV, format_table(table.drop(columns=missing)))
     pairs = read_csv(out / CSV)
-    plotting.save_figure(show_neighbours(pairs.spread(_SHOWN)), out / SHEET, ours=True)
+    plotting.save_figure(show_neighbours(pairs.spread(_SHOWN)), out / SHEET)
     return pairs
 
 
@@ -232,7 +239,7 @@ def _make_scene(
     spec = _describe(out, camera, settings)
     refuse_another(spec, out / NAME)
     check_ours(out / CSV)
-    check_ours(out / SHEET)
+    check_ours(out / SHEET, kind=FIGURE)
     whole = folder.folder / LIST
     folder.begin(
         dict(zip(("left", "right"), [str(Path(w).resolve()) for w in source.words], strict=False))
@@ -278,7 +285,7 @@ def _make_scene(
             f"{told}, of {' and '.join(source.words)}. Give a video of a camera that moves; where "
             "it moves slowly, a smaller --least-motion; where frames are far apart, all of them."
         )
-    write_table(whole, pd.DataFrame(rows).assign(scene=folder.name))
+    write_bytes(whole, format_table(pd.DataFrame(rows).assign(scene=folder.name)))
     write_dataset_file(spec, out / NAME)
     return f"{told}. {camera.told}", failed
 

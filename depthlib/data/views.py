@@ -91,7 +91,7 @@ def read_views(
     """The views `names` of the photos of these rows, at a size; their own photos are left black.
 
     What a row has not is missing. `crop_border` as in `cache.decode_pair`.
-    Errors: those of `images.read_rgb`, which name the file.
+    Errors: FileNotFoundError that names the photo and its view; those of `images.read_rgb`.
     """
     rows = list(rows)
     views = Views.empty(len(rows), len(names), height, width)
@@ -102,6 +102,12 @@ def read_views(
             path = pairs.view_path(row, name)
             if path is None:
                 continue
+            if not path.exists():
+                raise FileNotFoundError(
+                    f"A photo that a CSV lists must be there. Received: {path}, the `{name}` of "
+                    f"{pairs.rgb_path(row)} in the CSV of {pairs.root}, which is not. Put it back, "
+                    "or take it out of that row."
+                )
             rgb = images.read_rgb(path)
             size = rgb.shape[:2]
             if crop_border:

@@ -13,9 +13,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from depthlib.files import refuse_empty, refuse_source
+from depthlib.files import NETWORK, check_ours, check_suffix, refuse_empty, refuse_source
 from depthlib.networks.layers import DepthHead
-from depthlib.networks.saving import export_half, load_model, save_model
+from depthlib.networks.saving import export_model, load_model
 
 
 def build_ensemble(networks: Sequence[keras.Model], name: str = "ensemble") -> keras.Model:
@@ -100,14 +100,15 @@ def main(words: Sequence[str] | None = None) -> None:
         parser.error("--member takes a network out of one file")
     try:
         refuse_empty(sys.argv[1:] if words is None else words)
+        check_suffix(arguments.export, ".keras")
         refuse_source(arguments.export, *arguments.files)
+        check_ours(arguments.export, kind=NETWORK)
         networks = [load_model(path) for path in arguments.files]
         if arguments.member is not None:
             network = take_member(networks[0], arguments.member)
         else:
             network = average_weights(networks) if arguments.weights else build_ensemble(networks)
-        save_model(network, arguments.export)
-        export_half(arguments.export, arguments.export)
+        export_model(network, arguments.export)
     except (OSError, ValueError) as error:
         sys.exit(str(error))
 

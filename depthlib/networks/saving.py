@@ -5,6 +5,7 @@ import json
 import math
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,15 @@ import h5py
 import keras
 import numpy as np
 
-from depthlib.files import check_hdf5, check_suffix, check_zip, name_errors, replace_file
+from depthlib.files import (
+    NETWORK,
+    check_hdf5,
+    check_suffix,
+    check_zip,
+    name_errors,
+    replace_file,
+    replace_ours,
+)
 
 # Registers what saved networks are made of.
 from depthlib.networks import fine_tuning, keras_metrics, layers, losses  # noqa: F401
@@ -147,9 +156,14 @@ def load_models(files: Mapping[str, str | Sequence[str]]) -> dict[str, list[kera
 
 def save_model(model: keras.Model, path: Path) -> None:
     """Saves a model atomically. Errors: OSError that names the file, as when the disk is full."""
+    with _name_failure(path), replace_file(path) as temporary:
+        model.save(temporary)
+
+
+@contextmanager
+def _name_failure(path: Path) -> Iterator[None]:
     try:
-        with replace_file(path) as temporary:
-            model.save(temporary)
+        yield
     except (OSError, RuntimeError) as error:  # h5py raises RuntimeError where a flush fails
         raise OSError(
             f"A model must be written whole. Received for {path}: {error}. The file that was "
@@ -169,19 +183,39 @@ def export_half(source: Path | str, target: Path | str) -> Path:
     differs by the rounding of each weight, 2**-11 of it; tensors of fewer than SMALL values are not
     rounded. `source` is a network without optimizer,
     as a run's best.keras. Errors: ValueError for a weight that float16 cannot hold, for a file that
-    is damaged or no Keras model, or for a target that is not called .keras.
+    is damaged or no Keras model, or for a target that is not called .keras; those of
+    `files.replace_ours`.
     """
-    source = Path(source)
     check_suffix(target, ".keras")
-    check_zip(source)
-    with replace_file(target) as temporary, zipfile.ZipFile(source) as old:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as new:
-            if WEIGHTS not in old.namelist():
-                raise ValueError(f"A .keras file must hold {WEIGHTS}. Received: {source}.")
-            for name in old.namelist():
-                data = old.read(name)
-                new.writestr(name, _halve(data, source) if name == WEIGHTS else data)
+    with replace_ours(target, NETWORK) as temporary:
+        _write_half(Path(source), temporary, Path(source))
     return Path(target)
+
+
+def export_model(model: keras.Model, target: Path | str) -> Path:
+    """Writes a network as `export_half` does, whose errors these are, and those of `save_model`."""
+    target = Path(target)
+    check_suffix(target, ".keras")
+    with replace_ours(target, NETWORK) as temporary, _name_failure(target):
+        model.save(temporary)
+        halve_file(temporary, target)
+    return target
+
+
+def halve_file(path: Path, name: Path | None = None) -> None:
+    """Stores a .keras file's weights as float16. Errors: those of `export_half`, of `name`."""
+    with replace_file(path) as temporary:
+        _write_half(path, temporary, name or path)
+
+
+def _write_half(source: Path, target: Path, called: Path) -> None:
+    check_zip(source)
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+        if WEIGHTS not in old.namelist():
+            raise ValueError(f"A .keras file must hold {WEIGHTS}. Received: {called}.")
+        for name in old.namelist():
+            data = old.read(name)
+            new.writestr(name, _halve(data, called) if name == WEIGHTS else data)
 
 
 def _halve(data: bytes, source: Path) -> bytes:

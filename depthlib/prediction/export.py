@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
-from depthlib.files import replace_file
+from depthlib.files import NETWORK, check_ours, replace_ours
 from depthlib.networks.layers import Tensor
 from depthlib.prediction.onnx import INSTALL, METADATA, OnnxPredictor
 from depthlib.prediction.predictor import view_of
@@ -40,7 +40,8 @@ def export_network(
     not say what their network sees, so `geometry` needs its view from elsewhere. OpenVINO has a
     second file beside the first, .bin. weights: see `export_onnx`; the others have float32.
     Errors: those of `export_onnx`; ValueError for another kind or suffix, or for weights that the
-    kind does not have; ImportError that names the package that is missing.
+    kind does not have; ImportError that names the package that is missing; those of
+    `files.replace_ours`.
     """
     target = Path(target)
     if kind not in FORMATS:
@@ -48,6 +49,7 @@ def export_network(
     suffix, package = FORMATS[kind]
     if target.suffix != suffix:
         raise ValueError(f"A network for {kind} must end in {suffix}. Received: {target}.")
+    check_ours(target, kind=NETWORK)  # before a minute of work
     if kind == "onnx":
         return export_onnx(model, target, weights)
     if weights != "float32":
@@ -62,8 +64,12 @@ def export_network(
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".", dir=target.parent) as folder:
         _name_output(model).export(Path(folder, target.name).as_posix(), kind, verbose=False)
-        for file in sorted(Path(folder).iterdir()):
-            file.replace(target.with_name(file.name))
+        written = {file: target.with_name(file.name) for file in sorted(Path(folder).iterdir())}
+        for place in written.values():  # all, before the first is written
+            check_ours(place, kind=NETWORK)
+        for file, place in written.items():
+            with replace_ours(place, NETWORK) as temporary:
+                file.replace(temporary)
     return target
 
 
@@ -76,7 +82,8 @@ def export_onnx(model: keras.Model, target: Path | str, weights: str = "float32"
     weights: how they are stored, a key of LARGEST_DIFFERENCE; it is computed with float32 whatever
     they are. "int16" halves the file, "int8" quarters it.
     Errors: ImportError without the extra `peers`; ValueError for other `weights`, and where ONNX
-    Runtime's depth is not Keras' depth, because a layer has no exact counterpart.
+    Runtime's depth is not Keras' depth, because a layer has no exact counterpart; those of
+    `files.replace_ours`.
     """
     if weights not in LARGEST_DIFFERENCE:
         raise ValueError(
@@ -88,7 +95,7 @@ def export_onnx(model: keras.Model, target: Path | str, weights: str = "float32"
     except ImportError as error:
         raise ImportError(f"Writing ONNX needs the package onnx. Use {INSTALL}") from error
     named = _name_output(model)
-    with replace_file(target) as temporary, warnings.catch_warnings():
+    with replace_ours(target, NETWORK) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # Keras asks for np.object
         try:
             named.export(temporary, "onnx", verbose=False, input_signature=named.inputs)

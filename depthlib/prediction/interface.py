@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from numbers import Integral
 
 import cv2
 import numpy as np
@@ -30,7 +31,8 @@ class DepthPredictor(ABC):
     `experiments.relight`; None: as they are.
     focal: the photos' horizontal focal length over their width; None, unknown: see
     `geometry.lay_out`.
-    Errors: ValueError for a focal length that is none, or where training's is not known.
+    Errors: ValueError for a batch size that is none, for a focal length that is none, or where
+    training's is not known.
     """
 
     def __init__(
@@ -42,6 +44,12 @@ class DepthPredictor(ABC):
         preprocess: Callable[[np.ndarray], np.ndarray] | None = None,
         focal: float | None = None,
     ) -> None:
+        is_whole = isinstance(batch_size, Integral) and not isinstance(batch_size, bool)
+        if not (is_whole and batch_size >= 1):
+            raise ValueError(
+                "`batch_size` must be a whole number, 1 or more. Received: "
+                f"batch_size={batch_size!r}. Use 8."
+            )
         check_focal(focal, view)
         self.view = view
         self.unit = unit
@@ -81,12 +89,18 @@ class DepthPredictor(ABC):
         `flip_average` predicts the mirrored photo too and takes the mean. `focals`: a focal length
         a photo; None, for one or for all: the predictor's. Errors: ValueError for an array that is
         no such photo, from a caller or from `preprocess`, for a focal length that is none, and for
-        another number of them than of photos.
+        focal lengths that are no list, or another number than photos.
         """
         for photo in photos:
             check_rgb(photo)
         if focals is None:
             focals = [None] * len(photos)
+        is_list = isinstance(focals, Sequence) or getattr(focals, "ndim", 0)
+        if not is_list or isinstance(focals, str):
+            raise ValueError(
+                "`focals` must be a list, with one a photo. Received: "
+                f"focals={focals!r}. Use [{focals!r}] for one photo, or the predictor's `focal`."
+            )
         if len(focals) != len(photos):
             raise ValueError(
                 f"`focals` must have one a photo. Received: {len(focals)} for {len(photos)} "

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from depthlib.data.pairs import read_csv
-from depthlib.files import check_suffix, refuse_empty, refuse_source
+from depthlib.files import NETWORK, check_ours, check_suffix, refuse_empty, refuse_source
 from depthlib.networks.saving import export_half
 from depthlib.training.devices import end_together, find_place, use_devices
 from depthlib.training.recipes import RECIPES, read_changes
@@ -64,6 +64,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if arguments.export:
             held = (arguments.run / name for name in (LAST, BEST))
             refuse_source(arguments.export, *held, *filter(None, (recipe.weights, recipe.teacher)))
+            check_ours(arguments.export, kind=NETWORK)
         _use_devices(arguments)
         with end_together():  # as `train` does of its own
             pairs = read_csv(arguments.data, arguments.spec, arguments.root)

@@ -71,7 +71,7 @@ class HistoryFigure(keras.callbacks.Callback):
         title = f"predicted depth, epoch {len(self.record.log)}"
         example = {f"{side} photo": self.photo[0], "true depth": self.truth, title: self.depth}
         figure = show_history(self.record.log, example, head.unit)
-        save_figure(figure, self.record.folder / HISTORY)
+        save_figure(figure, self.record.folder / HISTORY, renew=True)
         plt.close(figure)
         self.show()
         self.drawn = time.perf_counter()

@@ -26,9 +26,9 @@ from depthlib.data.images import read_rgb
 from depthlib.data.inputs import find_inputs
 from depthlib.data.lenses import find_focals
 from depthlib.data.pairs import Pairs, read_csv
-from depthlib.files import refuse_empty, refuse_source
+from depthlib.files import NETWORK, check_ours, check_suffix, refuse_empty, refuse_source
 from depthlib.networks.fine_tuning import put_in_metres, scale_depth
-from depthlib.networks.saving import export_half, load_model, save_model
+from depthlib.networks.saving import export_model, load_model
 from depthlib.prediction.geometry import Layout
 from depthlib.prediction.ground import ENOUGH, TILT, find_ground
 from depthlib.prediction.interface import DepthPredictor
@@ -158,21 +158,24 @@ def rescale_by_photos(
     """Writes the network in `file` with depth in metres, as float16; by which scale.
 
     Give one of `camera_height`, metres, and `teacher`, a network as `open_teacher` takes it.
-    Errors: those of `find_scale_by_height` and `find_scale_by_teacher`.
+    Errors: those of `find_scale_by_height` and `find_scale_by_teacher`; ValueError for an `export`
+    that is a source, or not called .keras; FileExistsError for a file of one's own.
     """
+    _check_export(export, file, teacher)
     network = load_model(file)
     predictor = Predictor(network)
     if teacher:
         scale = find_scale_by_teacher(predictor, photos, open_teacher(teacher), focal)
     else:
         scale = find_scale_by_height(predictor, photos, camera_height or 0.0, focal)
-    _export(put_in_metres(network, scale.factor), Path(export))
+    export_model(put_in_metres(network, scale.factor), export)
     return scale
 
 
-def _export(network: keras.Model, path: Path) -> None:
-    save_model(network, path)
-    export_half(path, path)
+def _check_export(export: Path | str, file: Path | str, teacher: str | None = None) -> None:
+    check_suffix(export, ".keras")
+    refuse_source(export, file, *filter(None, [teacher]))
+    check_ours(export, kind=NETWORK)
 
 
 def _read(
@@ -206,7 +209,6 @@ def main(words: Sequence[str] | None = None) -> None:
     arguments = _read_words(words)
     try:
         refuse_empty(sys.argv[1:] if words is None else words)
-        refuse_source(arguments.export, arguments.file)
         scale = _rescale(arguments)
     except (OSError, ValueError) as error:
         sys.exit(str(error))
@@ -223,13 +225,14 @@ def _rescale(given: argparse.Namespace) -> Scale:
             f"teacher={given.teacher}."
         )
     if given.data:
+        _check_export(given.export, given.file)
         network = load_model(given.file)
         scale = find_scale(network, read_csv(given.data, given.spec, given.root))
         if network.layers[-1].unit == "metre":
             scale_depth(network, scale.factor)  # which leaves the network's range as it is
         else:
             network = put_in_metres(network, scale.factor)
-        _export(network, given.export)
+        export_model(network, given.export)
         return scale
     photos, videos = find_inputs(given.photos)
     if videos:

@@ -28,15 +28,15 @@ from depthlib.data.pairs import PACKED, Pairs
 from depthlib.files import (
     are_noted,
     check_regular,
+    format_table,
     name_errors,
     note_files,
     remove_temporaries,
     write_bytes,
-    write_table,
 )
 from depthlib.networks.distillation import take_student
 from depthlib.networks.layers import as_float32
-from depthlib.networks.saving import check_claims, export_half, save_model
+from depthlib.networks.saving import check_claims, halve_file, save_model
 from depthlib.training.devices import alone, find_place, lend_files, tell
 from depthlib.training.recipes import Recipe
 
@@ -323,8 +323,8 @@ class RunRecord(keras.callbacks.Callback):
         if self.keep:
             path = self.folder / EPOCHS / f"{epoch + 1:03}.keras"
             self._save(self.validated or self.network.get_weights(), path)
-            export_half(path, path)
-        write_table(self.folder / LOG, self.log, digits=None)  # a run goes on from it
+            halve_file(path)
+        write_bytes(self.folder / LOG, format_table(self.log, digits=None))  # a run goes on from it
         # Last: its step count is what says how many epochs are done.
         start = time.perf_counter()
         ends = self.model.stop_training or epoch + 1 == self.params["epochs"]

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from depthlib.data.images import check_rgb, read_rgb, write_rgb
-from depthlib.files import natural_key
+from depthlib.files import VIDEO, check_ours, natural_key, replace_ours
 from depthlib.video.containers import AviFile, Mp4File, find_ffmpeg
 
 IMAGES = (".jpg", ".jpeg", ".png")
@@ -103,9 +103,9 @@ def open_writer(
     stays: images, or a video called *.part.avi that plays; a video that had the target's name stays
     as it was. A part that an earlier run left stays too, and the next is called *.part2.avi.
     Errors: ValueError for another suffix, a frame of another size, no frame, or an fps that is
-    not from SLOWEST to FASTEST; FileExistsError where the pattern finds files; IsADirectoryError
-    where the target is a folder; OSError where the disk is full, at once, with the number of frames
-    that play.
+    not from SLOWEST to FASTEST; FileExistsError where the pattern finds files, and for a video of
+    one's own (`files.check_ours`); IsADirectoryError where the target is a folder; OSError where
+    the disk is full, at once, with the number of frames that play.
     """
     target = Path(target)
     if not SLOWEST <= fps <= FASTEST:
@@ -122,6 +122,8 @@ def open_writer(
         raise IsADirectoryError(
             f"A video must be a file. Received: {target}, a folder. Use {target / 'video.avi'}."
         )
+    if not images:
+        check_ours(target, kind=VIDEO)  # before a long video, and after it
     opened = _write_images(target) if images else _write_video(target, fps, height, width)
     with opened as write_one:
 
@@ -348,7 +350,8 @@ def _write_video(
         raise
     if not _is_whole(part, written):
         raise _cut_short(container, part, written)
-    part.replace(target)
+    with replace_ours(target, VIDEO) as temporary:
+        part.replace(temporary)
 
 
 def _cut_short(container: AviFile | Mp4File, part: Path, written: int) -> OSError:

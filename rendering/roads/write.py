@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from depthlib.data.images import read_depth, read_rgb, write_depth, write_rgb
 from depthlib.data.specs import ROADS
-from depthlib.files import write_bytes
+from depthlib.files import write_bytes, write_ours
 from depthlib.plotting import save_figure, show_views
 from rendering.photo import develop
 from rendering.roads.scenes import DRAW, KINDS_IN_TURN, build_scene, conditions_of
@@ -57,7 +57,7 @@ def write_roads(folder, *, seed=0, scenes=32, kinds=KINDS_IN_TURN, only=None, re
     write_index(folder / "index.csv", index)
     for side, pairs in rows.items():
         text = "".join(f"{photo},{depth}\n" for photo, depth in pairs)
-        write_bytes(folder / f"road_{side}.csv", text.encode())
+        write_ours(folder / f"road_{side}.csv", text.encode())
 
 
 def render_road(kind, seed, height, samples, width=None, view=None, only=None):

@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 from depthlib.data.images import write_depth, write_rgb
 from depthlib.data.pairs import find_pairs, write_csv
 from depthlib.data.specs import NYU_TEST, NYU_TRAIN
-from depthlib.files import write_bytes
+from depthlib.files import write_ours
 from rendering.camera import choose_views
 from rendering.photo import add_border, develop
 from rendering.rooms.room import PLANS, build_room
@@ -73,7 +73,7 @@ def render_room(kind, seed, views, height, width, samples):
 
 
 def write_index(path, rows):
-    """Writes (photo, scene) rows as a CSV, atomically."""
+    """Writes (photo, scene) rows as a CSV, by `files.write_ours`."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
-    write_bytes(path, text.getvalue().encode())
+    write_ours(path, text.getvalue().encode())

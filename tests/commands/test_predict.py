@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import gettempdir
 from threading import Lock
@@ -193,6 +194,19 @@ def test_a_file_that_is_of_no_photo_of_the_table_is_not_taken_for_this_ones(phot
     assert "does not say that it is of this photo" in report.failed[photos / "0.png"]
     assert (out / "0_depth.npy").read_bytes() == before
     assert len(predict(photos, out, overwrite=True).written) == 3
+
+
+def test_a_notebook_renews_what_an_earlier_run_wrote_and_no_file_of_ones_own(photos, tmp_path):
+    own, video = tmp_path / "1_depth.npy", write_video(tmp_path / "a.avi", 2)
+    own.write_text("mine")
+    film = tmp_path / f"a_depth{'.mp4' if find_spec('imageio_ffmpeg') else '.avi'}"
+    film.write_text("mine")
+    for lens in ("none", "26mm"):
+        report = predict([photos, video], tmp_path, lens=lens, overwrite="ours")
+        assert [*report.failed] == [photos / "1.png", video] and len(report.written) == 2
+        assert own.read_text() == film.read_text() == "mine"
+    assert not predict([photos, video], tmp_path, lens="26mm", overwrite=True).failed
+    assert own.stat().st_size > 1000 < film.stat().st_size
 
 
 @pytest.mark.parametrize("out", ["in", "in/depth", "in/../in"])
@@ -584,7 +598,7 @@ def test_a_video_becomes_a_video_and_files_of_its_frames(tmp_path, monkeypatch, 
     out = tmp_path / "out"
     report = predict(tmp_path / "in", out)
     assert len(report.written) == 2 and not report.failed
-    videos = sorted(out.glob("*_depth.*"))
+    videos = sorted(out.glob("[!.]*_depth.*"))
     assert [video.stem for video in videos] == ["xa_avi_depth", "xa_mov_depth"]
     assert open_frames(videos[0]).count == 3
     assert len(list((out / "xa_avi").glob("*_depth.npy"))) == 3

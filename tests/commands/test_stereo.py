@@ -149,14 +149,24 @@ def test_overwriting_leaves_a_users_photo_in_a_scene_and_removes_pairs_that_are_
     assert not names & {"rgb/2.jpg", "depth/2.png", "confidence/2.png"} and "depth/1.png" in names
 
 
-def test_a_picture_of_ones_own_is_not_taken_for_the_rigs(tmp_path):
-    (tmp_path / "rig.png").write_text("mine")
-    words = ["stereo", "calibrate", "--left=left", "--right=right", "--square=0.03"]
-    for _ in range(2):
-        with pytest.raises(SystemExit, match="one's own must not be written over.*rig.png, which"):
-            main([*words, f"--out={tmp_path / 'rig.yml'}"])
-        assert (tmp_path / "rig.png").read_text() == "mine"
-        (tmp_path / "rig.yml").write_text("a rig")  # there already, of an earlier calibration
+@pytest.mark.parametrize(
+    ("name", "figure"),
+    [
+        ("rig.png", []),
+        ("f.png", ["--figure=f.png"]),
+        ("rig.yml", []),
+        ("rig.yml", ["--figure=f.png"]),
+    ],
+)
+def test_a_file_of_ones_own_is_not_taken_for_the_rig_or_its_picture(
+    tmp_path, monkeypatch, name, figure
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text("mine")
+    words = ["stereo", "calibrate", "--left=left", "--right=right", "--square=0.03", *figure]
+    with pytest.raises(SystemExit, match=f"one's own must not be written over.*{name}, which"):
+        main([*words, "--out=rig.yml"])
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
 
 
 def test_one_video_of_both_sides_gives_the_depth_of_two(rig, drive, tmp_path):

@@ -94,6 +94,12 @@ def test_views_are_read_at_a_size_with_their_camera(drive):
     assert fy == pytest.approx(0.6 * WIDTH / HEIGHT * 6)
 
 
+def test_a_neighbour_that_is_gone_is_named_with_the_photo_whose_it_is(drive):
+    drive.view_path(0, "right").unlink()
+    with pytest.raises(FileNotFoundError, match="Received: .*, the `right` of .* in the CSV of"):
+        read_views(drive, [0], ("right",), 6, 10)
+
+
 @pytest.mark.parametrize(
     "text", ["", "1 2 3", "0 0 0 1 0 0 1", "a b c d e f", "0 0 nan 1 0 0", "0 0 4 1 0 0"]
 )

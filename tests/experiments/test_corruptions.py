@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -195,3 +197,8 @@ def test_the_figure_has_a_panel_a_corruption_six_a_row(sample, tmp_path, monkeyp
     corruptions.main([str(photo), str(tmp_path / "figure.png")])
     height, width, _ = read_rgb(tmp_path / "figure.png").shape
     assert 0.2 < height / width < 0.5  # two rows of six
+    photo = shutil.copy(photo, tmp_path / "mine.png")
+    before = photo.read_bytes()
+    with pytest.raises(SystemExit, match="one's own must not be written over. Received: .*mine"):
+        corruptions.main([str(photo), str(photo)])
+    assert photo.read_bytes() == before

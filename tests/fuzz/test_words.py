@@ -99,13 +99,15 @@ def test_words_that_mean_a_board_are_read_or_refused(text, square):
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory):
-    """A folder with a photo, a network and a list, from which commands are run."""
+    """A folder with a photo, a network, a list and a user's own files; commands run there."""
     from depthlib.data.images import write_rgb
 
     folder = tmp_path_factory.mktemp("shelf")
     write_rgb(folder / "a.jpg", draw_rgb())
     write_own_onnx(folder / "own.onnx")
     (folder / "list.txt").write_text("a.jpg\n")
+    for name in ("mine.csv", "mine.pdf", "mine.yml"):
+        (folder / name).write_text("made by hand")
     return folder
 
 
@@ -113,15 +115,31 @@ OPTIONS = {
     "predict": ["--model", "--focal", "--camera", "--known", "--save", "--runtime", "--flip"],
     "label": ["--teacher", "--combine", "--focal", "--long-side", "--every", "--least-confidence"],
     "data": ["--photos", "--depth", "--spec", "--focal", "--test", "--check", "--tolerance"],
-    "evaluate": ["--data", "--spec", "--root", "--protocol", "--align", "--depth-scale"],
-    "stereo": ["board", "calibrate", "match", "--board", "--square", "--left", "--right", "--rig"],
+    "evaluate": ["--data", "--spec", "--root", "--protocol", "--align", "--depth-scale", "--out"],
+    "stereo": [
+        "board",
+        "calibrate",
+        "match",
+        "--board",
+        "--square",
+        "--left",
+        "--right",
+        "--rig",
+        "--out",
+        "--figure",
+    ],
 }
-WORDS = TEXTS | st.sampled_from(["a.jpg", "own.onnx", "list.txt", "."])
-PAIRS = st.tuples(st.integers(0, 7), WORDS)
+WORDS = TEXTS | st.sampled_from(
+    ["a.jpg", "own.onnx", "list.txt", "mine.csv", "mine.pdf", "mine.yml", "."]
+)
+PAIRS = st.tuples(st.integers(0, 9), WORDS)
 
 
 @fuzz
 @given(st.sampled_from([*OPTIONS]), WORDS, st.lists(PAIRS, max_size=3))
+@example("stereo", "board", [(4, "0.03"), (8, "mine.pdf")])
+@example("stereo", "calibrate", [(4, "0.03"), (5, "a.jpg"), (6, "a.jpg"), (8, "mine.yml")])
+@example("evaluate", "own.onnx", [(0, "list.txt"), (6, "mine.csv")])
 def test_a_command_ends_with_a_status_or_one_line_and_writes_where_it_was_told(
     shelf, tmp_path, command, path, options
 ):
@@ -134,7 +152,7 @@ def test_a_command_ends_with_a_status_or_one_line_and_writes_where_it_was_told(
     words += {"predict": ["--model", "own.onnx"], "label": ["--teacher", "own.onnx"]}.get(
         command, []
     )
-    before, here = {file.name for file in shelf.iterdir()}, Path.cwd()
+    before, here = {file.name: file.read_bytes() for file in shelf.iterdir()}, Path.cwd()
     os.chdir(shelf)
     said = io.StringIO()
     try:
@@ -147,7 +165,7 @@ def test_a_command_ends_with_a_status_or_one_line_and_writes_where_it_was_told(
         os.chdir(here)
         shutil.rmtree(out, ignore_errors=True)
     assert "Traceback" not in said.getvalue()
-    assert {file.name for file in shelf.iterdir()} == before
+    assert {file.name: file.read_bytes() for file in shelf.iterdir()} == before
 
 
 @pytest.mark.skipif(not MAKE, reason="needs make")

@@ -1,4 +1,5 @@
 from collections import Counter
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -172,7 +173,32 @@ def test_other_runtimes_have_keras_depth_too(
     theirs = Called(ours.view, open_runtime(path))
     for photo in draw_photos(sample):
         np.testing.assert_allclose(theirs([photo])[0], ours([photo])[0], rtol=1e-3)
-    assert not [file for file in path.parent.iterdir() if file.name.startswith(".")]
+    written = [file for file in path.parent.iterdir() if not file.name.startswith(".")]
+    assert {*path.parent.iterdir()} == {
+        *written, *(file.with_name(f".{file.name}.sha256") for file in written)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("theirs", ["n.xml", "n.bin"])
+def test_a_network_of_ones_own_is_never_exported_over(tmp_path, monkeypatch, theirs):
+    class Network:
+        def export(self, path, kind, verbose):
+            for suffix in (".bin", ".xml"):
+                Path(path).with_suffix(suffix).write_text("ours")
+
+    monkeypatch.setattr("depthlib.prediction.export.find_spec", lambda package: "found")
+    monkeypatch.setattr("depthlib.prediction.export._name_output", lambda model: Network())
+    (tmp_path / theirs).write_text("theirs")
+    with pytest.raises(FileExistsError, match=f"must not be written over. Received: .*{theirs}"):
+        export_network(None, tmp_path / "n.xml", "openvino")
+    assert (tmp_path / theirs).read_text() == "theirs" and len(list(tmp_path.iterdir())) == 1
+    (tmp_path / theirs).unlink()
+    for _ in range(2):
+        export_network(None, tmp_path / "n.xml", "openvino")
+    assert (tmp_path / "n.bin").read_text() == "ours"
+    (tmp_path / "n.onnx").write_text("theirs")
+    with pytest.raises(FileExistsError, match="must not be written over. Received: .*n.onnx"):
+        export_network(None, tmp_path / "n.onnx")
 
 
 @pytest.mark.parametrize(

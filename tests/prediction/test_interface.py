@@ -74,6 +74,18 @@ def test_another_number_of_lenses_than_of_photos_is_refused(focals):
         Fake()([PHOTO] * 2, focals=focals)
 
 
+@pytest.mark.parametrize("focals", [0.8, "26mm", np.array(0.8)])
+def test_a_lens_for_photos_is_a_list_of_them(focals):
+    with pytest.raises(ValueError, match="`focals` must be a list, with one a photo. Received"):
+        Fake()([PHOTO], focals=focals)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, True, None, "8"])
+def test_a_batch_size_that_is_none_is_refused(size):
+    with pytest.raises(ValueError, match="`batch_size` must be a whole number, 1 or more"):
+        Fake(batch_size=size)
+
+
 def test_no_photo_has_no_depth_and_lenses_may_be_an_array():
     assert Fake()([]) == []
     listed, array = (Fake()([PHOTO] * 2, focals=kind([0.8, 1.2])) for kind in (list, np.array))

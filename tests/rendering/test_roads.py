@@ -235,7 +235,7 @@ def test_the_command_writes_scenes_that_can_be_read_and_resumes(renderer, tmp_pa
 
     def run():
         main()
-        files = [path for path in tmp_path.rglob("*") if path.is_file()]
+        files = [path for path in tmp_path.rglob("[!.]*") if path.is_file()]
         return {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in files}
 
     first, kept = run(), tmp_path / "train/tunnel_0001/night.jpg"

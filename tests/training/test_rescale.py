@@ -11,7 +11,7 @@ from depthlib.data.specs import NYU_RELATIVE, NYU_TRAIN
 from depthlib.networks.ensemble import main as ensemble
 from depthlib.networks.fine_tuning import put_in_metres, scale_depth
 from depthlib.networks.layers import DepthHead
-from depthlib.networks.saving import load_model, save_model
+from depthlib.networks.saving import export_model, load_model, save_model
 from depthlib.prediction.predictor import Predictor
 from depthlib.training.__main__ import main as train
 from depthlib.training.rescale import (
@@ -60,8 +60,9 @@ def test_a_network_that_sees_rooms_too_small_is_brought_back_by_the_measured_pho
     save_model(network, tmp_path / "small.keras")
     assert find_scale(network, pairs).factor == pytest.approx(1.25, rel=0.04)
     csv, out = pairs.root / "nyu2_train.csv", tmp_path / "back.keras"
-    main([str(tmp_path / "small.keras"), "--data", str(csv), "--export", str(out)])
-    assert "depth times 1.2" in capsys.readouterr().out
+    for _ in range(2):  # the same command may be run again
+        main([str(tmp_path / "small.keras"), "--data", str(csv), "--export", str(out)])
+        assert "depth times 1.2" in capsys.readouterr().out
     assert find_scale(load_model(out), pairs).factor == pytest.approx(1, abs=0.03)
 
 
@@ -81,6 +82,37 @@ def test_a_network_is_never_exported_over_what_it_is_made_of(tmp_path, command, 
     with pytest.raises(SystemExit, match=f"over its source. Received: {mine}"):
         command(str(mine), "--export", str(mine))
     assert list(tmp_path.iterdir()) == [mine] and mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        lambda *words: main(["n.keras", "--data", "absent.csv", *words]),
+        lambda *words: main(["n.keras", "--photos=.", "--camera-height=1.6", *words]),
+        lambda *words: ensemble(["n.keras", "other.keras", *words]),
+        lambda *words: train(["light", "--data=a.csv", "--run=r", *words]),
+    ],
+)
+def test_a_network_of_ones_own_is_never_exported_over(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    write_rgb(tmp_path / "photo.png", np.zeros((32, 48, 3), np.uint8))
+    mine = tmp_path / "mine.keras"
+    mine.write_text("mine")
+    with pytest.raises(SystemExit, match="one's own must not be written over. Received: mine"):
+        command("--export", "mine.keras")
+    with pytest.raises(SystemExit, match="must end in .keras. Received: mine. Use such a name"):
+        command("--export", "mine")
+    assert {*tmp_path.iterdir()} == {mine, tmp_path / "photo.png"} and mine.read_text() == "mine"
+
+
+def test_a_network_never_takes_the_place_of_its_teacher(tmp_path, network):
+    teacher = export_model(network, tmp_path / "teacher.keras")
+    before = teacher.read_bytes()
+    write_rgb(tmp_path / "photo.png", np.zeros((32, 48, 3), np.uint8))
+    words = ["n.keras", "--photos", str(tmp_path), "--teacher", str(teacher)]
+    with pytest.raises(SystemExit, match="over its source. Received: .*teacher.keras"):
+        main([*words, "--export", str(teacher)])
+    assert teacher.read_bytes() == before
 
 
 def test_relative_depth_has_no_scale_to_take(network, pairs):

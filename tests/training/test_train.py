@@ -320,6 +320,7 @@ def test_a_run_stops_before_its_time_is_over_and_the_same_command_ends_it(pairs,
     half, best = (load_model(tmp_path / name) for name in ("half.keras", "run/best.keras"))
     for ours, theirs in zip(half.get_weights(), best.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3)
+    assert main([*command, "--export", str(tmp_path / "half.keras")]) == 0
     with pytest.raises(SystemExit, match="hold one run"):
         main([*command, "epochs=4"])
     with pytest.raises(SystemExit, match="field=value. Received: 'epoch=4'"):

@@ -115,7 +115,7 @@ class TestMp4:
         for frame, colour in zip(video, colours, strict=True):
             assert frame.shape == (32, 48, 3)
             assert np.abs(frame.mean((0, 1)) - colour).max() < 12
-        assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
+        assert [file.name for file in tmp_path.glob("[!.]*")] == ["a.mp4"]
 
     def test_odd_sides_get_a_row_or_a_column(self, tmp_path):
         with open_writer(tmp_path / "a.mp4", 10, 33, 47) as write:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from depthlib.files import check_suffix, write_bytes
+from depthlib.files import BOARD, check_suffix, write_ours
 
 INCH = 0.0254
 A4 = (0.297, 0.210)  # metres
@@ -125,7 +125,7 @@ class Board:
         """Writes the board to be printed at 100 %, .pdf or .png; gives the page's size in words.
 
         The page is A4 where the board fits, else as large as it must be. Errors: ValueError for
-        another suffix.
+        another suffix; those of `files.write_ours`.
         """
         check_suffix(path, ".pdf", ".png")
         pixels = round(self.square * _DPI / INCH)
@@ -144,7 +144,7 @@ class Board:
         dpi = dots * INCH
         how = {"resolution": dpi} if Path(path).suffix.lower() == ".pdf" else {"dpi": (dpi, dpi)}
         sheet.convert("1").save(data, Path(path).suffix[1:].upper(), **how)
-        write_bytes(path, data.getvalue())
+        write_ours(path, data.getvalue(), BOARD)
         return f"{1000 * page[0]:.0f} x {1000 * page[1]:.0f} mm"
 
     @cached_property

@@ -18,7 +18,7 @@ from depthlib.data.intrinsics import (
     read_entries,
     read_numbers,
 )
-from depthlib.files import check_suffix, write_bytes
+from depthlib.files import RIG, check_suffix, write_ours
 
 SUFFIXES = (".yml", ".yaml", ".xml", ".json")  # of OpenCV's formats
 _BASELINES = (0.005, 5.0)  # metres
@@ -233,7 +233,8 @@ def read_rig(path: Path | str, right: Path | str | None = None) -> Rig:
 def write_rig(rig: Rig, path: Path | str) -> None:
     """Writes what `read_rig` reads, atomically; `read_camera` reads its left camera.
 
-    Errors: ValueError where `path` does not end in .yml, .yaml, .xml or .json.
+    Errors: ValueError where `path` does not end in .yml, .yaml, .xml or .json; those of
+    `files.write_ours`.
     """
     check_suffix(path, *SUFFIXES)
     storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE | cv2.FILE_STORAGE_MEMORY)
@@ -246,7 +247,7 @@ def write_rig(rig: Rig, path: Path | str) -> None:
     storage.write("R", rig.rotation)
     storage.write("T", rig.translation.reshape(3, 1))
     storage.write("baseline", rig.baseline)
-    write_bytes(path, storage.releaseAndGetString().encode())
+    write_ours(path, storage.releaseAndGetString().encode(), RIG)
 
 
 def _read_ros(left: dict[str, str], path: Path, right: dict[str, str], other: Path) -> Rig:
