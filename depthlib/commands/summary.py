@@ -145,9 +145,13 @@ class Summary:
                 self._write()
 
     def close(self) -> None:
-        """Leaves one row a photo in the file, and those that another process has added."""
-        if self._has_old:
-            self.rows = _read(self.path)[0]
+        """Leaves one row a photo in the file, in order, and those that another process has added.
+
+        Threads and runs that were stopped add them in any order.
+        """
+        if self._has_old or list(self.rows) != sorted(self.rows, key=natural_key):
+            rows = _read(self.path)[0]
+            self.rows = {photo: rows[photo] for photo in sorted(rows, key=natural_key)}
             self._write()
 
     def _write(self) -> None:
@@ -168,11 +172,6 @@ class Summary:
             return Path(os.path.relpath(place, self._place)).as_posix()
         except ValueError:  # on another drive
             return place.as_posix()
-
-
-def name_lock(shard: Shard | None) -> str:
-    """The file, in `out`, that keeps a table to one process: shards write at once, each its own."""
-    return f".{FILE if shard is None else shard.label}.lock"
 
 
 def list_tables(out: Path) -> list[Path]:
