@@ -250,14 +250,17 @@ class DecodedPairs:
         found = self._find_damage(numbers, thorough)
         return {str(self._shards[number].path): damage for number, damage in found.items()}
 
-    def complete(self, workers: int, progress: bool) -> None:
+    def complete(self, workers: int, progress: bool, thorough: bool = False) -> None:
         """Decodes the shards that are missing or have another header or length. Errors: `gather`'s.
 
-        Where none is, nothing is written: such a cache may be read-only.
+        `thorough`: and those in which a pair has another checksum. Where none is, nothing is
+        written: such a cache may be read-only.
         """
         damage = self._find_damage(range(len(self._shards)), thorough=False)
         if damage:
             self._decode(damage, workers, progress)
+        if thorough:
+            self._repair(number for number in range(len(self._shards)) if number not in damage)
 
     def _describe_shard(self, number: int, rows: range) -> "_Shard":
         header = BytesIO()
@@ -482,6 +485,7 @@ def open_cache(
     *,
     crop_border: bool = False,
     by_content: bool = False,
+    thorough: bool = False,
     workers: int | None = None,
     progress: bool = True,
 ) -> DecodedPairs:
@@ -489,7 +493,8 @@ def open_cache(
 
     A file of another size or time is decoded anew. `by_content`: one of another content too, which
     takes reading every file at each opening; what keeps size and time (a copy that restores both,
-    a disk of coarse times) is else not seen.
+    a disk of coarse times) is else not seen. `thorough`: what is there is read, and decoded again
+    where its checksums say that it is damaged, which else the first use of a pair does.
 
     The build uses `workers` threads (None: one a core), goes on after the last whole shard of an
     interrupted one, and lets one process work while others wait. A whole cache may be read-only.
@@ -504,7 +509,7 @@ def open_cache(
     threads = count_threads(workers)
     source = FilePairs(pairs, height, width, crop_border, by_content)
     cache = DecodedPairs(source, Path(folder) / _name_cache(source))
-    cache.complete(threads, progress)
+    cache.complete(threads, progress, thorough)
     return cache
 
 
