@@ -161,6 +161,9 @@ def match_sources(
             if noted and not is_noted(noted, *sources):
                 return name, "is of other photos than are there now: --overwrite matches it anew"
             return None
+        place = folder.folder / "depth" / f"{name}.png"
+        if place.exists() and folder.is_theirs(place):
+            return name, f"{place} is there, which is not of this command. Move it"
         source = describe(*sources)
         try:
             views = rectifier.rectify(*read())
@@ -241,8 +244,9 @@ class _Scene(SceneFolder):
         super().__init__(out, name, SETTINGS, parts)
 
     def has(self, name: str) -> bool:
-        """Whether a pair is matched."""
-        return (self.folder / "depth" / f"{name}.png").exists()
+        """Whether a pair is matched, and nothing of it is lost."""
+        files = (self.folder / part / f"{name}{suffix}" for part, suffix in self.parts.items())
+        return all(file.exists() for file in files)
 
     def find_note(self, name: str) -> str | None:
         """`note_files` of the photos or videos of which a pair was matched, if it is known."""

@@ -72,9 +72,11 @@ def test_what_is_there_stays_and_another_drive_becomes_another_scene(rig, drive,
     run(rig, drive, out)
     first = out / "drive_0007" / "depth" / "0.png"
     before = first.stat().st_mtime_ns
-    (out / "drive_0007" / "depth" / "2.png").unlink()
-    run(rig, drive, out)
-    assert first.stat().st_mtime_ns == before and (first.with_name("2.png")).exists()
+    whole = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for lost in ("depth/2.png", "rgb/1.jpg", "confidence/1.png"):
+        (out / "drive_0007" / lost).unlink()
+    assert run(rig, drive, out) == 0 and first.stat().st_mtime_ns == before
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == whole
     run(rig, drive, out, "--overwrite")
     assert first.stat().st_mtime_ns > before
     run(rig, drive, out, "--scene=again", "--every=2")
@@ -160,6 +162,8 @@ def test_a_map_of_ones_own_in_a_pairs_place_is_not_written_over(rig, drive, tmp_
     with pytest.raises(SystemExit, match="must not be written over. Received: .*/depth/1.png"):
         run(rig, drive, out, "--overwrite")
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    (out / "drive_0007" / "rgb" / "1.jpg").unlink()
+    assert run(rig, drive, out) == 1 and mine.read_bytes() == before[mine]
     mine.write_bytes(b"a map that was damaged")
     assert run(rig, drive, out, "--overwrite") == 0 and len(mine.read_bytes()) > 50
 
