@@ -40,6 +40,7 @@ from depthlib.files import describe_state, hold_lock, replace_file
 _FORMAT = 4  # raise it when the pixels or the files change
 _SHARD = 1024  # pairs a file; a kill loses the work of one
 _CHUNK = 16  # pairs a task
+_TASK = 2**26  # bytes of a task, of which a few are in memory at once: large pairs are fewer
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _UNRELATED = (  # fields of a spec that do not change the pixels
     "photo", "depth", "protocol", "made_by", "focal", "aspect", "horizon", "empty_is_far", "scenes",
@@ -186,6 +187,7 @@ class DecodedPairs:
         self._record = np.dtype(
             [("rgb", "|u1", (*size, 3)), ("counts", "<u2", size), ("crc32", "<u4")]
         )
+        self._chunk = max(1, min(_CHUNK, _TASK // self._record.itemsize))
         parts = _split(range(len(source)), _SHARD)
         self._shards = [self._describe_shard(number, rows) for number, rows in enumerate(parts)]
         self._sums = np.zeros(len(source), np.uint64)
@@ -328,7 +330,7 @@ class DecodedPairs:
             return error.strerror or str(error)
         if thorough:
             self._forget(shard)
-            for chunk in _split(shard.rows, _CHUNK):
+            for chunk in _split(shard.rows, self._chunk):
                 sound = self._read(np.array(chunk))[2]
                 if not sound.all():
                     return f"pair {chunk[int(sound.argmin())]} does not have its checksum"
@@ -407,7 +409,7 @@ class DecodedPairs:
         needed = due * self._record.itemsize
         if needed > shutil.disk_usage(self.folder.parent).free:
             raise self._no_room(needed)
-        chunks = [chunk for shard in shards for chunk in _split(shard.rows, _CHUNK)]
+        chunks = [chunk for shard in shards for chunk in _split(shard.rows, self._chunk)]
         total = len(self)
         try:
             with (
@@ -418,7 +420,7 @@ class DecodedPairs:
                     self._forget(shard)  # Windows replaces no file that is open
                     with replace_file(shard.path) as temporary, temporary.open("wb") as file:
                         file.write(shard.header)
-                        for records in islice(results, len(_split(shard.rows, _CHUNK))):
+                        for records in islice(results, len(_split(shard.rows, self._chunk))):
                             file.write(records.data)
                             bar.update(len(records))
                     self._forget(shard)  # as another version of OpenCV may decode other pixels
