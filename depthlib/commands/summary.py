@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from itertools import compress, count, islice
+from itertools import compress, count, islice, pairwise
 from pathlib import Path
 from threading import Lock
 
@@ -149,9 +149,9 @@ class Summary:
 
         Threads and runs that were stopped add them in any order.
         """
-        if self._has_old or list(self.rows) != sorted(self.rows, key=natural_key):
+        if self._has_old or any(one > other for one, other in pairwise(map(_order, self.rows))):
             rows = _read(self.path)[0]
-            self.rows = {photo: rows[photo] for photo in sorted(rows, key=natural_key)}
+            self.rows = {photo: rows[photo] for photo in sorted(rows, key=_order)}
             self._write()
 
     def _write(self) -> None:
@@ -194,7 +194,7 @@ def merge_tables(out: Path) -> int:
     lines: dict[str, str] = {}
     for table in [out / FILE, *list_tables(out)]:
         lines |= {photo: _format_row(row) for photo, row in _read(table)[0].items()}
-    in_order = (lines[photo] for photo in sorted(lines, key=natural_key))
+    in_order = (lines[photo] for photo in sorted(lines, key=_order))
     text = "".join([_format_row(_HEADING), *in_order])
     write_bytes(out / FILE, text.encode("utf-8", "surrogateescape"))
     return len(lines)
@@ -221,6 +221,11 @@ def are_outputs(paths: Sequence[Path | str]) -> np.ndarray:
         return written[1] in names_in(folder) or folder.name in names_in(folder.parent)
 
     return np.fromiter(map(is_output, paths), bool, len(paths))
+
+
+def _order(photo: str) -> tuple[str, str]:
+    """What rows are sorted by: a natural order in which 2 and 002 have their places too."""
+    return natural_key(photo), photo
 
 
 def _name_all(paths: Iterable[Path | str], length: int) -> Iterator[str]:
