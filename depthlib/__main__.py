@@ -469,7 +469,8 @@ def _find_shard(arguments: argparse.Namespace) -> "Shard | None":
 
 def _refuse_beside(what: str, arguments: argparse.Namespace, names: Sequence[str]) -> None:
     """Errors: ValueError for options that mean nothing beside `what`, where one is given."""
-    given = [name for name in names if getattr(arguments, name) not in (None, False)]
+    values = {name: getattr(arguments, name) for name in names}
+    given = [name for name, value in values.items() if not (value is None or value is False)]
     if given:
         options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
         raise ValueError(
