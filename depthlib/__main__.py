@@ -6,6 +6,7 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -305,10 +306,10 @@ def _add_views(parser: argparse.ArgumentParser) -> None:
     add("--near", type=float, default=1.0, metavar="METRES", help="default 1; in a room 0.3")
     add("--far", type=float, default=80.0, metavar="METRES", help="default 80; in a room 10")
     add("--horizon", type=float, metavar="SHARE", help="a road's: its row over the photo's height")
-    add("--least-motion", type=float, default=0.005, metavar="SHARE", help="of the width, between "
-        "two frames; default 0.005")  # fmt: skip
-    add("--apart", type=int, default=5, metavar="N", help="frames that a neighbour is away, "
-        "default 5; fewer for a fast camera")  # fmt: skip
+    add("--least-motion", type=float, metavar="SHARE", help="of the width, between two frames; "
+        "default 0.005")  # fmt: skip
+    add("--apart", type=int, metavar="N", help="frames that a neighbour is away, default 5; fewer "
+        "for a fast camera")  # fmt: skip
     add("--every", type=int, default=1, metavar="N", help="only each N-th frame")
     add("--long-side", type=int, default=1280, metavar="PIXELS", help="larger photos are shrunk")
     add("--overwrite", action="store_true", help="make a scene anew that is there already")
@@ -339,7 +340,8 @@ def _stereo_match(arguments: argparse.Namespace) -> int:
     from depthlib.commands.stereo import match_sources
     from depthlib.data.stereo.rig import read_rig
 
-    if bool(arguments.video) == bool(arguments.left and arguments.right) or len(arguments.rig) > 2:
+    given = [name for name in ("left", "right", "video") if getattr(arguments, name)]
+    if given not in (["left", "right"], ["video"]) or len(arguments.rig) > 2:
         raise ValueError(
             "Give --left and --right, or --video, and one or two files of --rig. Received: "
             f"left={arguments.left}, right={arguments.right}, video={arguments.video}, "
@@ -399,6 +401,11 @@ def _label(arguments: argparse.Namespace) -> int:
         arguments.long_side,
         arguments.every,
     )
+    if len(set(arguments.teacher)) < len(arguments.teacher):
+        raise ValueError(
+            f"Each teacher must be given once. Received: {', '.join(arguments.teacher)}. Leave out "
+            "what is there twice."
+        )
     teachers = {word: open_teacher(word) for word in arguments.teacher}
     report = label_files(
         teachers, arguments.paths, arguments.out, settings, shard=_find_shard(arguments)
@@ -417,20 +424,24 @@ def _views(arguments: argparse.Namespace) -> int:
             "Give one or two files of --rig, which say the focal length too. Received: "
             f"{len(rig)}, with focal={arguments.focal}, camera={arguments.camera}."
         )
+    names = ("near", "far", "horizon", "every", "long_side")
+    settings = ViewSettings(
+        lens=_find_lens(arguments),
+        motion=arguments.motion or not rig,
+        **{name: getattr(arguments, name) for name in names},
+    )
+    neighbours = {"least": arguments.least_motion, "apart": arguments.apart}
+    given = {name: value for name, value in neighbours.items() if value is not None}
+    if given and not settings.motion:
+        raise ValueError(
+            "--least-motion and --apart must be of neighbouring frames. Received: "
+            f"least_motion={arguments.least_motion}, apart={arguments.apart}, and --rig without "
+            "--motion. Give --motion, or leave them out."
+        )
     report = make_views(
         arguments.left,
         arguments.out,
-        ViewSettings(
-            lens=_find_lens(arguments),
-            near=arguments.near,
-            far=arguments.far,
-            horizon=arguments.horizon,
-            motion=arguments.motion or not rig,
-            least=arguments.least_motion,
-            apart=arguments.apart,
-            every=arguments.every,
-            long_side=arguments.long_side,
-        ),
+        replace(settings, **given),
         right=arguments.right,
         rig=read_rig(*rig) if rig else None,
         scene=arguments.scene,
@@ -456,6 +467,18 @@ def _find_shard(arguments: argparse.Namespace) -> "Shard | None":
     return None if arguments.shard is None else Shard.parse(arguments.shard)
 
 
+def _refuse_beside(what: str, arguments: argparse.Namespace, names: Sequence[str]) -> None:
+    """Errors: ValueError for options that mean nothing beside `what`, where one is given."""
+    values = {name: getattr(arguments, name) for name in names}
+    given = [name for name, value in values.items() if not (value is None or value is False)]
+    if given:
+        options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise ValueError(
+            f"An option must mean something. Received: {options} beside {what}. Leave out "
+            f"{options}, or {what}."
+        )
+
+
 def _merge(arguments: argparse.Namespace) -> int:
     from depthlib.commands.merge import merge_shards
 
@@ -467,6 +490,8 @@ def _pack(arguments: argparse.Namespace) -> int:
     from depthlib.data.pairs import read_csv
 
     if arguments.check:
+        packing = ("size", "out", "crop_border", "spec", "root")
+        _refuse_beside("--check", arguments, packing)
         damage = check_packed(arguments.data)
         for path, reason in damage.items():
             print(f"{path}: {reason}")
@@ -498,6 +523,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             "Give networks or --depth FOLDER. Received: "
             f"{'both' if arguments.depth else 'neither'}."
         )
+    if not arguments.depth:
+        _refuse_beside("networks", arguments, ("depth_scale",))
     if arguments.protocol not in (None, *PROTOCOLS):
         raise ValueError(
             f"`protocol` must be one of {', '.join(PROTOCOLS)}. Received: {arguments.protocol}."

@@ -10,7 +10,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 # Kinds of files that `replace_ours` writes.
 PAIRS, TABLE, FIGURE, VIDEO = "list of pairs", "table", "figure", "video"
 NETWORK, RIG, BOARD = "network", "rig", "calibration board"
+LOCK = ".depthlib.lock"  # in a folder that a command writes to
 _TEMPORARY = re.compile(r"\.(.+)-[0-9a-f]{8}(\.[^.]+)?")  # of `replace_file`
+_NOTE = re.compile(r"\.(.+)\.sha256")  # of `write_ours`
 
 
 @contextmanager
@@ -84,7 +86,7 @@ def remove_left(folder: Path) -> None:
 
 
 def remove_left_of(folder: Path, is_ours: Callable[[str], bool]) -> None:
-    """The same in a folder alone, of files whose names are ours."""
+    """The same in a folder alone, of files whose names are ours, and of what notes them."""
     if folder.is_dir():
         _remove_left_of(folder, os.listdir(folder), is_ours)  # noqa: PTH208  # names alone
 
@@ -96,7 +98,7 @@ def _remove_left_of(
     for name in names:
         temporary = _TEMPORARY.fullmatch(name)
         written = temporary and "".join(temporary.groups(""))
-        if written and written in there and is_ours(written):
+        if written and written in there and is_ours(_NOTE.sub(r"\1", written)):
             Path(folder, name).unlink(missing_ok=True)
 
 
@@ -255,11 +257,12 @@ def check_hdf5_array(name: str, item: Any) -> None:
 
 
 @contextmanager
-def hold_lock(path: Path | str, waiting: str | None = None) -> Iterator[None]:
+def hold_lock(path: Path | str, waiting: str | None = None, stays: bool = True) -> Iterator[None]:
     """Lets one process into the block; the system takes the lock from a process that dies.
 
-    `path` is the lock's own file, which stays. `waiting` is said where another process is inside,
-    and this one waits. Errors: BlockingIOError instead of waiting where `waiting` is None.
+    `path` is the lock's own file, which `stays` or goes after the block. `waiting` is said where
+    another process is inside, and this one waits; "" waits without a word. Errors: BlockingIOError
+    instead of waiting where `waiting` is None.
     """
     lock = FileLock(path)
     try:
@@ -269,21 +272,27 @@ def hold_lock(path: Path | str, waiting: str | None = None) -> Iterator[None]:
             raise BlockingIOError(
                 f"Another process holds {path}. Wait until it has ended, or choose another folder."
             ) from error
-        print(waiting, flush=True)
+        if waiting:
+            print(waiting, flush=True)
         lock.acquire()
     try:
         yield
     finally:
+        if not stays:
+            with suppress(OSError):  # Windows removes it once it is not held
+                Path(path).unlink()
         lock.release()
 
 
 @contextmanager
-def hold_folder(folder: Path | str, lock: str) -> Iterator[None]:
+def hold_folder(folder: Path | str, lock: str = LOCK, part: str | None = None) -> Iterator[None]:
     """Makes a folder, and keeps it to one process by the file `lock` in it, which is gone after.
 
-    Folders that it makes are removed again where nothing is in them by the end.
-    Errors: BlockingIOError where another process holds the lock; NotADirectoryError for a file;
-    PermissionError.
+    part: of what is done there, what this process does. Other processes may do other parts at the
+    same time, but none all of it. Folders that it makes are removed again where nothing is in them
+    by the end.
+    Errors: BlockingIOError where another process holds the folder, or this part or any part of it;
+    NotADirectoryError for a file; PermissionError.
     """
     folder = Path(folder)
     made = [place for place in (folder, *folder.parents) if not place.exists()]
@@ -300,16 +309,26 @@ def hold_folder(folder: Path | str, lock: str) -> Iterator[None]:
                 f"There must be a folder that you may write to. Received: {folder}. Use another "
                 "one."
             )
-        with hold_lock(folder / lock):
-            try:
-                yield
-            finally:
-                with suppress(OSError):  # Windows removes it once it is not held
-                    (folder / lock).unlink()
+        with _hold_part(folder / lock, part):
+            yield
     finally:
         with suppress(OSError):
             for place in made:
                 place.rmdir()  # which keeps one that holds something
+
+
+@contextmanager
+def _hold_part(lock: Path, part: str | None) -> Iterator[None]:
+    """Holds a part, None: the whole, where nobody holds what leaves no room for it."""
+    own = lock if part is None else lock.with_name(f"{lock.name}-{part}")
+    with ExitStack() as stack:
+        # Which is held for a moment alone: so that none begins between the look and the lock.
+        with hold_lock(lock.with_suffix(".gate"), waiting="", stays=False):
+            for other in lock.parent.glob(f"{lock.name}-*") if part is None else [lock]:
+                with hold_lock(other, stays=False):
+                    pass
+            stack.enter_context(hold_lock(own, stays=False))
+        yield
 
 
 def check_suffix(path: Path | str, *suffixes: str) -> None:

@@ -28,6 +28,7 @@ from depthlib.files import (
     natural_key,
     note_files,
     remove_left,
+    remove_left_of,
     remove_temporaries,
     replace_file,
     replace_ours,
@@ -178,8 +179,10 @@ def test_a_folder_is_held_by_one_and_nothing_of_that_is_left(tmp_path):
         with pytest.raises(BlockingIOError, match=f"Another process holds {folder}/.lock. Wait"):
             with hold_folder(folder, ".lock"):
                 pass
-        with hold_folder(folder, ".1of2.lock"):
-            assert sorted(path.name for path in folder.iterdir()) == [".1of2.lock", ".lock"]
+        with pytest.raises(BlockingIOError, match=f"Another process holds {folder}/.lock. Wait"):
+            with hold_folder(folder, ".lock", "1of2"):
+                pass
+        assert [path.name for path in folder.iterdir()] == [".lock"]
     assert not any(tmp_path.iterdir())
     (tmp_path / ".lock").touch()  # of a process that was killed
     with pytest.raises(KeyError), hold_folder(tmp_path, ".lock"):
@@ -189,6 +192,47 @@ def test_a_folder_is_held_by_one_and_nothing_of_that_is_left(tmp_path):
     with pytest.raises(NotADirectoryError, match="There must be a folder. Received: .*file/in, "):
         with hold_folder(tmp_path / "file" / "in", ".lock"):
             pass
+
+
+def test_parts_of_a_folder_are_held_at_once_but_not_with_the_whole(tmp_path):
+    folder = tmp_path / "new"
+    with hold_folder(folder, ".lock", "1of2"), hold_folder(folder, ".lock", "2of2"):
+        for part in (None, "1of2", "2of2"):
+            held = "1of2|2of2" if part is None else part
+            with pytest.raises(BlockingIOError, match=f"holds {folder}/.lock-({held}). Wait"):
+                with hold_folder(folder, ".lock", part):
+                    pass
+        assert sorted(path.name for path in folder.iterdir()) == [".lock-1of2", ".lock-2of2"]
+    assert not folder.exists()
+    folder.mkdir()
+    (folder / ".lock-1of2").touch()  # of a process that was killed
+    with hold_folder(folder, ".lock"):
+        assert [path.name for path in folder.iterdir()] == [".lock"]
+    assert not any(folder.iterdir())
+
+
+def test_of_many_who_want_a_folder_or_parts_none_shares_it_with_the_whole(tmp_path):
+    inside, wrong, held = [], [], []
+
+    def work(part):
+        for _ in range(60):
+            try:
+                with hold_folder(tmp_path, ".lock", part):
+                    inside.append(part)
+                    if None in inside and len(inside) > 1 or inside.count(part) > 1:
+                        wrong.append(list(inside))
+                    held.append(part)
+                    inside.remove(part)
+            except BlockingIOError:
+                pass
+
+    threads = [threading.Thread(target=work, args=(part,)) for part in (None, None, "a", "b")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert held and not wrong
+    assert not any(tmp_path.iterdir())
 
 
 def test_numbers_in_names_sort_by_their_value():
@@ -213,6 +257,16 @@ def test_what_a_killed_process_left_is_removed_once_the_file_is_written(tmp_path
     remove_left(tmp_path)
     found = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")]
     assert sorted([*found, "b/d"]) == sorted(kept)
+
+
+def test_what_was_left_of_files_of_ones_own_and_of_their_notes_is_removed_alone(tmp_path):
+    for name in ("a.csv", "b.csv"):
+        write_ours(tmp_path / name, b"rows")
+    kept = {path.name for path in tmp_path.iterdir()} | {".b-01234567.csv"}
+    for name in (".a-01234567.csv", "..a.csv-01234567.sha256", ".b-01234567.csv"):
+        (tmp_path / name).touch()
+    remove_left_of(tmp_path, lambda name: name == "a.csv")
+    assert {path.name for path in tmp_path.iterdir()} == kept
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")

@@ -176,6 +176,7 @@ def test_a_score_says_over_which_pixels_it_is(tiny_nyu, tmp_path, capsys):
     [
         ([], "Give networks or --depth FOLDER. Received: neither"),
         (["light", "--depth", "x"], "Received: both"),
+        (["light", "--depth-scale", "0"], "Received: --depth-scale beside networks"),
         (["light", "--protocol", "nyu"], "`protocol` must be one of nyu_bts"),
         (["light", "--spec", "nyu"], "`spec` must be one of nyu_train"),
         (["light", "--align", "mean"], "`align` must be of none, median"),

@@ -25,7 +25,7 @@ from depthlib.data.dataset import (
 from depthlib.data.layouts import PICTURE, summarise_left
 from depthlib.data.pairs import ROOT, Pairs
 from depthlib.data.shards import Shard
-from depthlib.files import FIGURE, check_ours
+from depthlib.files import FIGURE, check_ours, remove_left_of
 from depthlib.plotting import save_figure, show_overlays
 
 # What merging needs to know of a run.
@@ -59,6 +59,11 @@ def make_dataset(
             f"more. Received: test={test}, tolerance={tolerance}. Use 0.2 and 0.02, say."
         )
     dataset = find_dataset(folder, photos, depth, spec, tolerance)
+    if test and len(dataset.sides) > 1:
+        raise ValueError(
+            "A share can be set aside as test where folders do not say what tests. Received: "
+            f"--test {test:g} for {folder}, which has {', '.join(dataset.sides)}. Leave out --test."
+        )
     print(*dataset.notes, sep="\n")
     _print_table(summarise_left(dataset.left), "Left out")
     most = int(check) if re.fullmatch("[0-9]{1,9}", check) else check
@@ -73,11 +78,11 @@ def make_dataset(
         sound, problems, summary = check_dataset(dataset, most, shard)
         note.problems = dict(zip(problems["file"], problems["problem"], strict=True))
         note.results = {side: _rows(pairs) for side, pairs in sound.sides.items()}
-    _print_table(problems, "Not sound")
-    print(summary.round(3).to_string())
-    if shard is None:
-        _write(sound, focal, test, out)
-    else:
+        _print_table(problems, "Not sound")
+        print(summary.round(3).to_string())
+        if shard is None:
+            _write(sound, focal, test, out)
+    if shard is not None:
         print(f"{place}: {note.shard} has ended. After all: depthlib merge {place}")
     return 0
 
@@ -139,6 +144,8 @@ def _write(dataset: Dataset, focal: str | None, test: float, out: Path | None) -
     shown = dataset.first.spread(4)
     figure = show_overlays(*shown.load(), shown.spec.unit)
     written.append(save_figure(figure, place / PICTURE))
+    names = {path.name for path in written}
+    remove_left_of(place, lambda name: name in names)
     print("Written:", ", ".join(map(str, written)))
     if place.resolve() != root.resolve():
         print(f"Photos are elsewhere: give --root {root}, or set {ROOT} to it.")

@@ -19,7 +19,7 @@ from depthlib.commands.predict import (
     find_media,
 )
 from depthlib.commands.shard_notes import Run, note_shard
-from depthlib.commands.summary import FILE, LABEL, Summary, name_lock
+from depthlib.commands.summary import FILE, LABEL, Summary
 from depthlib.data.dataset_file import NAME, make_spec, refuse_another, write_dataset_file
 from depthlib.data.images import read_rgb, resize_rgb, write_depth, write_grey, write_rgb
 from depthlib.data.lenses import FocalRequest, find_lens
@@ -28,11 +28,10 @@ from depthlib.data.specs import DatasetSpec
 from depthlib.files import (
     check_ours,
     format_table,
-    hold_folder,
     natural_key,
     note_files,
     remove_left,
-    remove_temporaries,
+    remove_left_of,
     write_ours,
 )
 from depthlib.prediction.geometry import View
@@ -100,7 +99,7 @@ def label_files(
     One photo at a time is in memory. shard: the part that is labelled; `merge.merge_shards` writes
     labels.csv of all.
     Errors: those of `find_media`, `find_unit` and `refuse_another`; FileExistsError for a
-    labels.csv of one's own; those of `files.hold_folder`.
+    labels.csv of one's own; those of `note_shard`.
     """
     settings, members = settings or LabelSettings(), list(teachers.values())
     spec = _describe_labels(members, Path(out).absolute().name)
@@ -109,7 +108,6 @@ def label_files(
     run = Run("label", made, listing.digest(), len(listing))
     report = PredictReport(advice="")
     with (
-        hold_folder(out, name_lock(shard)),
         note_shard(Path(out), shard, run) as note,
         closing(_Folder(Path(out), spec, settings, made, teachers, shard)) as folder,
     ):
@@ -261,7 +259,7 @@ class _Folder:
             write_dataset_file(self.spec, self.out / NAME)
         if self.is_whole:  # else `merge.merge_shards` does it after all shards
             write_labels(self.out, rows)
-            remove_temporaries(self.out, (FILE, CSV, NAME))
+            remove_left_of(self.out, lambda name: name in (FILE, CSV, NAME))
             for part in PARTS:
                 remove_left(self.out / part)
 

@@ -1,6 +1,7 @@
 """What `depthlib merge` does: the tables and lists of a folder that shards have written to."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from depthlib.commands.data import merge_dataset
@@ -9,7 +10,7 @@ from depthlib.commands.shard_notes import Note, read_notes, remove_notes
 from depthlib.commands.stereo import SETTINGS, list_matched
 from depthlib.commands.summary import FILE, SHARDS, merge_tables, read_rows
 from depthlib.data.dataset_file import NAME
-from depthlib.files import remove_left
+from depthlib.files import hold_folder, remove_left
 
 
 def merge_shards(folder: Path) -> int:
@@ -17,22 +18,25 @@ def merge_shards(folder: Path) -> int:
 
     predict: depth.csv. label: depth.csv and labels.csv. data: the CSVs, dataset.json and the
     picture. stereo match: stereo.csv and its picture, of all scenes whose shards are there. What
-    was merged once is not merged again. Errors: those of `shard_notes.read_notes`, before anything
-    is written, and those of what wrote the folder.
+    was merged once is not merged again. Errors: those of `files.hold_folder` and
+    `shard_notes.read_notes`, before anything is written, and those of what wrote the folder.
     """
     places = [folder] if (folder / SHARDS).is_dir() else _find_scenes(folder)
     if not places and any((folder / name).is_file() for name in (FILE, NAME)):
         print(f"{folder}: no shards are left to merge")
         return 0
-    failed = 0
-    for place, notes in [(place, read_notes(place)) for place in places or [folder]]:
-        print(f"{place}: {len(notes)} shards, {_merge(place, notes)}")
-        for note in notes:
-            failed += len(note.problems)
-            for file, problem in note.problems.items():
-                print(f"  {file}: {problem}")
-        remove_left(place)
-        remove_notes(place)
+    failed, places = 0, places or [folder]
+    with ExitStack() as stack:
+        for place in places:
+            stack.enter_context(hold_folder(place))
+        for place, notes in [(place, read_notes(place)) for place in places]:
+            print(f"{place}: {len(notes)} shards, {_merge(place, notes)}")
+            for note in notes:
+                failed += len(note.problems)
+                for file, problem in note.problems.items():
+                    print(f"  {file}: {problem}")
+            remove_left(place)
+            remove_notes(place)
     return 1 if failed else 0
 
 

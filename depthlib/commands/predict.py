@@ -11,19 +11,18 @@ from functools import partial
 from importlib.util import find_spec
 from itertools import compress
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from depthlib.commands.shard_notes import Run, note_shard
-from depthlib.commands.summary import FILE, LABEL, UNKNOWN, Summary, are_outputs, name_lock
+from depthlib.commands.summary import FILE, LABEL, UNKNOWN, Summary, are_outputs
 from depthlib.data.images import read_rgb
 from depthlib.data.inputs import Listing, find_files_in, list_inputs, locate
 from depthlib.data.intrinsics import CameraCalibration, Intrinsics
 from depthlib.data.lenses import FocalRequest, Lens, find_lens, say_notes
 from depthlib.data.shards import Shard
-from depthlib.files import hold_folder, note_files, remove_left_of
+from depthlib.files import note_files, remove_left_of
 from depthlib.prediction.geometry import Layout, check_focal, join, split
 from depthlib.prediction.interface import DepthPredictor, find_confidence
 from depthlib.prediction.known_distance import KnownDistance
@@ -101,7 +100,7 @@ def predict_files(
     save: Sequence[str] = ("png16", "colour"),
     flip: bool = False,
     known: KnownDistance | None = None,
-    overwrite: bool | Literal["ours"] = False,
+    overwrite: bool = False,
     network: str = "",
     progress: bool = True,
     shard: Shard | None = None,
@@ -112,9 +111,9 @@ def predict_files(
     the undistorted photo. save: names in `writers.WRITERS`. flip: average with the mirrored photo.
     known: sets the scale of the one photo. network: what the predictor is called.
     A file that is there already stays as it is unless `overwrite`, so that a run that was stopped
-    goes on; "ours" overwrites what earlier runs wrote, and nothing else. `out`/depth.csv has a row
-    a photo: which files are of it (`summary.Summary`), and by what network and settings; the files
-    of a photo are all made alike. What earlier runs wrote is not taken for photos.
+    goes on; that renews what earlier runs wrote, and nothing else. `out`/depth.csv has a row a
+    photo: which files are of it (`summary.Summary`), and by what network and settings; the files of
+    a photo are all made alike. What earlier runs wrote is not taken for photos.
     A video becomes a video, and a folder of files a frame for what else is saved; it is made anew
     where one of these kinds is missing.
     shard: the part of the photos and videos that is predicted; `merge.merge_shards` does the rest.
@@ -122,8 +121,7 @@ def predict_files(
     their number. A file that fails is noted, and the rest is done.
     Errors: those of `list_inputs`; ValueError for an unknown format, `known` of several photos, a
     focal length for a network that knows none, or where there are only files of earlier runs;
-    those of `files.hold_folder`, also for a shard that another process predicts; OSError where the
-    disk is full.
+    those of `note_shard`; OSError where the disk is full.
     """
     out = Path(out)
     if not save or not set(save) <= WRITERS.keys():
@@ -143,7 +141,6 @@ def predict_files(
     run = Run("predict", f"{made} --save {','.join(save)}", listing.digest(), len(listing))
     report = PredictReport()
     with (
-        hold_folder(out, name_lock(shard)),
         note_shard(out, shard, run) as note,
         closing(Summary(out, shard)) as summary,
     ):
@@ -171,7 +168,7 @@ def predict_files(
                 jobs.add(one.path, pool.submit(_write, predictor, one, depth, looks, folder, known))
             jobs.wait_for(0)
         for path in videos:
-            _predict_video(predictor, path, folder, lens, report)
+            _predict_video(predictor, path, folder, lens, flip, report)
         if shard is None:  # other shards may be writing; `merge.merge_shards` does it after them
             folder.remove_left(videos)
         note.problems = report.describe_failed()
@@ -216,7 +213,7 @@ class _Folder:
     sources: set[str]
     summary: Summary
     save: Sequence[str]
-    overwrite: bool | Literal["ours"]
+    overwrite: bool
     made: str
     made_of: str
 
@@ -293,10 +290,10 @@ class _Folder:
                 is_there = file.exists()
             except OSError as error:  # its name is too long, by what is added to the photo's
                 return f"{file} cannot be written: {error.strerror}. Rename the photo"
-            if is_there and kind not in saved and self.overwrite is not True:
+            if is_there and kind not in saved:
                 return (
                     f"{file} is there, and {self.summary.path} does not say that it is of this "
-                    "photo. Use another folder, or --overwrite, which writes it anew"
+                    "photo. Use another folder, or move the file"
                 )
         return ""
 
@@ -504,10 +501,11 @@ def _predict_video(
     path: Path,
     folder: _Folder,
     request: FocalRequest | CameraCalibration,
+    flip: bool,
     report: PredictReport,
 ) -> None:
     # Here: they import matplotlib, which photos do not need.
-    from depthlib.video.frames import open_frames
+    from depthlib.video.frames import find_parts, open_frames
     from depthlib.video.render import predict_video
 
     name = folder.names[path]
@@ -532,10 +530,10 @@ def _predict_video(
 
     try:
         check_file(path)
-        if isinstance(request, CameraCalibration) or "confidence" in kinds:
+        if isinstance(request, CameraCalibration) or "confidence" in kinds or flip:
             raise ValueError(
-                "A calibration and confidence must be of photos: a video has neither. Received: "
-                f"{path}. Give its focal length instead, and leave confidence out."
+                "A calibration, confidence and --flip must be of photos: a video has none of them. "
+                f"Received: {path}. Give its focal length instead, and leave the others out."
             )
         source = note_files(path)
         frames = open_frames(path)
@@ -548,10 +546,9 @@ def _predict_video(
         shown = {"focal": _write_focal(layout), "focal_from": lens.source}
         if path in folder.summary:  # which may have had more frames
             old = list_names(number, folder.find_outdated(path, kinds).union(kinds))
-            for file in [target, *(file for names in old for file in frames_in.glob(names))]:
+            frames_before = [file for names in old for file in frames_in.glob(names)]
+            for file in [target, *find_parts(target), *frames_before]:
                 file.unlink(missing_ok=True)
-        if folder.overwrite is True:  # of whomever it is
-            target.unlink(missing_ok=True)
         shown |= {"made": folder.made, "saved": folder.name_saved(path, ["colour", *kinds])}
         shown |= {"source": f"{source} {folder.made_of}"}
         folder.summary.add(path, {"name": name, **shape, **shown})

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from depthlib.data.csv_tables import why_unlistable
@@ -41,12 +41,14 @@ class SceneFolder:
         listed: Container[str] = (),
         shard: Shard | None = None,
         sources: Sequence[Path] = (),
+        is_theirs: Callable[[Path], bool] = lambda path: False,
     ) -> None:
         """Writes by what the scene is made; `overwrite`: and removes its files, of the shard.
 
         frames: the photos, or the videos, that names are made of. listed: the names of frames that
         the scene itself says to have. What else a user has put there stays.
-        sources: all files of which it is made, where they are to stay the same.
+        sources: all files of which it is made, where they are to stay the same. is_theirs: whether
+        a file that is called as one of the scene's is known to be another one.
         Errors: ValueError where it was made otherwise, or where there are others' files.
         """
         path = self.settings
@@ -59,12 +61,20 @@ class SceneFolder:
         if overwrite:
             names = {frame.stem for frame in frames if frame.suffix.lower() not in VIDEOS}
             are_numbered = len(names) < len(frames)
+            called = []
             for file in there:
                 name, is_ours = file.stem, file.suffix == self.parts[file.parent.name]
                 is_frame = name in names or (are_numbered and re.fullmatch("[0-9]{6,}", name))
                 if is_ours and (is_frame or name in listed):
                     if shard is None or shard.holds(name):
-                        file.unlink()
+                        called.append(file)
+            if theirs := next(filter(is_theirs, called), None):
+                raise FileExistsError(
+                    f"A file of one's own must not be written over. Received: {theirs}, which is "
+                    "not as depthlib wrote it. Move it, or use another --scene or --out."
+                )
+            for file in called:
+                file.unlink()
         elif path.is_file():
             if other := _tell_difference(path, settings, sources):
                 raise ValueError(

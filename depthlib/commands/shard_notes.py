@@ -12,7 +12,7 @@ from typing import Any
 
 from depthlib.commands.summary import SHARDS, list_tables
 from depthlib.data.shards import Shard
-from depthlib.files import natural_key, write_bytes
+from depthlib.files import hold_folder, natural_key, write_bytes
 
 SHOWN = 20  # missing shards that an error names
 
@@ -54,17 +54,20 @@ class Note:
 
 @contextmanager
 def note_shard(out: Path, shard: Shard | None, run: Run) -> Iterator[Note]:
-    """Gives the note of a shard, which is written into `out` once the block ends without error.
+    """Keeps `out` to this process, and gives the note of its shard.
 
-    Until then the shard counts as one that is missing. None: no shard, no note.
+    Other shards may write there at the same time, but none twice, and nothing that is no shard. The
+    note is written into `out` once the block ends without error; until then the shard counts as one
+    that is missing. None: no shard, no note. Errors: those of `files.hold_folder`.
     """
     note = Note(shard or Shard(1, 1), run)
-    path = out / SHARDS / f"{note.shard.label}.json"
-    if shard is not None:
-        path.unlink(missing_ok=True)
-    yield note
-    if shard is not None:
-        write_bytes(path, json.dumps(asdict(note), indent=1).encode())
+    with hold_folder(out, part=shard.label if shard else None):
+        path = out / SHARDS / f"{note.shard.label}.json"
+        if shard is not None:
+            path.unlink(missing_ok=True)
+        yield note
+        if shard is not None:
+            write_bytes(path, json.dumps(asdict(note), indent=1).encode())
 
 
 def read_notes(out: Path) -> list[Note]:

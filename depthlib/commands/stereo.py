@@ -35,7 +35,17 @@ from depthlib.data.inputs import find_inputs
 from depthlib.data.pairs import Pairs, check_pairs, find_pairs, write_csv
 from depthlib.data.shards import Shard
 from depthlib.data.specs import DatasetSpec
-from depthlib.files import FIGURE, RIG, are_noted, check_ours, check_suffix, note_files
+from depthlib.files import (
+    FIGURE,
+    RIG,
+    are_noted,
+    check_ours,
+    check_suffix,
+    hold_lock,
+    note_files,
+    remove_left,
+    remove_left_of,
+)
 from depthlib.video.frames import WHOLE
 
 CSV, SETTINGS, SHEET = "stereo.csv", "stereo.json", "stereo.png"
@@ -115,7 +125,8 @@ def match_sources(
     stereo.csv and stereo.png.
     Errors: those of `open_pairs`; ValueError for settings that cannot be, for photos that are none
     of this rig, for a scene that is no name of a folder or was matched by other settings, for an
-    `out` that is among the photos, or holds others' maps or those of another rig.
+    `out` that is among the photos, or holds others' maps or those of another rig; those of
+    `note_shard`.
     """
     ranged = 0.1 < far <= _FARTHEST and (near is None or near < far)
     if not 0 < sure <= 1 or not ranged or every < 1:
@@ -141,12 +152,6 @@ def match_sources(
         "focal_pixels": rectifier.intrinsics.fx, "baseline": rectifier.baseline,
         "disparities": disparities, "far": far, "sure": sure, "every": every,
     }  # fmt: skip
-    check_ours(out / CSV)
-    check_ours(out / SHEET, kind=FIGURE)
-    listed = folder.list_noted() if overwrite else ()
-    folder.begin(settings, overwrite, [*found[0][0], *found[0][1]], listed, shard)
-    write_dataset_file(spec, out / NAME)
-
     find_sources = _find_sources(found)
     describe, is_noted = lru_cache(1)(note_files), lru_cache(1)(are_noted)  # a video's, once
 
@@ -158,6 +163,9 @@ def match_sources(
             if noted and not is_noted(noted, *sources):
                 return name, "is of other photos than are there now: --overwrite matches it anew"
             return None
+        place = folder.folder / "depth" / f"{name}.png"
+        if place.exists() and folder.is_theirs(place):
+            return name, f"{place} is there, which is not of this command. Move it"
         source = describe(*sources)
         try:
             views = rectifier.rectify(*read())
@@ -176,10 +184,15 @@ def match_sources(
     if shard is not None:
         count, jobs = None, (job for job in jobs if shard.holds(job[0]))
         failed = [problem for problem in failed if shard.holds(problem[0])]
+    check_ours(out / CSV)
+    check_ours(out / SHEET, kind=FIGURE)
     with (
         note_shard(folder.folder, shard, run) as note,
         ThreadPoolExecutor(threads) as pool,
     ):
+        frames, listed = [*found[0][0], *found[0][1]], folder.list_noted() if overwrite else ()
+        folder.begin(settings, overwrite, frames, listed, shard, is_theirs=folder.is_theirs)
+        write_dataset_file(spec, out / NAME)
         done = _map_ahead(pool, work, jobs, 2 * threads)
         bar = tqdm(done, f"match {folder.name}", count, initial=len(failed), unit="pair")
         results = list(bar)
@@ -189,6 +202,8 @@ def match_sources(
             missing = f"{' or '.join(words)} ends here, {count - seen} frames too early"
             failed.append((f"{seen:06d}", missing))
         note.problems = {f"{folder.name}/{name}": text for name, text in failed}
+        if shard is None:  # other shards may be writing; `merge.merge_shards` does it after them
+            remove_left(folder.folder)
     if shard is not None:
         return note
     if folder.is_empty():
@@ -205,6 +220,11 @@ def list_matched(out: Path, failed: Mapping[str, str]) -> MatchReport:
 
     failed: problems of pairs that could not be matched, for the report.
     """
+    with hold_lock(out / f".{CSV}.lock", "Another process lists pairs; waiting.", stays=False):
+        return _list_matched(out, failed)
+
+
+def _list_matched(out: Path, failed: Mapping[str, str]) -> MatchReport:
     pairs, _ = find_pairs(out, read_dataset_file(out / NAME))
     scenes = [(out / depth).parents[1] for depth in pairs.table["depth"]]
     matched = [row for row, scene in enumerate(scenes) if (scene / SETTINGS).is_file()]
@@ -213,6 +233,7 @@ def list_matched(out: Path, failed: Mapping[str, str]) -> MatchReport:
     write_csv(good, out / CSV)
     if len(good):
         _draw_sheet(good.spread(_SHOWN), out / SHEET)
+    remove_left_of(out, lambda name: name in (CSV, SHEET, NAME))
     problems = pd.concat([pd.DataFrame(failed.items(), columns=problems.columns), problems])
     return MatchReport(good, problems, out / CSV)
 
@@ -225,8 +246,9 @@ class _Scene(SceneFolder):
         super().__init__(out, name, SETTINGS, parts)
 
     def has(self, name: str) -> bool:
-        """Whether a pair is matched."""
-        return (self.folder / "depth" / f"{name}.png").exists()
+        """Whether a pair is matched, and nothing of it is lost."""
+        files = (self.folder / part / f"{name}{suffix}" for part, suffix in self.parts.items())
+        return all(file.exists() for file in files)
 
     def find_note(self, name: str) -> str | None:
         """`note_files` of the photos or videos of which a pair was matched, if it is known."""
@@ -236,6 +258,10 @@ class _Scene(SceneFolder):
         """The names of the pairs whose depth maps note of what they were matched."""
         names = {path.stem for path in (self.folder / "depth").glob("*.png")}
         return {name for name in names if self.find_note(name)}
+
+    def is_theirs(self, path: Path) -> bool:
+        """Whether a file that is called as a pair's is none of this command's."""
+        return path.parent.name == "depth" and self.find_note(path.stem) is None
 
     def is_empty(self) -> bool:
         """Whether no pair is matched."""

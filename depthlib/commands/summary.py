@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from itertools import compress, count, islice
+from itertools import compress, count, islice, pairwise
 from pathlib import Path
 from threading import Lock
 
@@ -145,9 +145,13 @@ class Summary:
                 self._write()
 
     def close(self) -> None:
-        """Leaves one row a photo in the file, and those that another process has added."""
-        if self._has_old:
-            self.rows = _read(self.path)[0]
+        """Leaves one row a photo in the file, in order, and those that another process has added.
+
+        Threads and runs that were stopped add them in any order.
+        """
+        if self._has_old or any(one > other for one, other in pairwise(map(_order, self.rows))):
+            rows = _read(self.path)[0]
+            self.rows = {photo: rows[photo] for photo in sorted(rows, key=_order)}
             self._write()
 
     def _write(self) -> None:
@@ -170,11 +174,6 @@ class Summary:
             return place.as_posix()
 
 
-def name_lock(shard: Shard | None) -> str:
-    """The file, in `out`, that keeps a table to one process: shards write at once, each its own."""
-    return f".{FILE if shard is None else shard.label}.lock"
-
-
 def list_tables(out: Path) -> list[Path]:
     """The tables of the shards of `out`, the one that was written to last at the end."""
     found = (out / SHARDS).glob("[0-9]*of[0-9]*.csv")
@@ -195,7 +194,7 @@ def merge_tables(out: Path) -> int:
     lines: dict[str, str] = {}
     for table in [out / FILE, *list_tables(out)]:
         lines |= {photo: _format_row(row) for photo, row in _read(table)[0].items()}
-    in_order = (lines[photo] for photo in sorted(lines, key=natural_key))
+    in_order = (lines[photo] for photo in sorted(lines, key=_order))
     text = "".join([_format_row(_HEADING), *in_order])
     write_bytes(out / FILE, text.encode("utf-8", "surrogateescape"))
     return len(lines)
@@ -222,6 +221,11 @@ def are_outputs(paths: Sequence[Path | str]) -> np.ndarray:
         return written[1] in names_in(folder) or folder.name in names_in(folder.parent)
 
     return np.fromiter(map(is_output, paths), bool, len(paths))
+
+
+def _order(photo: str) -> tuple[str, str]:
+    """What rows are sorted by: a natural order in which 2 and 002 have their places too."""
+    return natural_key(photo), photo
 
 
 def _name_all(paths: Iterable[Path | str], length: int) -> Iterator[str]:

@@ -32,7 +32,11 @@ from depthlib.files import (
     FIGURE,
     check_ours,
     format_table,
+    hold_folder,
+    hold_lock,
     natural_key,
+    remove_left,
+    remove_left_of,
     write_bytes,
     write_ours,
 )
@@ -157,7 +161,8 @@ def make_views(
     Files: SCENE/rgb/NAME.jpg, SCENE/right/NAME.jpg, views.csv (rgb, right, previous, next, the
     motions to both, scene) and dataset.json of all scenes, views.png to look at.
     Errors: those of `find_inputs`, `open_pairs`, `find_lens` and `Rig.rectify`; ValueError where no
-    frame has another view, for an `out` that is among the frames or of another camera.
+    frame has another view, for an `out` that is among the frames or of another camera;
+    FileExistsError for photos of one's own in a scene that is whole; those of `hold_folder`.
     """
     settings, out = settings or ViewSettings(), Path(out)
     if right and (rig is None or len(right) != len(left)):
@@ -171,7 +176,9 @@ def make_views(
     for name, source in named.items():
         folder = SceneFolder(out, name, SETTINGS, {"rgb": ".jpg", "right": ".jpg"})
         refuse_among(out, (files for sides in source.found for files in sides))
-        told, failed = _make_scene(folder, source, out, settings, rig, overwrite)
+        with hold_folder(folder.folder):
+            told, failed = _make_scene(folder, source, out, settings, rig, overwrite)
+            remove_left(folder.folder)
         report.scenes.append(f"{name}: {told}")
         report.problems |= {f"{name}/{photo}": problem for photo, problem in failed}
     pairs = list_views(out)
@@ -181,6 +188,11 @@ def make_views(
 
 def list_views(out: Path) -> Pairs:
     """Lists the photos of all whole scenes in `out`, views.csv, and draws some, views.png."""
+    with hold_lock(out / f".{CSV}.lock", "Another process lists photos; waiting.", stays=False):
+        return _list_views(out)
+
+
+def _list_views(out: Path) -> Pairs:
     lists = sorted(out.glob(f"*/{LIST}"), key=lambda path: natural_key(path.parent.name))
     tables = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in lists]
     columns = (*VIEWS, *MOTIONS.values())
@@ -189,6 +201,7 @@ def list_views(out: Path) -> Pairs:
     write_ours(out / CSV, format_table(table.drop(columns=missing)))
     pairs = read_csv(out / CSV)
     plotting.save_figure(show_neighbours(pairs.spread(_SHOWN)), out / SHEET)
+    remove_left_of(out, lambda name: name in (CSV, SHEET, NAME))
     return pairs
 
 
@@ -241,6 +254,8 @@ def _make_scene(
     check_ours(out / CSV)
     check_ours(out / SHEET, kind=FIGURE)
     whole = folder.folder / LIST
+    listed = _list_photos(whole)
+    names = {PurePosixPath(photo).stem for photo in listed}
     folder.begin(
         dict(zip(("left", "right"), [str(Path(w).resolve()) for w in source.words], strict=False))
         | {"focal": spec.focal, "baseline": spec.baseline, "every": settings.every}
@@ -248,12 +263,13 @@ def _make_scene(
         | {"apart": settings.apart if settings.motion else 0},
         overwrite,
         [*source.found[0][0], *source.found[0][1]],
-        _list_names(whole) if overwrite else (),
+        names,
         sources=[path for photos, videos in source.found for path in (photos or videos[:1])],
+        is_theirs=lambda path: bool(listed) and path.stem not in names,
     )
     if overwrite:
         whole.unlink(missing_ok=True)
-    if whole.is_file():
+    elif listed and all((out / photo).is_file() for photo in listed):
         return f"there already (--overwrite makes it anew). {camera.told}", failed
     tally = Tally()
     jobs = tqdm(chain([(name, lambda: first)], jobs), folder.name, count, unit="frame")
@@ -308,12 +324,12 @@ def _link(rows: list[dict[str, str]], motions: Sequence[np.ndarray | None], apar
             rows[after] |= {"previous": rows[before]["rgb"], MOTIONS["previous"]: back}
 
 
-def _list_names(path: Path) -> set[str]:
-    """The names of the frames in a scene's list; none where there is no list."""
+def _list_photos(path: Path) -> set[str]:
+    """The photos in a scene's list, relative to the dataset; none where there is no list."""
     if not path.is_file():
         return set()
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    return {PurePosixPath(rgb).stem for rgb in table["rgb"]}
+    return {photo for name in ("rgb", "right") for photo in table[name] if photo}
 
 
 def _prepare(

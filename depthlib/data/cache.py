@@ -40,6 +40,7 @@ from depthlib.files import describe_state, hold_lock, replace_file
 _FORMAT = 4  # raise it when the pixels or the files change
 _SHARD = 1024  # pairs a file; a kill loses the work of one
 _CHUNK = 16  # pairs a task
+_TASK = 2**26  # bytes of a task, of which a few are in memory at once: large pairs are fewer
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _UNRELATED = (  # fields of a spec that do not change the pixels
     "photo", "depth", "protocol", "made_by", "focal", "aspect", "horizon", "empty_is_far", "scenes",
@@ -186,6 +187,7 @@ class DecodedPairs:
         self._record = np.dtype(
             [("rgb", "|u1", (*size, 3)), ("counts", "<u2", size), ("crc32", "<u4")]
         )
+        self._chunk = max(1, min(_CHUNK, _TASK // self._record.itemsize))
         parts = _split(range(len(source)), _SHARD)
         self._shards = [self._describe_shard(number, rows) for number, rows in enumerate(parts)]
         self._sums = np.zeros(len(source), np.uint64)
@@ -250,14 +252,17 @@ class DecodedPairs:
         found = self._find_damage(numbers, thorough)
         return {str(self._shards[number].path): damage for number, damage in found.items()}
 
-    def complete(self, workers: int, progress: bool) -> None:
+    def complete(self, workers: int, progress: bool, thorough: bool = False) -> None:
         """Decodes the shards that are missing or have another header or length. Errors: `gather`'s.
 
-        Where none is, nothing is written: such a cache may be read-only.
+        `thorough`: and those in which a pair has another checksum. Where none is, nothing is
+        written: such a cache may be read-only.
         """
         damage = self._find_damage(range(len(self._shards)), thorough=False)
         if damage:
             self._decode(damage, workers, progress)
+        if thorough:
+            self._repair(number for number in range(len(self._shards)) if number not in damage)
 
     def _describe_shard(self, number: int, rows: range) -> "_Shard":
         header = BytesIO()
@@ -325,7 +330,7 @@ class DecodedPairs:
             return error.strerror or str(error)
         if thorough:
             self._forget(shard)
-            for chunk in _split(shard.rows, _CHUNK):
+            for chunk in _split(shard.rows, self._chunk):
                 sound = self._read(np.array(chunk))[2]
                 if not sound.all():
                     return f"pair {chunk[int(sound.argmin())]} does not have its checksum"
@@ -404,7 +409,7 @@ class DecodedPairs:
         needed = due * self._record.itemsize
         if needed > shutil.disk_usage(self.folder.parent).free:
             raise self._no_room(needed)
-        chunks = [chunk for shard in shards for chunk in _split(shard.rows, _CHUNK)]
+        chunks = [chunk for shard in shards for chunk in _split(shard.rows, self._chunk)]
         total = len(self)
         try:
             with (
@@ -415,7 +420,7 @@ class DecodedPairs:
                     self._forget(shard)  # Windows replaces no file that is open
                     with replace_file(shard.path) as temporary, temporary.open("wb") as file:
                         file.write(shard.header)
-                        for records in islice(results, len(_split(shard.rows, _CHUNK))):
+                        for records in islice(results, len(_split(shard.rows, self._chunk))):
                             file.write(records.data)
                             bar.update(len(records))
                     self._forget(shard)  # as another version of OpenCV may decode other pixels
@@ -482,6 +487,7 @@ def open_cache(
     *,
     crop_border: bool = False,
     by_content: bool = False,
+    thorough: bool = False,
     workers: int | None = None,
     progress: bool = True,
 ) -> DecodedPairs:
@@ -489,7 +495,8 @@ def open_cache(
 
     A file of another size or time is decoded anew. `by_content`: one of another content too, which
     takes reading every file at each opening; what keeps size and time (a copy that restores both,
-    a disk of coarse times) is else not seen.
+    a disk of coarse times) is else not seen. `thorough`: what is there is read, and decoded again
+    where its checksums say that it is damaged, which else the first use of a pair does.
 
     The build uses `workers` threads (None: one a core), goes on after the last whole shard of an
     interrupted one, and lets one process work while others wait. A whole cache may be read-only.
@@ -504,7 +511,7 @@ def open_cache(
     threads = count_threads(workers)
     source = FilePairs(pairs, height, width, crop_border, by_content)
     cache = DecodedPairs(source, Path(folder) / _name_cache(source))
-    cache.complete(threads, progress)
+    cache.complete(threads, progress, thorough)
     return cache
 
 

@@ -22,7 +22,7 @@ from depthlib.data.mixed_pairs import settle_focal
 from depthlib.data.pairs import PACKED, Pairs, format_pairs, read_csv, write_csv
 from depthlib.data.scenes import KNOWN
 from depthlib.data.splits import group_unknown
-from depthlib.files import check_ours, write_bytes
+from depthlib.files import check_ours, hold_folder, remove_left_of, write_bytes
 
 CSV = "pairs.csv"
 MOST = 10_000  # pixels of a side, as in a recipe
@@ -98,13 +98,14 @@ def pack_pairs(
 ) -> int:
     """Packs the pairs at one size into `folder`, beside other sizes of them; how many there are.
 
-    `crop_border`, `workers`: as in `open_cache`, which makes the shards, and goes on where it was
-    stopped. What training asks the photos for is kept in pairs.csv and dataset.json: which frames
-    are alike where scenes are unknown, the photos' shape, their focal lengths, as shares of the
-    width. Confidence maps are copied as they are, other views are left out. Errors: those of
-    `open_cache` and `images.check_confidence`; FileExistsError for a folder of other pairs, or of
-    one's own files of these names; ValueError for the folder of the photos, for what is packed
-    already, for pairs without depth, and for a side of more than MOST pixels.
+    `crop_border`, `workers`: as in `open_cache`, which makes the shards, goes on where it was
+    stopped, and makes those anew that are damaged. What training asks the photos for is kept in
+    pairs.csv and dataset.json: which frames are alike where scenes are unknown, the photos' shape,
+    their focal lengths, as shares of the width. Confidence maps are copied as they are, other views
+    are left out. Errors: those of `open_cache`, `images.check_confidence` and `files.hold_folder`;
+    FileExistsError for a folder of other pairs, or of one's own files of these names; ValueError
+    for the folder of the photos, for what is packed already, for pairs without depth, and for a
+    side of more than MOST pixels.
     """
     folder, size = Path(folder), Size(height, width, crop_border)
     if folder.resolve() == pairs.root.resolve() or (pairs.root / PACKED).exists():
@@ -117,6 +118,11 @@ def pack_pairs(
             "A dataset must have depth to be packed. Received: photos with other views alone, of "
             f"{pairs.spec.name!r}. Keep its photos."
         )
+    with hold_folder(folder):
+        return _pack(pairs, size, folder, workers, progress)
+
+
+def _pack(pairs: Pairs, size: Size, folder: Path, workers: int | None, progress: bool) -> int:
     pairs = pairs.select(np.flatnonzero(~pairs.table.duplicated(_ROW)))
     kept = _keep_what_photos_say(pairs)
     whole, sizes = _read(folder) if (folder / PACKED).exists() else (kept, [])
@@ -131,8 +137,9 @@ def pack_pairs(
     for index in range(len(kept) if kept.has_confidence else 0):  # their photos will not be there
         check_confidence(kept.confidence_path(index), kept.rgb_path(index))
     cache = open_cache(
-        pairs, height, width, folder, crop_border=crop_border, workers=workers, progress=progress
-    )
+        pairs, size.height, size.width, folder, crop_border=size.crop_border, thorough=True,
+        workers=workers, progress=progress,
+    )  # fmt: skip
     for index in range(len(kept) if kept.has_confidence else 0):
         confidence = kept.confidence_path(index)
         write_bytes(folder / confidence.relative_to(kept.root), confidence.read_bytes())
@@ -143,6 +150,7 @@ def pack_pairs(
     says = {"pairs": len(kept), "rows": kept.digest(), "sizes": list(map(vars, last.values()))}
     text = json.dumps(says, indent=1)
     write_bytes(folder / PACKED, f"{text}\n".encode())
+    remove_left_of(folder, lambda name: name in (CSV, NAME, PACKED))
     return len(pairs)
 
 
@@ -235,7 +243,7 @@ def _read(folder: Path) -> tuple[Pairs, list[Size]]:
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
             f"{path} must be what `depthlib pack` wrote. Received: {type(error).__name__}: {error}."
-            " Pack the dataset again."
+            " Remove it, and pack the dataset again."
         ) from error
     if rows != whole.digest():  # what a row's pixels are, its place alone says
         raise ValueError(

@@ -6,12 +6,14 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
+from posixpath import normpath
 
 import numpy as np
 import pandas as pd
 
-from depthlib.data.arrays import file_of, find_paths
+from depthlib.data.arrays import file_of, find_paths, is_array
 from depthlib.data.checks import check_pairs
 from depthlib.data.csv_tables import (
     FILES,
@@ -167,8 +169,8 @@ def read_csv(
     start with `data/`), else the one that the environment variable DEPTHLIB_DATA names. Absolute
     paths, and a root elsewhere, are taken where they are asked for in one of these two ways.
     Errors: FileNotFoundError where the CSV, or its first photo or map, is missing; ValueError for
-    an empty CSV, a row without two paths, a path that leaves the folder, or depth of which nothing
-    says how it is stored.
+    an empty CSV, a row without two paths or with one twice, a path that leaves the folder, or depth
+    of which nothing says how it is stored.
     """
     path = Path(path)
     if path.is_dir():
@@ -191,6 +193,7 @@ def read_csv(
         )
     table, root = _find_root(table, path, root)
     spec = spec or _spec_of_paths(table, path)
+    _refuse_twice(table, path)
     try:
         table, scenes = tell_scenes(table, path.parent, spec, index=path.name != "index.csv")
         pairs = Pairs(root, _keep_columns(table, spec), spec, scenes)
@@ -298,6 +301,20 @@ def _find_root(
             "CSV again with make_dataset.ipynb."
         )
     return table, place
+
+
+def _refuse_twice(table: pd.DataFrame, path: Path) -> None:
+    """Errors: ValueError for a row in which one picture is two things, as its own neighbour."""
+    names = {column: table[column].map(normpath) for column in FILES if column in table}
+    for one, other in combinations(names, 2):
+        same = (names[one] == names[other]) & (table[one] != "")
+        for row in np.flatnonzero(same).tolist():
+            name = str(table[one].iat[row])
+            if not is_array(name):  # which may hold both
+                raise ValueError(
+                    f"The files of a row must be different ones. Received: {name} as {one} and as "
+                    f"{other}, in row {row + 1} of {path}. Correct the row, or remove it."
+                )
 
 
 def _relative(name: str, place: Path, asked: bool, found: bool = False) -> str:

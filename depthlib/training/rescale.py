@@ -224,6 +224,13 @@ def _rescale(given: argparse.Namespace) -> Scale:
             f"data={given.data}, photos={given.photos}, camera_height={given.camera_height}, "
             f"teacher={given.teacher}."
         )
+    lost = ["focal"] if given.focal != "exif" and given.data else []
+    lost += [name for name in ("spec", "root") if getattr(given, name) and given.photos]
+    if lost:
+        raise ValueError(
+            "--spec and --root must be of --data, and --focal of --photos. Received: "
+            f"{' and '.join(lost)}, of the other one. Leave it out."
+        )
     if given.data:
         _check_export(given.export, given.file)
         network = load_model(given.file)

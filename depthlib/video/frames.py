@@ -365,6 +365,13 @@ def _cut_short(container: AviFile | Mp4File, part: Path, written: int) -> OSErro
     )
 
 
+def find_parts(target: Path) -> list[Path]:
+    """The parts of a video that runs left which were stopped, or had no more room."""
+    number = re.compile(re.escape(target.stem) + r"\.part\d*" + re.escape(target.suffix))
+    there = target.parent.iterdir() if target.parent.is_dir() else ()
+    return [path for path in there if number.fullmatch(path.name)]
+
+
 def _make_part(target: Path) -> Path:
     """A new file beside the target, under a name that no earlier run has left a part under."""
     suffixes = (f".part{number if number > 1 else ''}{target.suffix}" for number in count(1))

@@ -4,6 +4,7 @@ import pytest
 
 from depthlib.__main__ import main
 from depthlib.data.pairs import read_csv
+from depthlib.files import hold_folder
 
 
 @pytest.fixture
@@ -101,3 +102,23 @@ def test_wrong_words_are_refused_without_a_traceback(folder):
     ):
         with pytest.raises(SystemExit, match=f"depthlib data: .*{message}"):
             main(["data", str(folder), *words])
+
+
+def test_a_share_is_not_set_aside_where_folders_say_what_tests(tmp_path, write_pairs):
+    folders = [f"{side}/{{}}/{n}" for side in ("train", "test") for n in "123"]
+    write_pairs(tmp_path, [(f"{n.format('rgb')}.jpg", f"{n.format('depth')}.png") for n in folders])
+    with pytest.raises(SystemExit, match="--test 0.2 for .*, which has train, test. Leave out"):
+        main(["data", str(tmp_path), "--spec=indoor_millimetre", "--test=0.2"])
+    assert not list(tmp_path.glob("*.csv"))
+
+
+def test_what_a_killed_process_left_of_a_dataset_goes_with_the_next_one(folder):
+    assert main(["data", str(folder), "--spec=indoor_millimetre"]) == 0
+    before = sorted(folder.rglob("*"))
+    mine = folder / "rgb" / ".1-01234567.jpg"
+    for name in (mine, ".pairs-01234567.csv", "..pairs.csv-01234567.sha256", ".depthlib.lock"):
+        (folder / name).touch()
+    assert main(["data", str(folder), "--spec=indoor_millimetre"]) == 0
+    assert sorted(folder.rglob("*")) == sorted([*before, mine])
+    with hold_folder(folder), pytest.raises(SystemExit, match="Another process holds"):
+        main(["data", str(folder), "--spec=indoor_millimetre"])

@@ -291,9 +291,9 @@ def test_a_second_run_into_a_folder_is_turned_away_before_it_writes_anything(pho
     class Meanwhile(Fake):
         def predict_batch(self, batch):
             before = sorted(out.rglob("*"))
-            with pytest.raises(BlockingIOError, match=f"holds {out}/.depth.csv.lock. Wait"):
+            with pytest.raises(BlockingIOError, match=f"holds {out}/.depthlib.lock. Wait"):
                 label(other, out)
-            with pytest.raises(BlockingIOError, match=f"holds {out}/.depth.csv.lock. Wait"):
+            with pytest.raises(BlockingIOError, match=f"holds {out}/.depthlib.lock. Wait"):
                 predict_files(Fake(), [other], out, lens=FocalRequest("exif"))
             assert sorted(out.rglob("*")) == before
             return super().predict_batch(batch)
@@ -301,6 +301,12 @@ def test_a_second_run_into_a_folder_is_turned_away_before_it_writes_anything(pho
     assert len(label(photos, out, Meanwhile()).written) == 3
     assert pd.read_csv(out / "labels.csv")["rgb"].size == 3
     assert not list(out.glob("*.lock"))
+
+
+def test_a_teacher_that_is_named_twice_is_refused(tmp_path):
+    words = ["label", str(tmp_path), "--teacher=light", "--teacher=light", f"--out={tmp_path}"]
+    with pytest.raises(SystemExit, match="must be given once. Received: light, light"):
+        main(words)
 
 
 def test_settings_that_are_none_are_refused():

@@ -11,9 +11,11 @@ import pytest
 
 from depthlib import files
 from depthlib.__main__ import main
+from depthlib.commands import merge
 from depthlib.commands.label import label_files
 from depthlib.commands.merge import merge_shards
 from depthlib.commands.predict import predict_files
+from depthlib.commands.summary import merge_tables
 from depthlib.data import kitti
 from depthlib.data.images import write_rgb
 from depthlib.data.lenses import parse_focal
@@ -72,14 +74,9 @@ def draw(path, red):
 
 
 def contents(folder):
-    """The bytes of all files; depth.csv as its rows, whose order differs from run to run."""
-    found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
-    return {
-        name: sorted(path.read_bytes().splitlines())
-        if name.name == "depth.csv"
-        else path.read_bytes()
-        for name, path in found.items()
-    }
+    """The bytes of all files."""
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder): path.read_bytes() for path in found}
 
 
 @pytest.fixture
@@ -233,6 +230,25 @@ def test_what_failed_is_told_and_a_folder_without_shards_is_refused(photos, tmp_
     for folder in (photos, tmp_path / "nowhere"):
         with pytest.raises(SystemExit, match="depthlib merge: There are no shards to merge in"):
             main(["merge", str(folder)])
+
+
+def test_two_do_not_merge_one_folder_at_once(photos, tmp_path, monkeypatch):
+    out, tables = tmp_path / "out", []
+    run_shards(lambda **named: predict(photos / "a", out, **named), 2)
+
+    def merge_twice(place):
+        before = contents(out)
+        for act in (merge_shards, lambda folder: predict(photos / "a", folder, shard=Shard(1, 2))):
+            with pytest.raises(BlockingIOError, match=f"holds {out}/.depthlib.lock. Wait"):
+                act(out)
+        assert contents(out) == before
+        tables.append(place)
+        return merge_tables(place)
+
+    monkeypatch.setattr(merge, "merge_tables", merge_twice)
+    assert merge_shards(out) == 0 and tables == [out]
+    predict(photos / "a", tmp_path / "one")
+    assert contents(out) == contents(tmp_path / "one")
 
 
 @pytest.mark.parametrize("name", ["", "stereo.json"])

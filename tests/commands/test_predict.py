@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from depthlib.commands.merge import merge_shards
 from depthlib.commands.predict import predict_files
 from depthlib.data.images import write_rgb
 from depthlib.data.intrinsics import Intrinsics, read_camera
@@ -192,8 +193,8 @@ def test_a_file_that_is_of_no_photo_of_the_table_is_not_taken_for_this_ones(phot
     report = predict(photos, out)
     assert len(report.written) == 2
     assert "does not say that it is of this photo" in report.failed[photos / "0.png"]
+    assert len(predict(photos, out, overwrite=True).written) == 2
     assert (out / "0_depth.npy").read_bytes() == before
-    assert len(predict(photos, out, overwrite=True).written) == 3
 
 
 def test_a_notebook_renews_what_an_earlier_run_wrote_and_no_file_of_ones_own(photos, tmp_path):
@@ -202,9 +203,11 @@ def test_a_notebook_renews_what_an_earlier_run_wrote_and_no_file_of_ones_own(pho
     film = tmp_path / f"a_depth{'.mp4' if find_spec('imageio_ffmpeg') else '.avi'}"
     film.write_text("mine")
     for lens in ("none", "26mm"):
-        report = predict([photos, video], tmp_path, lens=lens, overwrite="ours")
+        report = predict([photos, video], tmp_path, lens=lens, overwrite=True)
         assert [*report.failed] == [photos / "1.png", video] and len(report.written) == 2
         assert own.read_text() == film.read_text() == "mine"
+    own.unlink()
+    film.unlink()
     assert not predict([photos, video], tmp_path, lens="26mm", overwrite=True).failed
     assert own.stat().st_size > 1000 < film.stat().st_size
 
@@ -356,7 +359,7 @@ def test_a_second_run_into_a_folder_is_turned_away_before_it_writes_anything(pho
 
     def run_again():  # while the first photo is in the network
         before = listed(out)
-        with pytest.raises(BlockingIOError, match=f"holds {out}/.depth.csv.lock. Wait"):
+        with pytest.raises(BlockingIOError, match=f"holds {out}/.depthlib.lock. Wait"):
             predict(other, out)
         assert listed(out) == before
 
@@ -372,12 +375,40 @@ def test_shards_of_a_run_write_at_once_but_none_of_them_twice(photos, tmp_path):
 
     def run_both():
         written.append(len(predict(photos, out, shard=two).written))
-        with pytest.raises(BlockingIOError, match=f"holds {out}/.1of2.lock. Wait"):
+        with pytest.raises(BlockingIOError, match=f"holds {out}/.depthlib.lock-1of2. Wait"):
             predict(photos, out, shard=one)
+        for act in (lambda: predict(photos, out), lambda: merge_shards(out)):
+            with pytest.raises(BlockingIOError, match=f"holds {out}/.depthlib.lock-1of2. Wait"):
+                act()
 
     first = predict(photos, out, FakePredictor(at=once(run_both)), shard=one)
     assert len(first.written) == 3 - written[0] > 0
-    assert not list(out.glob(".*.lock"))
+    assert not list(out.glob(".*lock*"))
+    assert merge_shards(out) == 0
+
+
+def test_a_shard_is_turned_away_while_a_run_without_is_going_on(photos, tmp_path):
+    out = tmp_path / "out"
+
+    def run_shard():
+        with pytest.raises(BlockingIOError, match=f"holds {out}/.depthlib.lock. Wait"):
+            predict(photos, out, shard=Shard(1, 2))
+
+    assert len(predict(photos, out, FakePredictor(at=once(run_shard))).written) == 3
+    assert listed(out) == ["0_depth.npy", "1_depth.npy", "2_depth.npy", "depth.csv"]
+
+
+def test_rows_are_in_the_order_of_the_photos_wherever_a_run_was_stopped(photos, tmp_path):
+    for number in range(3, 12):
+        draw(photos / f"{number}.png", 20 * number)
+    names = sorted(photos.iterdir(), key=lambda path: int(path.stem))
+    predict(photos, tmp_path / "whole")
+    predict(names[7:9], tmp_path / "parts")
+    predict([names[3], names[1]], tmp_path / "parts")
+    predict(photos, tmp_path / "parts")
+    whole = (tmp_path / "whole/depth.csv").read_bytes()
+    assert (tmp_path / "parts/depth.csv").read_bytes() == whole
+    assert list(rows(tmp_path / "whole")) == [path.name for path in names]
 
 
 @pytest.mark.parametrize("out", ["file", "file/in"])
@@ -520,9 +551,11 @@ def test_files_of_ones_own_beside_the_photo_outlive_another_way_of_predicting_it
         assert not predict(photo, tmp_path, save=["colour"], lens="26mm", overwrite=True).failed
         assert {file.read_bytes() for file in own} == {b"a scan"}
         assert not (tmp_path / "a_depth_mm.png").exists()
-    report = predict(photo, tmp_path, save=["colour", "npy"], lens="26mm")
-    assert "does not say that it is of this photo" in report.failed[photo]
-    assert own[-1].read_bytes() == b"a scan"
+    for overwrite in (False, True):
+        report = predict(photo, tmp_path, save=["colour", "npy"], lens="26mm", overwrite=overwrite)
+        assert "does not say that it is of this photo" in report.failed[photo]
+        assert own[-1].read_bytes() == b"a scan"
+    own[-1].unlink()
     assert not predict(photo, tmp_path, save=["npy"], lens="26mm", overwrite=True).failed
     assert np.load(own[-1]).shape == (30, 40)
     assert not predict(photo, tmp_path, save=["npy", "colour"], lens="26mm").failed
@@ -629,7 +662,7 @@ def test_frames_of_a_video_are_those_that_it_has_and_of_each_kind_that_is_asked_
     assert len(predict(video, out, save=["npy", "png16"]).skipped) == 1
     predict(video, out, save=["npy", "png16"], overwrite=True)
     assert len(list((out / "a").iterdir())) == 4
-    predict(video, out, save=["npy"], overwrite=True, flip=True)
+    predict(video, out, save=["npy"], overwrite=True, lens="26mm")
     names = sorted(path.name for path in (out / "a").iterdir())
     assert names == ["000000_depth.npy", "000001_depth.npy"]
 
@@ -654,8 +687,40 @@ def test_bad_videos_are_named_and_a_calibration_is_of_photos(tmp_path, capsys):
     os.mkfifo(tmp_path / "b.mp4")
     report = predict([tmp_path / "a.mp4", tmp_path / "b.mp4"], tmp_path / "out")
     assert len(report.failed) == 2
-    report = predict(tmp_path / "a.mp4", tmp_path / "two", save=["confidence"])
-    assert "must be of photos" in report.failed[tmp_path / "a.mp4"]
+    for named in ({"save": ["confidence"]}, {"flip": True}):
+        report = predict(tmp_path / "a.mp4", tmp_path / "two", **named)
+        assert "must be of photos" in report.failed[tmp_path / "a.mp4"]
+
+
+def test_the_part_of_a_video_that_a_full_disk_left_goes_with_the_next_run(tmp_path, monkeypatch):
+    from depthlib.video import frames, render
+
+    monkeypatch.setattr(render.time_alone, "__defaults__", (0.01,))
+    video, out = write_video(tmp_path / "a.avi", 3), tmp_path / "out"
+    with monkeypatch.context() as full:
+        full.setattr(frames, "_is_whole", lambda part, written: False)
+        assert "The disk took only a part" in predict(video, out).failed[video]
+    (part,) = out.glob("a_depth.part.*")
+    part.with_stem("a_depth.part2").write_bytes(b"of a run that was killed")
+    mine = [part.with_stem(f"{name}.part") for name in ("b_depth", "a", "a_depth.depart")]
+    for path in mine:
+        path.write_bytes(b"mine")
+    assert predict(video, out).written == [video]
+    assert sorted(out.glob("*.part*.*")) == sorted(mine)
+
+
+def test_a_frame_of_ones_own_is_not_written_over_by_a_run_that_may_overwrite(tmp_path, monkeypatch):
+    from depthlib.video import render
+
+    monkeypatch.setattr(render.time_alone, "__defaults__", (0.01,))
+    video, out = write_video(tmp_path / "a.avi", 2), tmp_path / "out"
+    predict(video, out)
+    mine = out / "a" / "000001_depth_mm.png"
+    mine.write_bytes(b"mine")
+    report = predict(video, out, save=["npy", "png16"], overwrite=True)
+    assert "does not say that it is of this" in report.failed[video]
+    assert mine.read_bytes() == b"mine"
+    assert predict(video, out, overwrite=True).written == [video] and mine.exists()
 
 
 def test_memory_does_not_grow_with_the_number_of_photos(tmp_path, project):

@@ -11,6 +11,7 @@ from depthlib.data.images import read_depth, read_rgb, write_grey, write_rgb
 from depthlib.data.pairs import read_csv
 from depthlib.data.stereo import read_rig
 from depthlib.data.stereo.boards import Board
+from depthlib.files import hold_folder
 from depthlib.video.frames import open_writer
 from tests.stereo_scenes import draw_boards, draw_shifted
 
@@ -71,9 +72,11 @@ def test_what_is_there_stays_and_another_drive_becomes_another_scene(rig, drive,
     run(rig, drive, out)
     first = out / "drive_0007" / "depth" / "0.png"
     before = first.stat().st_mtime_ns
-    (out / "drive_0007" / "depth" / "2.png").unlink()
-    run(rig, drive, out)
-    assert first.stat().st_mtime_ns == before and (first.with_name("2.png")).exists()
+    whole = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for lost in ("depth/2.png", "rgb/1.jpg", "confidence/1.png"):
+        (out / "drive_0007" / lost).unlink()
+    assert run(rig, drive, out) == 0 and first.stat().st_mtime_ns == before
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == whole
     run(rig, drive, out, "--overwrite")
     assert first.stat().st_mtime_ns > before
     run(rig, drive, out, "--scene=again", "--every=2")
@@ -167,6 +170,65 @@ def test_a_file_of_ones_own_is_not_taken_for_the_rig_or_its_picture(
     with pytest.raises(SystemExit, match=f"one's own must not be written over.*{name}, which"):
         main([*words, "--out=rig.yml"])
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_map_of_ones_own_in_a_pairs_place_is_not_written_over(rig, drive, tmp_path):
+    out = tmp_path / "dataset"
+    run(rig, drive, out)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    mine = out / "drive_0007" / "depth" / "1.png"
+    write_grey(mine, np.zeros((4, 6), np.uint8))  # which notes no photos
+    before[mine] = mine.read_bytes()
+    with pytest.raises(SystemExit, match="must not be written over. Received: .*/depth/1.png"):
+        run(rig, drive, out, "--overwrite")
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    (out / "drive_0007" / "rgb" / "1.jpg").unlink()
+    assert run(rig, drive, out) == 1 and mine.read_bytes() == before[mine]
+    mine.write_bytes(b"a map that was damaged")
+    assert run(rig, drive, out, "--overwrite") == 0 and len(mine.read_bytes()) > 50
+
+
+def test_what_a_killed_process_left_goes_with_the_next_one(rig, drive, tmp_path):
+    out = tmp_path / "dataset"
+    run(rig, drive, out)
+    whole = sorted(out.rglob("*"))
+    names = ("rgb/.1-01234567.jpg", "depth/.1-01234567.png", ".stereo-01234567.json")
+    for name in (*(f"drive_0007/{name}" for name in names), ".stereo-01234567.csv",
+                 ".dataset-01234567.json", "..stereo.png-01234567.sha256"):  # fmt: skip
+        (out / name).touch()
+    (out / ".depthlib.lock").touch()
+    (out / "drive_0007" / ".depthlib.lock").touch()
+    mine = out / ".mine-01234567.csv"
+    mine.touch()
+    run(rig, drive, out)
+    (out / ".depthlib.lock").unlink()
+    assert sorted(out.rglob("*")) == sorted([*whole, mine])
+
+
+def test_a_scene_is_matched_by_one_process_and_shards_by_one_each(rig, drive, tmp_path):
+    out = tmp_path / "dataset"
+    with hold_folder(out / "drive_0007"):
+        for more in ([], ["--overwrite"], ["--shard=1/2"]):
+            with pytest.raises(SystemExit, match="Another process holds .*drive_0007"):
+                run(rig, drive, out, *more)
+    with hold_folder(out / "drive_0007", part="1of2"):
+        for more in ([], ["--shard=1/2"]):
+            with pytest.raises(SystemExit, match="Another process holds .*drive_0007.*-1of2"):
+                run(rig, drive, out, *more)
+        assert run(rig, drive, out, "--shard=2/2") == 0
+        with pytest.raises(SystemExit, match="Another process holds .*drive_0007.*-1of2"):
+            main(["merge", str(out)])
+    assert run(rig, drive, out, "--shard=1/2") == 0 and main(["merge", str(out)]) == 0
+
+
+@pytest.mark.parametrize(
+    "given", ["left", "right", "video left", "video right", "video left right", ""]
+)
+def test_what_is_neither_two_sides_nor_a_video_is_refused(rig, drive, tmp_path, given):
+    words = [f"--{name}={drive}" for name in given.split()]
+    with pytest.raises(SystemExit, match="Give --left and --right, or --video"):
+        main(["stereo", "match", f"--rig={rig}", f"--out={tmp_path / 'out'}", *words])
+    assert not (tmp_path / "out").exists()
 
 
 def test_one_video_of_both_sides_gives_the_depth_of_two(rig, drive, tmp_path):

@@ -29,11 +29,23 @@ def test_rows_of_earlier_runs_stay_and_each_photo_has_one(tmp_path):
     assert [row["photo"] for row in table] == [
         "a.jpg",
         "b, c.jpg",
-        'say "d".jpg',
         "e\nf.jpg",
         "g\rh.jpg",
+        'say "d".jpg',
     ]
     assert {row["median"] for row in table} == {"2"} and list(table[0]) == list(COLUMNS)
+
+
+def test_rows_are_in_natural_order_whichever_came_first(tmp_path):
+    for names in (["10.jpg", "2.jpg"], ["1.jpg", "002.jpg"]):
+        summary = Summary(tmp_path)
+        for name in names:
+            add(summary, tmp_path / name)
+        summary.close()
+    assert [row["photo"] for row in rows(tmp_path)] == ["1.jpg", "002.jpg", "2.jpg", "10.jpg"]
+    before = (tmp_path / FILE).stat().st_mtime_ns
+    Summary(tmp_path).close()
+    assert (tmp_path / FILE).stat().st_mtime_ns == before
 
 
 def test_a_photo_is_the_same_from_any_working_folder(tmp_path, monkeypatch):

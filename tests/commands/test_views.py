@@ -11,6 +11,7 @@ from depthlib.data.dataset_file import read_dataset_file
 from depthlib.data.images import read_rgb, write_rgb
 from depthlib.data.pairs import read_csv
 from depthlib.data.views import read_motion
+from depthlib.files import hold_folder
 from depthlib.video.frames import open_writer
 from depthlib.video.odometry import invert
 from tests.commands.test_stereo import BASELINE, FOCAL, drive, rig  # noqa: F401
@@ -37,7 +38,8 @@ def video(tmp_path):
 
 
 def run(left, out, *words):
-    return main(["views", str(left), f"--out={out}", "--apart=1", *words])
+    moves = "--motion" in words or not any(word.startswith("--rig") for word in words)
+    return main(["views", str(left), f"--out={out}", *["--apart=1"] * moves, *words])
 
 
 def list_names(out):
@@ -246,6 +248,32 @@ def test_a_run_that_was_stopped_goes_on_and_other_scenes_are_added(
         run(video, out, "--focal=0.8", "--scene=other")
 
 
+def test_photos_that_a_whole_scene_has_lost_are_made_again(frames, tmp_path):
+    out = tmp_path / "out"
+    run(frames, out, "--focal=0.7")
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    lost = out / "walk" / "rgb" / "3.jpg"
+    lost.unlink()
+    for left in (".views-01234567.csv", "walk/rgb/.0-01234567.jpg", "walk/.depthlib.lock"):
+        (out / left).touch()  # of a process that was killed
+    assert run(frames, out, "--focal=0.7") == 0
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_a_photo_of_ones_own_that_is_called_as_a_frame_is_not_written_over(frames, tmp_path):
+    out = tmp_path / "out"
+    run(frames, out, "--focal=0.7")
+    mine = out / "walk" / "rgb" / "2.jpg"  # a frame that shows no motion
+    assert not mine.exists()
+    mine.write_bytes(b"mine")
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    with pytest.raises(SystemExit, match="must not be written over. Received: .*walk/rgb/2.jpg"):
+        run(frames, out, "--focal=0.7", "--overwrite")
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    with hold_folder(out / "walk"), pytest.raises(SystemExit, match="Another process holds"):
+        run(frames, out, "--focal=0.7")
+
+
 @pytest.mark.parametrize("when", [1, 4_000_000_000])
 def test_another_frame_or_video_in_its_place_is_told(frames, video, tmp_path, when):
     out = tmp_path / "out"
@@ -302,6 +330,8 @@ def test_wrong_input_is_told_and_nothing_is_written(frames, tmp_path, rig):  # n
         (["--focal=30"], "must be the focal length over the photo's width"),
         ([f"--right={frames}"], "Right frames must have a rig"),
         ([f"--rig={rig}", "--focal=0.7"], "which say the focal length too"),
+        ([f"--rig={rig}", "--apart=1"], "Received: least_motion=None, apart=1, and --rig without"),
+        ([f"--rig={rig}", "--least-motion=0.01"], "Give --motion, or leave them out"),
         (["--scene=../away"], "must be named as a folder"),
     ):
         with pytest.raises(SystemExit, match=rule):

@@ -106,6 +106,21 @@ def shards_in(folder):
     return sorted(folder.glob("*/[0-9]*.npy"))
 
 
+@pytest.mark.parametrize(("room", "most"), [(0, 1), (3, 3), (100, 5)])
+def test_large_pairs_are_decoded_few_at_a_time(pairs, tmp_path, monkeypatch, room, most):
+    monkeypatch.setattr(cache, "_TASK", room * (SIZE[0] * SIZE[1] * 5 + 4))  # bytes of a pair
+    gather, asked = FilePairs.gather, []
+
+    def watch(self, rows):
+        asked.append(len(rows))
+        return gather(self, rows)
+
+    monkeypatch.setattr(FilePairs, "gather", watch)
+    held = open_small(pairs, tmp_path)  # in shards of 5
+    assert max(asked) == most and sum(asked) == len(pairs)
+    assert held.find_damage() == {}
+
+
 def test_a_pair_is_averaged_over_its_pixels_and_counted_in_the_unit(tmp_path):
     rng = np.random.default_rng(0)
     rgb = rng.integers(0, 256, (64, 96, 3), dtype=np.uint8)

@@ -19,6 +19,7 @@ from depthlib.data.mixed_pairs import settle_focal
 from depthlib.data.packed import check_packed, open_packed, pack_pairs
 from depthlib.data.pairs import read_csv, split_by_scene
 from depthlib.data.specs import NYU_TRAIN
+from depthlib.files import hold_folder
 
 SIZE = (32, 48)
 # Reads random pairs for a while and compares each with the first process' bytes.
@@ -265,6 +266,9 @@ def test_the_command_packs_and_says_what_it_needs(pairs, tmp_path, capsys):
     assert main([*words, "--size=32x48"]) == 0
     assert f"{out}: 12 pairs of 32x48" in capsys.readouterr().out
     assert main(["pack", str(out), "--check"]) == 0
+    for more in ("--size=32x48", f"--out={out}", "--crop-border", "--root=in"):
+        with pytest.raises(SystemExit, match=f"Received: {more.split('=')[0]} beside --check"):
+            main(["pack", str(out), "--check", more])
     for size in ("32", "0x48", "-1x4", "32x48x3", " "):
         with pytest.raises(SystemExit, match="Give --size HxW and --out FOLDER. Received: size="):
             main([*words, f"--size={size}"])
@@ -307,6 +311,46 @@ def test_photos_that_changed_are_packed_again_and_trained_on(pairs, tmp_path):
         after = open_packed(read_csv(out / "pairs.csv"), *SIZE).gather([0])[0]
         assert after.mean() < 0.7 * before.mean()
     assert len(json.loads((out / "packed.json").read_text())["sizes"]) == 2
+
+
+@pytest.mark.parametrize("damage", ["bit", "end", "missing", "swapped"])
+def test_a_damaged_pack_is_whole_once_it_is_packed_again(pairs, tmp_path, damage, capsys):
+    out = tmp_path / "out"
+    pack_pairs(pairs, *SIZE, out, progress=False)
+    assert "damaged" not in capsys.readouterr().out
+    before = {path: path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+    first, second, _ = sorted(out.glob("*/*.npy"))
+    data = bytearray(before[second])
+    if damage == "bit":
+        data[len(data) // 2] ^= 4
+    second.write_bytes({"end": data[:-1], "swapped": before[first]}.get(damage, data))
+    if damage == "missing":
+        second.unlink()
+    (out / ".pairs-01234567.csv").touch()  # of a process that was killed
+    pack_pairs(pairs, *SIZE, out, progress=False)
+    assert {path: path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()} == before
+    assert check_packed(out) == {}
+    assert (f"{second} is damaged" in capsys.readouterr().out) == (damage != "missing")
+
+
+@pytest.mark.parametrize("name", ["packed.json", "pairs.csv", "dataset.json"])
+def test_a_damaged_list_of_a_pack_ends_packing_or_is_written_anew(pairs, tmp_path, name):
+    out = tmp_path / "out"
+    pack_pairs(pairs, *SIZE, out, progress=False)
+    before = (out / name).read_bytes()
+    (out / name).write_bytes(before[: len(before) // 2])
+    with pytest.raises((ValueError, OSError), match=name):
+        pack_pairs(pairs, *SIZE, out, progress=False)
+    (out / name).unlink()
+    if name == "packed.json":  # as the error says
+        pack_pairs(pairs, *SIZE, out, progress=False)
+        assert (out / name).read_bytes() == before
+
+
+def test_two_do_not_pack_into_one_folder_at_once(pairs, tmp_path):
+    with hold_folder(tmp_path / "out"):
+        with pytest.raises(BlockingIOError, match="Another process holds .*out"):
+            pack_pairs(pairs, *SIZE, tmp_path / "out", progress=False)
 
 
 def test_a_list_that_was_changed_by_hand_is_not_written_over(pairs, tmp_path):

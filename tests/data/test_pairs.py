@@ -126,6 +126,16 @@ def test_a_csv_that_is_empty_malformed_or_leaves_its_folder_is_refused(tmp_path,
         read_csv(tmp_path / "pairs.csv", NYU_TRAIN)
 
 
+def test_a_photo_is_not_its_own_depth(tiny_nyu):
+    path = tiny_nyu() / "nyu2_train.csv"
+    rgb, _ = path.read_text().splitlines()[1].split(",")
+    with path.open("a") as file:
+        file.write(f"{rgb},./{rgb}\n")
+    row = len(path.read_text().splitlines())
+    with pytest.raises(ValueError, match=f"{rgb} as rgb and as depth, in row {row} of .*.csv"):
+        read_csv(path, NYU_TRAIN)
+
+
 @pytest.mark.parametrize("suffix", [".gz", ".zip", ".xz", ".bz2", ".zst", ".tar"])
 def test_a_csv_is_text_whatever_its_name(tmp_path, suffix):
     (tmp_path / "1.jpg").touch()

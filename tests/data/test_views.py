@@ -45,15 +45,36 @@ def test_a_csv_of_photos_without_depth_names_their_views(drive, tmp_path):
 
 
 def test_views_of_one_camera_alone_know_no_metres(tmp_path):
-    write_rgb(tmp_path / "0.png", np.zeros((8, 8, 3), np.uint8))
+    for name in ("0.png", "1.png"):
+        write_rgb(tmp_path / name, np.zeros((8, 8, 3), np.uint8))
     (tmp_path / "views.csv").write_text(
-        "photo,prev,previous_motion,scene\n0.png,0.png,0 0 0 1 0 0,a\n"
+        "photo,prev,previous_motion,scene\n0.png,1.png,0 0 0 1 0 0,a\n"
     )
     (tmp_path / "dataset.json").write_text('{"encoding": "none", "focal": 0.8}')
     pairs = read_csv(tmp_path / "views.csv")
     assert pairs.views == ("previous",) and pairs.spec.unit == "relative"
     views = read_views(pairs, [0], ("previous",), 8, 8)
     np.testing.assert_array_equal(views.motions[0, 0], [0, 0, 0, 1, 0, 0, UNSCALED])
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("0.png,0.png,,,,", "0.png as rgb and as right, in row 2 of"),
+        ("0.png,,./0.png,,0 0 0 1 0 0,", "0.png as rgb and as previous, in row 2 of"),
+        ("a//0.png,,,a/0.png,,0 0 0 1 0 0", "a//0.png as rgb and as next, in row 2 of"),
+        ("0.png,,1.png,1.png,0 0 0 1 0 0,0 0 0 -1 0 0", "1.png as previous and as next, in"),
+        ("0.png,1.png,,1.png,,0 0 0 1 0 0", "1.png as right and as next, in row 2 of"),
+    ],
+)
+def test_a_photo_that_is_its_own_neighbour_is_refused_with_its_row(tmp_path, row, said):
+    for name in ("0.png", "1.png"):
+        write_rgb(tmp_path / name, np.zeros((8, 8, 3), np.uint8))
+    heading = "rgb,right,previous,next,previous_motion,next_motion"
+    (tmp_path / "views.csv").write_text(f"{heading}\n1.png,,0.png,,0 0 0 1 0 0,\n{row}\n")
+    (tmp_path / "dataset.json").write_text('{"encoding": "none", "focal": 0.8}')
+    with pytest.raises(ValueError, match=f"{said}.*views.csv"):
+        read_csv(tmp_path / "views.csv")
 
 
 @pytest.mark.parametrize(

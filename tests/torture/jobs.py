@@ -23,21 +23,21 @@ from tests.stereo_scenes import draw_shifted
 PROJECT = Path(__file__).parents[2]
 PYTHON = sys.executable
 OUT = "out"
-_LEFT = re.compile(r"(^|/)\.|\.lock$|\.part\d*\.")  # what a killed process may leave beside
+# What a killed process may leave, until the next one has ended, and locks and notes, which stay.
+LEFT = re.compile(r"(^|/)\.|\.part\d*\.")
+STAY = re.compile(r"\.lock$|(^|/)\.[^/]+\.sha256$")
 
 
 @dataclass(frozen=True)
 class Job:
     """`prepare` writes sources into a folder, `words` run there and write into `out`.
 
-    `digest` tells what was made, file by file; None: the files' bytes. holds_folder: whether one
-    process at a time writes there.
+    `digest` tells what was made, file by file; None: the files' bytes.
     """
 
     prepare: Callable[[Path], None]
     words: list[str]
     digest: Callable[[Path], str] | None = None
-    holds_folder: bool = False
 
 
 def start(words: list[str], folder: Path) -> subprocess.Popen:
@@ -74,11 +74,11 @@ def stop(process: subprocess.Popen, after: float, sign: signal.Signals) -> None:
 
 
 def look(job: Job, folder: Path) -> dict[str, str]:
-    """What the job has made, by file, and its sources, but for what a killed process may leave."""
+    """What the job has made, by file, and its sources, but for LEFT and STAY."""
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and not _LEFT.search(name):
+        if path.is_file() and not (LEFT.search(name) or STAY.search(name)):
             made = name.startswith(OUT) and job.digest
             found[name] = job.digest(path) if made else _digest_text(path, folder)
     return found
@@ -91,14 +91,6 @@ def _digest(data: bytes) -> str:
 def _digest_text(path: Path, folder: Path) -> str:
     """The bytes of a file, wherever the job's folder is: settings name their sources in full."""
     return _digest(path.read_bytes().replace(os.fsencode(folder.resolve()), b"."))
-
-
-def _digest_rows(path: Path) -> str:
-    """The rows of a table in any order, each once: of several of one photo the last counts."""
-    data = path.read_bytes()
-    if path.name == "depth.csv":
-        data = b"\n".join(sorted({*data.split(b"\n")}))
-    return _digest(data)
 
 
 def _digest_run(path: Path) -> str:
@@ -162,24 +154,25 @@ _DEPTHLIB = [PYTHON, "-m", "depthlib"]
 _NETWORK = ["--out", OUT, "--focal", "none"]
 _CHANGES = ["network=unet_narrow", "height=32", "width=48", "epochs=6", "batch_size=4"]
 JOBS = {
-    "cache": Job(_write_cache, [PYTHON, "-c", _BUILD], holds_folder=True),
+    "cache": Job(_write_cache, [PYTHON, "-c", _BUILD]),
     "predict": Job(
         _write_photos,
         [*_DEPTHLIB, "predict", "photos", "--model", "own.onnx", "--save", "npy,png16,colour,ply",
          *_NETWORK],
-        _digest_rows, holds_folder=True,
     ),
     "video": Job(
         _write_video,
         [*_DEPTHLIB, "predict", "v.avi", "--model", "own.onnx", "--save", "png16,colour",
          *_NETWORK],
-        _digest_rows,
     ),
     "label": Job(
         _write_photos,
-        [*_DEPTHLIB, "label", "photos", "--teacher", "own.onnx", *_NETWORK], _digest_rows,
+        [*_DEPTHLIB, "label", "photos", "--teacher", "own.onnx", *_NETWORK],
     ),
-    "data": Job(_write_folder, [*_DEPTHLIB, "data", "data", "--check", "all", "--out", OUT]),
+    "data": Job(
+        _write_folder,
+        [*_DEPTHLIB, "data", "data", "--check", "all", "--out", OUT],
+    ),
     "stereo": Job(
         _write_stereo,
         [*_DEPTHLIB, "stereo", "match", "--rig", "calib.txt", "--left", "drive/left", "--right",
@@ -189,6 +182,6 @@ JOBS = {
         _write_cache,
         [*_DEPTHLIB, "train", "unet", *_CHANGES, "--data", "data/pairs.csv", "--run", OUT,
          "--cache", "cache", "--verbose", "0"],
-        _digest_run, holds_folder=True,
+        _digest_run,
     ),
 }  # fmt: skip

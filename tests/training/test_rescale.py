@@ -223,6 +223,13 @@ def test_photos_that_show_no_ground_and_wrong_words_are_told(road, network, tmp_
     ):
         with pytest.raises(SystemExit, match="Give --data, or --photos with"):
             main([*common, *words])
+    for words in (
+        ["--data", "x.csv", "--focal=26mm"],
+        ["--photos", str(road), "--camera-height=1.6", "--spec=kitti"],
+        ["--photos", str(road), "--camera-height=1.6", "--root=x"],
+    ):
+        with pytest.raises(SystemExit, match=f"{words[-1][2:6]}.*, of the other one. Leave it out"):
+            main([*common, *words])
     assert not (tmp_path / "out.keras").exists()
     for factor in (0, -1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="must be above 0 and finite"):

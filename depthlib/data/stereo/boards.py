@@ -13,8 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 from depthlib.files import BOARD, check_suffix, write_ours
 
 INCH = 0.0254
-A4 = (0.297, 0.210)  # metres
-_DPI = 600
+A4, A0 = (0.297, 0.210), (1.189, 0.841)  # metres
+_MARGIN = 0.008  # metres
+_DPI = 600  # on A4; half of it on a larger page, whose squares are larger too
 _SEARCHED = 1280  # pixels: corners of a wider photo are looked for in a smaller copy
 _LEAST = 8  # corners of a ChArUco board that say where it is
 _MARKER = 0.75  # of a square
@@ -117,23 +118,28 @@ class Board:
             size = columns * pixels, rows * pixels
             board = self._charuco.generateImage(size, marginSize=0)
         else:
-            odd = np.add.outer(np.arange(rows), np.arange(columns)) % 2
-            board = np.kron(odd, np.ones((pixels, pixels))).astype(np.uint8) * 255
+            odd = np.uint8(255) * (np.add.outer(np.arange(rows), np.arange(columns)) % 2 > 0)
+            board = np.kron(odd, np.ones((pixels, pixels), np.uint8))
         return np.pad(board, margin, constant_values=255)
 
     def write(self, path: Path | str) -> str:
         """Writes the board to be printed at 100 %, .pdf or .png; gives the page's size in words.
 
         The page is A4 where the board fits, else as large as it must be. Errors: ValueError for
-        another suffix; those of `files.write_ours`.
+        another suffix, and for a board that fits no A0; those of `files.write_ours`.
         """
         check_suffix(path, ".pdf", ".png")
-        pixels = round(self.square * _DPI / INCH)
+        needed = [(count + 1) * self.square + 2 * _MARGIN for count in (self.columns, self.rows)]
+        if max(needed) > max(A0) or min(needed) > min(A0):
+            raise ValueError(
+                "A board must fit a page of A0, 1189 x 841 mm, with its margin. Received: "
+                f"square={self.square:g}, in metres, of a {self.name}: {1000 * needed[0]:.0f} x "
+                f"{1000 * needed[1]:.0f} mm. Give a square in metres: 25 mm are 0.025."
+            )
+        page = A4 if needed[0] <= A4[0] and needed[1] <= A4[1] else needed
+        pixels = round(self.square * (_DPI if page == A4 else _DPI / 2) / INCH)
         dots = pixels / self.square  # a metre: so that a square is exactly its size
         board = self.draw(pixels)
-        margin = 0.008
-        needed = [side / dots + 2 * margin for side in board.shape[::-1]]
-        page = A4 if needed[0] <= A4[0] and needed[1] <= A4[1] else needed
         sheet = Image.new("L", [round(side * dots) for side in page], 255)
         left, top = (sheet.width - board.shape[1]) // 2, (sheet.height - board.shape[0]) // 2
         sheet.paste(Image.fromarray(board), (left, top))

@@ -82,3 +82,28 @@ def test_a_large_photo_is_refined_at_its_own_size():
     _, corners = board.find(np.repeat(large[..., None], 3, axis=2))
     truth = 6 * 70 - 0.5 + board.points[:, :2] / 0.03 * 180
     assert min(np.abs(corners - truth).max(), np.abs(corners[::-1] - truth).max()) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("size", "square", "page"),
+    [((9, 6), 0.25, "2516 x 1766"), ((6, 9), 0.12, "856 x 1216"), ((50, 45), 0.02, "1036 x 936")],
+)
+def test_a_board_that_fits_no_page_is_refused_before_it_is_drawn(
+    tmp_path, monkeypatch, size, square, page
+):
+    monkeypatch.setattr(Board, "draw", None)
+    board = Board(*size, square)
+    message = f"must fit a page of A0.*square={square:g}, in metres.*{page} mm"
+    with pytest.raises(ValueError, match=message):
+        board.write(tmp_path / "board.pdf")
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("size", [(9, 6), (6, 9)])
+def test_a_board_of_a0_is_drawn_at_half_the_dots(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    assert Board(*size, 0.11).write(tmp_path / "board.png").endswith(" mm")
+    with Image.open(tmp_path / "board.png") as sheet:
+        dots = round(0.11 * 300 / 0.0254)
+        assert sheet.info["dpi"][0] == pytest.approx(300, abs=0.5)
+        assert max(sheet.size) == pytest.approx(10 * dots + 0.016 * dots / 0.11, abs=1)
