@@ -30,7 +30,7 @@ SHIPPED = {
     "light": Shipped("mobilenet_v2", "rooms, quick", 0.804, 0.853, 4, NYU_LICENCE),
     "best": Shipped("", "rooms, most accurate", 0.812, 0.859, 21, NYU_LICENCE),
     "resnet34": Shipped(
-        "resnet34", "rooms, as trained by the notebooks", 0.724, 0.804, 45, NYU_LICENCE
+        "resnet34", "rooms, as trained by the notebooks", 0.768, 0.828, 45, NYU_LICENCE
     ),
     "unet": Shipped("unet", "rooms, as trained by the notebooks", 0.735, 0.803, 11, NYU_LICENCE),
     "road": Shipped(
