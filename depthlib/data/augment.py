@@ -128,22 +128,26 @@ class Augmentation:
         metres_per_count: float | np.ndarray = 0.0,
         confidence: np.ndarray | None = None,
         views: Views | None = None,
+        horizons: np.ndarray | None = None,
     ) -> None:
         """Changes RGB uint8 (batch, h, w, 3) and depth uint16 (batch, h, w) in place by `draws`.
 
         Confidence, uint8 (batch, h, w), and views move with them, and keep their colours. For
         weather, which a photo without any depth does not get, `metres_per_count` are the metres of
         a count, one for all or (batch,); 0 where depth is known only up to a scale, whose median
-        then counts as 3 m.
+        then counts as 3 m. horizons, (batch,): each photo's own, where one of them has another than
+        `horizon`.
         """
         flips, jitters, crops, cuts = (
             np.flatnonzero(draws[name] < getattr(self, name))
             for name in ("flip", "jitter", "crop", "cut_depth")
         )
+        if horizons is None and self.horizon is not None:
+            horizons = np.full(len(rgb), self.horizon)
         shares = _scale(draws["share"], self.share)
         smooth = [rgb] if confidence is None else [rgb, confidence]
         for index in crops.tolist():
-            top = draws["top"][index] if self.horizon is None else self.horizon
+            top = draws["top"][index] if horizons is None else horizons[index]
             share, place = float(shares[index]), (float(top), float(draws["left"][index]))
             part = _choose_part(counts.shape[1:], share, *place)
             _enlarge([image[index] for image in smooth], counts[index], part, share)
@@ -154,7 +158,8 @@ class Augmentation:
                 degrees = (2 * draw - 1) * self.rotation
                 _turn([image[row] for image in smooth], counts[row], degrees)
         # Before colours: boxes and weather belong to the scene, they to the camera.
-        self._add_boxes(rgb, counts, draws, metres_per_count, views)
+        if horizons is not None and self.focal is not None:
+            self._add_boxes(rgb, counts, draws, metres_per_count, views, horizons, self.focal)
         self._change_weather(rgb, counts, draws, metres_per_count)
         tables = self._make_tables(draws[jitters])
         for index, table in zip(jitters.tolist(), tables, strict=True):
@@ -188,10 +193,10 @@ class Augmentation:
         draws: np.ndarray,
         metres_per_count: float | np.ndarray,
         views: Views | None,
+        horizons: np.ndarray,
+        lens: tuple[float, float],
     ) -> None:
         """Draws boxes into photos and their depth, in place; arguments as in `apply`."""
-        if not (self.horizon and self.focal):
-            return
         chosen = draws["boxes"] < self.boxes
         if views is not None:  # which do not have them
             chosen &= (views.motions[..., 6] == MISSING).all(axis=1)
@@ -200,10 +205,11 @@ class Augmentation:
         for index in np.flatnonzero(chosen & (metres_per_count > 0)):
             rng, one = _make_rng(draws["boxes_seed"][index]), metres_per_count[index]
             depth_m = counts[index] * one
-            focal = (self.focal[0] * columns, self.focal[1] * rows)
+            focal = (lens[0] * columns, lens[1] * rows)
             other = rgb[rng.integers(len(rgb))].copy()
-            add_boxes(rgb[index], depth_m, self.horizon, focal, other, rng)
-            counts[index] = np.rint(depth_m / one).clip(0, 65535)
+            add_boxes(rgb[index], depth_m, float(horizons[index]), focal, other, rng)
+            drawn = np.rint(depth_m / one)
+            counts[index] = np.where(drawn <= 65535, drawn, 0)  # beyond the range: not measured
 
     def _change_weather(
         self,

@@ -16,7 +16,7 @@ import numpy as np
 
 from depthlib.data.augment import Augmentation
 from depthlib.data.cache import DecodedPairs, FilePairs, open_cache
-from depthlib.data.mixed_pairs import MixedPairs, cut_to_view, focal_factors
+from depthlib.data.mixed_pairs import MixedPairs, cut_to_view, focal_factors, is_shown_whole
 from depthlib.data.pairs import Pairs
 from depthlib.data.views import VIEWS
 
@@ -94,6 +94,10 @@ class DepthGenerator(keras.utils.PyDataset):
         self._relative = np.repeat([member.spec.is_relative for member in members], lengths)
         self._weights = None if weights is None else np.repeat(weights, lengths).astype("float32")
         self._empty_is_far = np.repeat([member.spec.empty_is_far for member in members], lengths)
+        self._horizons = None
+        if augmentation is not None and augmentation.horizon is not None:
+            own = [is_shown_whole(member.spec) and member.spec.horizon for member in members]
+            self._horizons = np.repeat([each or augmentation.horizon for each in own], lengths)
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.augmentation = augmentation
@@ -206,7 +210,10 @@ class DepthGenerator(keras.utils.PyDataset):
                 rgb, counts, rows = (np.repeat(values, 2, axis=0) for values in (rgb, counts, rows))
                 confidence = None if confidence is None else np.repeat(confidence, 2, axis=0)
                 draws = self.augmentation.double(draws)
-            self.augmentation.apply(rgb, counts, draws, self._metres_of(rows), confidence, views)
+            horizons = None if self._horizons is None else self._horizons[rows]
+            self.augmentation.apply(
+                rgb, counts, draws, self._metres_of(rows), confidence, views, horizons
+            )
         # After it: a part that is enlarged comes nearer, the sky does not.
         self._fill_far(rows, counts)
         if self.augmentation is not None:

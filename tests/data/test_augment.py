@@ -140,6 +140,34 @@ def test_boxes_come_as_often_as_asked_with_their_depth():
     assert 500 * 0.99 <= above.min() and above.max() < 80_00
 
 
+def test_a_box_beyond_the_range_is_not_measured():
+    rgb, counts = make_roads(20)
+    counts = np.where(counts * 40.0 <= 65535, counts * 40, 0).astype(np.uint16)  # to 16.4 m
+    new_rgb, new = rgb.copy(), counts.copy()
+    boxes = Augmentation(**{**BOXES, "boxes": 1})
+    boxes.apply(new_rgb, new, boxes.draw(0, 0, 20), 1 / 4000)
+    drawn = (new_rgb != rgb).any(axis=-1)[:, :20]  # above the road
+    assert (new[:, :20][drawn] == 0).any() and (new[:, :20][drawn] > 0).any()
+    assert new.max() < 65535
+
+
+def test_boxes_stand_where_each_photos_own_horizon_says():
+    """The nearer a rear stands the lower its foot, as below a camera 1.65 m above the road."""
+    _, counts = make_roads(12)
+    low = np.zeros_like(counts)
+    low[:, 10:] = counts[:, :-10]  # ten rows lower
+    rgb = np.full((*counts.shape, 3), 90, np.uint8)
+    boxes = Augmentation(**{**BOXES, "boxes": 1})
+    horizons = np.full(12, 0.4 + 10 / 64)
+    for given, right in ((horizons, True), (None, False)):
+        new = low.copy()
+        boxes.apply(rgb.copy(), new, boxes.draw(0, 0, 12), 0.01, horizons=given)
+        plain = counts.copy()
+        boxes.apply(rgb.copy(), plain, boxes.draw(0, 0, 12), 0.01)
+        same = (new[:, 10:] == plain[:, :-10]).mean()
+        assert (same > 0.96) == right, same
+
+
 def test_what_knows_no_metres_or_has_other_views_gets_no_boxes():
     rgb, counts = make_roads(6)
     boxes = Augmentation(**{**BOXES, "boxes": 1})
