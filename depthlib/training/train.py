@@ -224,7 +224,8 @@ def _reach(pairs: Pairs, max_depth: float | None) -> Pairs:
         raise ValueError(
             "A packed dataset keeps the range that it was packed in. Received: "
             f"max_depth={max_depth} for {pairs.root}, of {pairs.spec.max_depth:g} m. Say the other "
-            "in its dataset.json and pack it again."
+            "in the dataset.json of the photos that it was packed from, not in its own, and pack "
+            "them into another folder."
         )
     if max_depth <= pairs.spec.min_depth:
         raise ValueError(

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -191,6 +192,64 @@ def test_rows_in_another_order_are_refused_as_their_place_says_whose_pixels(
         check_packed(folder)
     with pytest.raises(ValueError, match="pairs.csv must keep its rows"):
         open_cache(read_csv(folder / "pairs.csv"), *SIZE, tmp_path / "cache")
+
+
+def change_dataset_file(path, **changes):
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"max_depth": 20.0},
+        {"min_depth": 0.5},
+        {"metres_per_count": 0.001},
+        {"border": [0.1, 0.9, 0.1, 0.9]},
+        {"invalid_counts": [7]},
+    ],
+)
+def test_a_packed_dataset_whose_description_changed_is_refused(packed, tmp_path, changes):
+    folder, _ = packed
+    ((field, value),) = changes.items()
+    change_dataset_file(folder / "dataset.json", **changes)
+    rule = f"Received: .*{field}={re.escape(str(value))} and .*Put that back"
+    with pytest.raises(ValueError, match=rule):
+        check_packed(folder)
+    with pytest.raises(ValueError, match=rule):
+        open_cache(read_csv(folder / "pairs.csv"), *SIZE, tmp_path / "cache")
+    with pytest.raises(SystemExit, match=rule):
+        main(["pack", str(folder), "--check"])
+
+
+def test_what_changes_no_pixel_may_be_corrected_in_a_packed_dataset(packed, tmp_path):
+    folder, fresh = packed
+    change_dataset_file(folder / "dataset.json", name="mine", focal=0.9, horizon=0.4)
+    read = read_csv(folder / "pairs.csv")
+    assert is_same(open_cache(read, *SIZE, tmp_path / "cache").gather(range(12)), fresh)
+    assert check_packed(folder) == {}
+
+
+def test_a_dataset_that_was_packed_before_its_range_was_noted_opens(packed, tmp_path):
+    folder, fresh = packed
+    path = folder / "packed.json"
+    says = json.loads(path.read_text())
+    assert says.pop("pixels")["max_depth"] == 10.0
+    path.write_text(json.dumps(says))
+    assert check_packed(folder) == {}
+    read = read_csv(folder / "pairs.csv")
+    assert is_same(open_cache(read, *SIZE, tmp_path / "cache").gather(range(12)), fresh)
+
+
+def test_photos_that_are_described_otherwise_are_not_packed_beside_their_first_size(
+    pairs, tmp_path
+):
+    pack_pairs(pairs, *SIZE, tmp_path / "out", progress=False)
+    before = (tmp_path / "out/dataset.json").read_bytes()
+    deeper = replace(pairs, spec=replace(pairs.spec, max_depth=20.0))
+    with pytest.raises(ValueError, match=r"max_depth=20.0 and 10.0, .*into another folder"):
+        pack_pairs(deeper, 16, 24, tmp_path / "out", progress=False)
+    assert (tmp_path / "out/dataset.json").read_bytes() == before
+    assert check_packed(tmp_path / "out") == {}
 
 
 def test_a_side_that_is_too_long_is_refused_before_anything_is_decoded(pairs, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 
 from depthlib.data.augment import Augmentation
 from depthlib.data.images import read_rgb
+from depthlib.data.packed import pack_pairs
 from depthlib.data.pairs import Pairs, read_csv
 from depthlib.data.specs import NYU_RELATIVE, NYU_TRAIN
 from depthlib.networks.layers import DepthHead
@@ -305,6 +306,19 @@ def test_rooms_among_roads_make_a_network_from_the_nearest_to_the_farthest(pairs
     with pytest.raises(ValueError, match="10 m of nyu_train and 80 m of road. Make road the main"):
         train(RECIPE, pairs, tmp_path / "other", extra=[road], verbose=0)
     assert not (tmp_path / "other").exists()
+
+
+def test_packed_pairs_keep_the_range_that_they_were_packed_in(pairs, tmp_path):
+    pack_pairs(pairs, 32, 48, tmp_path / "packed", progress=False)
+    packed = read_csv(tmp_path / "packed/pairs.csv")
+    with pytest.raises(ValueError, match="of 10 m. Say .* of the photos that it was packed from"):
+        train(RECIPE.change(max_depth=8), packed, tmp_path / "run", verbose=0)
+    path = tmp_path / "packed/dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"max_depth": 20.0}))
+    packed = read_csv(tmp_path / "packed/pairs.csv")
+    with pytest.raises(ValueError, match=r"max_depth=20.0 and 10.0, .*Put that back"):
+        train(RECIPE, packed, tmp_path / "run", cache_folder=tmp_path / "cache", verbose=0)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_stops_before_its_time_is_over_and_the_same_command_ends_it(pairs, tmp_path, capsys):
