@@ -130,7 +130,11 @@ class FilePairs:
         return metres_per_count(self.pairs.spec)
 
     def gather(self, rows: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
-        """RGB uint8 (rows, height, width, 3) and counts uint16 (rows, height, width)."""
+        """RGB uint8 (rows, height, width, 3) and counts uint16 (rows, height, width).
+
+        Errors: those of `decode_pair`; ValueError for packed pairs, which `open_cache` opens.
+        """
+        self.pairs.refuse_packed()
         size = (self.pairs.spec, self.height, self.width, self.crop_border)
         decoded = []
         for row in rows:

@@ -106,14 +106,14 @@ def pack_pairs(
     their focal lengths, as shares of the width. Confidence maps are copied as they are, other views
     are left out. Errors: those of `open_cache`, `images.check_confidence` and `files.hold_folder`;
     FileExistsError for a folder of other pairs, or of one's own files of these names; ValueError
-    for the folder of the photos, for what is packed already, for pairs without depth, and for a
-    side of more than MOST pixels.
+    for a folder in which photos or maps lie, for what is packed already, for pairs without depth,
+    and for a side of more than MOST pixels.
     """
     folder, size = Path(folder), Size(height, width, crop_border)
-    if folder.resolve() == pairs.root.resolve() or (pairs.root / PACKED).exists():
+    if (pairs.root / PACKED).exists() or folder.resolve() in _list_folders(pairs):
         raise ValueError(
-            "A dataset must be packed from its photos into another folder. Received: "
-            f"{pairs.root} into {folder}. Choose another folder."
+            "A dataset must be packed from its photos into another folder, in which none of them "
+            f"lies. Received: {pairs.root} into {folder}. Choose another folder."
         )
     if not pairs.spec.has_depth:
         raise ValueError(
@@ -236,6 +236,14 @@ def _keep_what_photos_say(pairs: Pairs) -> Pairs:
         spec = replace(spec, aspect=width / height)
     scenes = "column:scene" if pairs.scenes == KNOWN else "unknown"
     return replace(pairs, table=table, spec=replace(spec, scenes=scenes))
+
+
+def _list_folders(pairs: Pairs) -> set[Path]:
+    """The root, the folders of photos, maps and views, and all folders that hold these."""
+    names = {str(name) for column in pairs.files for name in pairs.table[column]} - {""}
+    places = {(pairs.root / name).parent for name in names} | {pairs.root}
+    resolved = {place.resolve() for place in places}
+    return resolved.union(*(place.parents for place in resolved))
 
 
 def _describe(spec: DatasetSpec) -> dict[str, Any]:

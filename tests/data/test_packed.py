@@ -20,6 +20,7 @@ from depthlib.data.mixed_pairs import settle_focal
 from depthlib.data.packed import check_packed, open_packed, pack_pairs
 from depthlib.data.pairs import read_csv, split_by_scene
 from depthlib.data.specs import NYU_TRAIN
+from depthlib.evaluation import fit_trivial_baselines
 from depthlib.files import hold_folder
 
 SIZE = (32, 48)
@@ -123,6 +124,40 @@ def test_several_sizes_lie_in_one_folder_and_others_are_refused(pairs, tmp_path)
     for source, target in ((pairs, pairs.root), (read, tmp_path / "again")):
         with pytest.raises(ValueError, match="must be packed from its photos into another folder"):
             pack_pairs(source, *SIZE, target, progress=False)
+
+
+@pytest.mark.parametrize(
+    "place", [".", "nyu2_train", "nyu2_train/room_0001_out", "..", "link", "views"]
+)
+def test_nothing_is_packed_among_photos(pairs, place):
+    (pairs.root / "link").symlink_to(pairs.root / "nyu2_train")
+    views = ["views/1.jpg", *[""] * (len(pairs) - 1)]
+    pairs = replace(pairs, table=pairs.table.assign(right=views))
+    before = sorted(pairs.root.parent.rglob("*"))
+    with pytest.raises(ValueError, match="into another folder, in which none of them lies"):
+        pack_pairs(pairs, *SIZE, pairs.root / place, progress=False)
+    assert sorted(pairs.root.parent.rglob("*")) == before
+
+
+def test_a_folder_beside_the_photos_of_a_dataset_is_packed_into(pairs):
+    assert pack_pairs(pairs, 8, 8, pairs.root / "nyu2_train/packed", progress=False) == 12
+    assert check_packed(pairs.root / "nyu2_train/packed") == {}
+
+
+def test_what_needs_photos_says_that_packed_pairs_have_none(packed, tmp_path):
+    folder, _ = packed
+    read = read_csv(folder / "pairs.csv")
+    words = ["evaluate", "light", "--data", str(folder / "pairs.csv")]
+    rule = f"packed dataset has left behind. Received: {folder}. Use the CSV of the photos"
+    with pytest.raises(SystemExit, match=rule):
+        main(words)
+    with pytest.raises(SystemExit, match=rule):
+        main([words[0], "--depth", str(tmp_path), *words[2:]])
+    for use in (read.load, lambda: FilePairs(read, *SIZE).gather([0])):
+        with pytest.raises(ValueError, match=rule):
+            use()
+    with pytest.raises(ValueError, match=rule):
+        fit_trivial_baselines(read)
 
 
 @pytest.mark.parametrize("damage", ["bit", "end", "missing", "swapped"])
