@@ -106,8 +106,9 @@ def warn_of_near_copies(training: "Pairs", validation: "Pairs") -> int:
     count = len(find_near_copies(validate, train))
     if count:
         warnings.warn(
-            f"{count} of {len(validate)} validation photos have a near-copy that trains: the "
-            "validation is too good. Split by scene, or validate on another place.",
+            f"{count} of {len(validate)} validation photos have a near-copy that trains, in "
+            f"{training.root}: the validation is too good. Split by scene, leave them out, or "
+            "validate on another place.",
             stacklevel=3,
         )
     return count

@@ -1,8 +1,10 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -23,7 +25,7 @@ from depthlib.training.__main__ import UNFINISHED, main
 from depthlib.training.build import build_network
 from depthlib.training.recipes import UNET
 from depthlib.training.run_folder import RunRecord
-from depthlib.training.train import _make_loss, _with_aspect, open_batches, train
+from depthlib.training.train import _make_loss, _split, _with_aspect, open_batches, train
 
 RECIPE = UNET.change(
     height=32,
@@ -294,6 +296,53 @@ def test_extra_pairs_train_too_but_for_the_scenes_that_validate(pairs, tmp_path)
     run = json.loads((tmp_path / "run.json").read_text())
     assert run["counts"] == {"training": 18, "validation": 9}
     assert np.isfinite(log["loss"]).all()
+
+
+@pytest.fixture
+def copies(pairs, tmp_path):
+    """The same photos and maps under other names, of scenes that nobody tells."""
+    table = pairs.table.assign(scene="")
+    for column in ("rgb", "depth"):
+        for row, name in enumerate(pairs.table[column]):
+            copy = f"{column}/{row:03d}{Path(name).suffix}"
+            (tmp_path / "copies" / column).mkdir(parents=True, exist_ok=True)
+            shutil.copy(pairs.root / name, tmp_path / "copies" / copy)
+            table.loc[row, [column, "scene"]] = copy
+    return Pairs(tmp_path / "copies", table, NYU_TRAIN, "unknown")
+
+
+@pytest.mark.parametrize(("split", "count"), [("scene", 9), ("frame", 7)])
+def test_extra_photos_that_validate_are_told_where_scenes_do_not(pairs, copies, split, count):
+    recipe = RECIPE.change(split=split)
+    with pytest.warns(UserWarning, match=f"{count} of {count} .* that trains, in {copies.root}"):
+        sources, validation = _split(recipe, pairs, [copies])
+    assert (len(sources[1]), len(validation)) == (18, count)
+    with pytest.warns(UserWarning, match=rf"(\d+) of \1 .* that trains, in {pairs.root}"):
+        _split(recipe, copies, [pairs])
+
+
+def test_extra_photos_of_scenes_that_are_told_are_not_compared(pairs, copies, monkeypatch):
+    monkeypatch.setattr("depthlib.data.splits.hash_photos", None)
+    others = [f"copy of {scene}" for scene in pairs.table["scene"]]
+    told = Pairs(copies.root, copies.table.assign(scene=others), NYU_TRAIN)
+    assert len(_split(RECIPE, pairs, [told])[0][1]) == 18
+    everything = RECIPE.change(validation=0.0)  # nor where nothing validates
+    assert len(_split(everything, pairs, [copies])[0][1]) == 18
+
+
+def test_whole_photos_of_roads_train_twice_and_without_such_photos_it_is_refused(pairs):
+    road = replace(pairs, spec=replace(NYU_TRAIN, name="road", horizon=0.46, aspect=3.0))
+    tall = replace(pairs, spec=replace(NYU_TRAIN, name="tall", horizon=0.45))
+    recipe = RECIPE.change(whole=True, validation=0.0)
+    assert [len(source) for source in _split(recipe, road, [tall])[0]] == [18, 18, 18]
+    seen = replace(tall, table=tall.table.assign(right=tall.table["rgb"]))
+    without = replace(tall, spec=replace(tall.spec, aspect=None))
+    for first, extra in (
+        (pairs, []), (pairs, [tall]), (road, []), (road, [road]), (tall, [road]), (road, [pairs]),
+        (road, [seen]), (road, [without]),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="`whole` needs extra .* Received: whole=True for"):
+            _split(recipe, first, extra)
 
 
 def test_rooms_among_roads_make_a_network_from_the_nearest_to_the_farthest(pairs, tmp_path):
