@@ -102,9 +102,14 @@ class Pairs:
         """At most `count` pairs, evenly spaced from the first one on: for a look at all of them."""
         return self.select(range(0, len(self), -(-len(self) // count)))
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether they are decoded already, their photos and maps left behind: see `packed`."""
+        return (self.root / PACKED).is_file()
+
     def refuse_packed(self) -> None:
-        """Errors: ValueError for packed pairs, whose photos and maps were left behind."""
-        if (self.root / PACKED).is_file():
+        """Errors: ValueError for packed pairs."""
+        if self.is_packed:
             raise ValueError(
                 "This needs photos and depth maps, which a packed dataset has left behind. "
                 f"Received: {self.root}. Use the CSV of the photos that it was packed from."

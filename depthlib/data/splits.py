@@ -95,10 +95,19 @@ def group_unknown(pairs: "Pairs") -> "Pairs":
 def warn_of_near_copies(training: "Pairs", validation: "Pairs") -> int:
     """How many validation photos have a near-copy that trains; a warning says it where any has.
 
-    At most MOST_COMPARED photos of each side are looked at, evenly spaced.
+    At most MOST_COMPARED photos of each side are looked at, evenly spaced. Where a side is packed,
+    without photos to look at, a warning says so.
     """
     sides = [side.spread(MOST_COMPARED) for side in (training, validation) if len(side)]
     if len(sides) < 2:
+        return 0
+    if packed := [str(side.root) for side in sides if side.is_packed]:
+        warnings.warn(
+            f"{packed[0]} is packed, without its photos: which of those that validate have a "
+            "near-copy that trains cannot be told, and the validation may be too good. Before "
+            f"packing, {TELL}.",
+            stacklevel=3,
+        )
         return 0
     train, validate = (
         hash_photos([side.rgb_path(row) for row in range(len(side))]) for side in sides

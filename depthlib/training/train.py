@@ -19,7 +19,7 @@ from depthlib.data.augment import Augmentation
 from depthlib.data.cache import metres_per_count
 from depthlib.data.images import read_rgb
 from depthlib.data.mixed_pairs import settle_focal, show_whole
-from depthlib.data.pairs import PACKED, SPLITTERS, Pairs
+from depthlib.data.pairs import SPLITTERS, Pairs
 from depthlib.data.scenes import KNOWN
 from depthlib.data.specs import DatasetSpec
 from depthlib.data.splits import warn_of_near_copies
@@ -236,7 +236,7 @@ def _reach(pairs: Pairs, max_depth: float | None) -> Pairs:
     """
     if max_depth is None or pairs.spec.is_relative:
         return pairs
-    if (pairs.root / PACKED).is_file() and max_depth != pairs.spec.max_depth:
+    if pairs.is_packed and max_depth != pairs.spec.max_depth:
         raise ValueError(
             "A packed dataset keeps the range that it was packed in. Received: "
             f"max_depth={max_depth} for {pairs.root}, of {pairs.spec.max_depth:g} m. Say the other "

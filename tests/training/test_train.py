@@ -321,6 +321,17 @@ def test_extra_photos_that_validate_are_told_where_scenes_do_not(pairs, copies, 
         _split(recipe, copies, [pairs])
 
 
+@pytest.mark.parametrize("side", [0, 1])
+def test_packed_photos_that_cannot_be_compared_with_those_that_validate_are_told(
+    pairs, copies, tmp_path, side
+):
+    sources = [pairs, copies]
+    pack_pairs(sources[side], 32, 48, tmp_path / "packed", progress=False)
+    sources[side] = read_csv(tmp_path / "packed/pairs.csv")
+    with pytest.warns(UserWarning, match=f"{tmp_path / 'packed'} is packed, without its photos"):
+        _split(RECIPE, sources[0], sources[1:])
+
+
 def test_extra_photos_of_scenes_that_are_told_are_not_compared(pairs, copies, monkeypatch):
     monkeypatch.setattr("depthlib.data.splits.hash_photos", None)
     others = [f"copy of {scene}" for scene in pairs.table["scene"]]
