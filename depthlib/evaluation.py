@@ -44,7 +44,8 @@ def evaluate(
 
     The column scenes says whether scenes are known, as `Pairs.scenes` does.
     name: what the progress bar calls it.
-    Errors: ValueError for relative depth that is not aligned; what `images` raises for bad files.
+    Errors: ValueError for relative depth that is not aligned, and for packed pairs; what `images`
+    raises for bad files.
     """
     tables = evaluate_all(predict, pairs, [protocol], [alignment], batch_size, name)
     return tables[protocol.name, alignment]
@@ -119,8 +120,9 @@ def evaluate_files(
     image's valid pixels that are. A network is scored on all of them, the sky by what it gives.
     Errors: FileNotFoundError that names the photos without a file; ValueError for a file of two
     photos, of no depth map, of another shape, all unknown, or of counts without a scale, for pairs
-    that are listed twice, and for files of disparity.
+    that are packed or listed twice, and for files of disparity.
     """
+    pairs.refuse_packed()
     _refuse_twins(pairs)
     paths = _find_maps(Path(folder), pairs)
     _refuse_disparity(paths, pairs, depth_scale, alignments)
@@ -146,6 +148,7 @@ def _score_all(
     has_unknown: bool = False,
 ) -> dict[tuple[str, str], pd.DataFrame]:
     """The tables of what `look` gives for the pairs at some indices, their photos, and flips."""
+    pairs.refuse_packed()
     _refuse_twins(pairs)
     relative = pairs.spec.is_relative
     ways = list(dict.fromkeys(product(protocols, alignments)))  # what is asked for twice, once
@@ -286,8 +289,10 @@ def fit_trivial_baselines(training: Pairs, most: int = 2000) -> dict[str, Predic
     """What needs no photo at all: `mean_map`, training's mean log depth at each pixel, `constant`.
 
     A network that does not beat them has learned nothing. At most `most` maps, evenly spaced, are
-    read. Constant is the median of their pixels.
+    read. Constant is the median of their pixels. Errors: those of `images.read_depth`; ValueError
+    for packed pairs.
     """
+    training.refuse_packed()
     spec = training.spec
     indices = np.linspace(0, len(training) - 1, min(most, len(training))).astype(int)
     maps = np.stack(

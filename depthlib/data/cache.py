@@ -32,7 +32,7 @@ from tqdm.auto import tqdm
 
 from depthlib.data import images
 from depthlib.data.arrays import file_of
-from depthlib.data.pairs import PACKED, Pairs
+from depthlib.data.pairs import Pairs
 from depthlib.data.specs import DatasetSpec
 from depthlib.data.views import Views, read_views
 from depthlib.files import describe_state, hold_lock, replace_file
@@ -130,7 +130,11 @@ class FilePairs:
         return metres_per_count(self.pairs.spec)
 
     def gather(self, rows: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
-        """RGB uint8 (rows, height, width, 3) and counts uint16 (rows, height, width)."""
+        """RGB uint8 (rows, height, width, 3) and counts uint16 (rows, height, width).
+
+        Errors: those of `decode_pair`; ValueError for packed pairs, which `open_cache` opens.
+        """
+        self.pairs.refuse_packed()
         size = (self.pairs.spec, self.height, self.width, self.crop_border)
         decoded = []
         for row in rows:
@@ -152,7 +156,7 @@ class FilePairs:
         if not self.has_confidence:
             return np.full((len(list(rows)), self.height, self.width), 255, np.uint8)
         size = (self.pairs.spec, self.height, self.width, self.crop_border)
-        is_packed = (self.pairs.root / PACKED).is_file()  # without photos, and checked before
+        is_packed = self.pairs.is_packed  # without photos, and checked before
         decoded = []
         for row in rows:
             path = self.pairs.confidence_path(row)
@@ -504,7 +508,7 @@ def open_cache(
     Errors: FileNotFoundError or ValueError that names a missing or bad file; OSError with errno
     ENOSPC where the disk has no room; those of `DecodedPairs.gather` where a shard is damaged.
     """
-    if (pairs.root / PACKED).is_file():
+    if pairs.is_packed:
         from depthlib.data.packed import open_packed  # here: it is made of caches
 
         return open_packed(pairs, height, width, crop_border)

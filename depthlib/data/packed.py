@@ -3,7 +3,8 @@
     pairs.csv  dataset.json  packed.json  <spec>-<height>x<width>-<key>/00000.npy, 00001.npy, ...
 
 The shards are those of a cache (`cache.py`): whole files of a fixed number of pairs, each pair with
-its checksum. packed.json lists the sizes at which the pairs are there.
+its checksum. packed.json lists the sizes at which the pairs are there, and what their pixels were
+decoded by: the shards are counts, which mean other metres where dataset.json says another range.
 """
 
 import json
@@ -21,6 +22,7 @@ from depthlib.data.images import check_confidence, read_size
 from depthlib.data.mixed_pairs import settle_focal
 from depthlib.data.pairs import PACKED, Pairs, format_pairs, read_csv, write_csv
 from depthlib.data.scenes import KNOWN
+from depthlib.data.specs import DatasetSpec
 from depthlib.data.splits import group_unknown
 from depthlib.files import check_ours, hold_folder, remove_left_of, write_bytes
 
@@ -104,14 +106,14 @@ def pack_pairs(
     their focal lengths, as shares of the width. Confidence maps are copied as they are, other views
     are left out. Errors: those of `open_cache`, `images.check_confidence` and `files.hold_folder`;
     FileExistsError for a folder of other pairs, or of one's own files of these names; ValueError
-    for the folder of the photos, for what is packed already, for pairs without depth, and for a
-    side of more than MOST pixels.
+    for a folder in which photos or maps lie, for what is packed already, for pairs without depth,
+    and for a side of more than MOST pixels.
     """
     folder, size = Path(folder), Size(height, width, crop_border)
-    if folder.resolve() == pairs.root.resolve() or (pairs.root / PACKED).exists():
+    if (pairs.root / PACKED).exists() or folder.resolve() in _list_folders(pairs):
         raise ValueError(
-            "A dataset must be packed from its photos into another folder. Received: "
-            f"{pairs.root} into {folder}. Choose another folder."
+            "A dataset must be packed from its photos into another folder, in which none of them "
+            f"lies. Received: {pairs.root} into {folder}. Choose another folder."
         )
     if not pairs.spec.has_depth:
         raise ValueError(
@@ -131,6 +133,7 @@ def _pack(pairs: Pairs, size: Size, folder: Path, workers: int | None, progress:
             f"A packed dataset must be of the same pairs at all sizes. Received: {folder}, which "
             "holds other pairs. Choose another folder."
         )
+    _refuse_other_pixels(_describe(whole.spec), kept.spec, pairs.root, folder)
     check_ours(folder / CSV, format_pairs(kept))
     if not sizes:
         _refuse_own_files(kept, folder)
@@ -147,7 +150,12 @@ def _pack(pairs: Pairs, size: Size, folder: Path, workers: int | None, progress:
     write_dataset_file(kept.spec, folder / NAME)
     packed = [*sizes, replace(size, folder=cache.folder.name)]
     last = {replace(one, folder=""): one for one in packed}  # of a size, not of the photos before
-    says = {"pairs": len(kept), "rows": kept.digest(), "sizes": list(map(vars, last.values()))}
+    says = {
+        "pairs": len(kept),
+        "rows": kept.digest(),
+        "pixels": _describe(kept.spec),
+        "sizes": list(map(vars, last.values())),
+    }
     text = json.dumps(says, indent=1)
     write_bytes(folder / PACKED, f"{text}\n".encode())
     remove_left_of(folder, lambda name: name in (CSV, NAME, PACKED))
@@ -158,8 +166,9 @@ def open_packed(pairs: Pairs, height: int, width: int, crop_border: bool = False
     """The decoded pairs, in their order, from the packed dataset that is their root.
 
     Errors: ValueError for a size at which it is not packed, for pairs that are not in it, for
-    another range of depth or border, for a shard that is missing or has another length, and for a
-    packed.json that is none, or is of other rows than pairs.csv.
+    another range of depth or border, also where dataset.json was changed since it was packed, for a
+    shard that is missing or has another length, and for a packed.json that is none, or is of other
+    rows than pairs.csv.
     """
     whole, sizes = _read(pairs.root)
     asked = Size(height, width, crop_border)
@@ -187,7 +196,8 @@ def check_packed(folder: Path | str) -> dict[str, str]:
     """Reads all of a packed dataset: what is wrong with which shard, by its path; {} where nothing.
 
     `folder`, or the pairs.csv in it.
-    Errors: those of `read_csv`; ValueError for a packed.json that is none, or is of other rows.
+    Errors: those of `read_csv`; ValueError for a packed.json that is none, or is of other rows or
+    of pixels that dataset.json now describes otherwise.
     """
     folder, found = Path(folder), dict[str, str]()
     folder = folder.parent if folder.name == CSV else folder
@@ -228,6 +238,40 @@ def _keep_what_photos_say(pairs: Pairs) -> Pairs:
     return replace(pairs, table=table, spec=replace(spec, scenes=scenes))
 
 
+def _list_folders(pairs: Pairs) -> set[Path]:
+    """The root, the folders of photos, maps and views, and all folders that hold these."""
+    names = {str(name) for column in pairs.files for name in pairs.table[column]} - {""}
+    places = {(pairs.root / name).parent for name in names} | {pairs.root}
+    resolved = {place.resolve() for place in places}
+    return resolved.union(*(place.parents for place in resolved))
+
+
+def _describe(spec: DatasetSpec) -> dict[str, Any]:
+    """What the pixels were decoded by, as JSON gives it back; a name changes none."""
+    fields = {field: value for field, value in describe_pixels(spec).items() if field != "name"}
+    described: dict[str, Any] = json.loads(json.dumps(fields))
+    return described
+
+
+def _refuse_other_pixels(
+    packed: dict[str, Any], spec: DatasetSpec, source: Path, folder: Path
+) -> None:
+    """Errors: ValueError where `source` says another `spec` than `folder` was packed by."""
+    now = _describe(spec)
+    changed = [
+        f"{field}={now.get(field)} and {packed.get(field)}"
+        for field in packed | now
+        if now.get(field) != packed.get(field)
+    ]
+    if changed:
+        raise ValueError(
+            "A packed dataset must mean the metres, and have the pixels, that it was packed with. "
+            f"Received: {', '.join(changed)}, the first as {source} says now, the second as "
+            f"{folder} was packed. Put that back; or say it in the dataset.json of the photos, and "
+            "pack them into another folder."
+        )
+
+
 def _rows(pairs: Pairs) -> list[Any]:
     return pairs.table[_ROW].to_numpy().tolist()
 
@@ -238,6 +282,7 @@ def _read(folder: Path) -> tuple[Pairs, list[Size]]:
     try:
         says = json.loads(path.read_bytes())
         sizes, rows = [Size(**size) for size in says["sizes"]], says["rows"]
+        pixels = dict(says.get("pixels", _describe(whole.spec)))  # earlier versions noted none
         if not sizes:
             raise ValueError("no size")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -250,4 +295,5 @@ def _read(folder: Path) -> tuple[Pairs, list[Size]]:
             f"{folder / CSV} must keep its rows as `depthlib pack` wrote them. Received: others, "
             "or in another order. Copy it again; a CSV of some of them may lie beside it."
         )
+    _refuse_other_pixels(pixels, whole.spec, folder / NAME, folder)
     return whole, sizes

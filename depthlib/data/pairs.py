@@ -102,8 +102,25 @@ class Pairs:
         """At most `count` pairs, evenly spaced from the first one on: for a look at all of them."""
         return self.select(range(0, len(self), -(-len(self) // count)))
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether they are decoded already, their photos and maps left behind: see `packed`."""
+        return (self.root / PACKED).is_file()
+
+    def refuse_packed(self) -> None:
+        """Errors: ValueError for packed pairs."""
+        if self.is_packed:
+            raise ValueError(
+                "This needs photos and depth maps, which a packed dataset has left behind. "
+                f"Received: {self.root}. Use the CSV of the photos that it was packed from."
+            )
+
     def load(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """All photos and all depth maps, read: see `images.read_pair`, whose errors these are."""
+        """All photos and all depth maps, read: see `images.read_pair`, whose errors these are.
+
+        Errors: also those of `refuse_packed`.
+        """
+        self.refuse_packed()
         loaded = [
             read_pair(self.rgb_path(index), self.depth_path(index), self.spec)
             for index in range(len(self))

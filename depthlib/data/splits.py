@@ -95,10 +95,19 @@ def group_unknown(pairs: "Pairs") -> "Pairs":
 def warn_of_near_copies(training: "Pairs", validation: "Pairs") -> int:
     """How many validation photos have a near-copy that trains; a warning says it where any has.
 
-    At most MOST_COMPARED photos of each side are looked at, evenly spaced.
+    At most MOST_COMPARED photos of each side are looked at, evenly spaced. Where a side is packed,
+    without photos to look at, a warning says so.
     """
     sides = [side.spread(MOST_COMPARED) for side in (training, validation) if len(side)]
     if len(sides) < 2:
+        return 0
+    if packed := [str(side.root) for side in sides if side.is_packed]:
+        warnings.warn(
+            f"{packed[0]} is packed, without its photos: which of those that validate have a "
+            "near-copy that trains cannot be told, and the validation may be too good. Before "
+            f"packing, {TELL}.",
+            stacklevel=3,
+        )
         return 0
     train, validate = (
         hash_photos([side.rgb_path(row) for row in range(len(side))]) for side in sides
@@ -106,8 +115,9 @@ def warn_of_near_copies(training: "Pairs", validation: "Pairs") -> int:
     count = len(find_near_copies(validate, train))
     if count:
         warnings.warn(
-            f"{count} of {len(validate)} validation photos have a near-copy that trains: the "
-            "validation is too good. Split by scene, or validate on another place.",
+            f"{count} of {len(validate)} validation photos have a near-copy that trains, in "
+            f"{training.root}: the validation is too good. Split by scene, leave them out, or "
+            "validate on another place.",
             stacklevel=3,
         )
     return count

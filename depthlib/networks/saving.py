@@ -27,7 +27,7 @@ from depthlib.files import (
 from depthlib.networks import fine_tuning, keras_metrics, layers, losses  # noqa: F401
 from depthlib.networks.distillation import take_student
 from depthlib.networks.layers import DepthHead, as_float32
-from depthlib.networks.shipped import SHIPPED, describe_missing, find_shipped
+from depthlib.networks.shipped import find_file
 
 WEIGHTS = "model.weights.h5"  # what Keras calls them inside a .keras file
 
@@ -60,13 +60,14 @@ _SPARE = 64
 def load_model(path: Path | str) -> keras.Model:
     """The network in a .keras file, computing in float32; nothing but the path is needed.
 
-    `path` may be the name of a network that ships, too. Errors: FileNotFoundError; ValueError for
-    a file that is no depth network of depthlib, is damaged, or carries code (a Lambda layer).
+    `path` may be the name of a network that ships, too. Errors: those of `shipped.find_file`;
+    ValueError for a file that is no depth network of depthlib, is damaged, carries code (a Lambda
+    layer), or is not called .keras.
     """
-    path = find_shipped(str(path), "keras") if str(path) in SHIPPED else Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(describe_missing(path))
+    path = find_file(path, "keras")
     rule = "A model must be a .keras file that depthlib saved."
+    if path.suffix != ".keras":  # Keras takes no other, nor one in capitals
+        raise ValueError(f"{rule} Received: {path}. Where it is one, let its name end in .keras.")
     with name_errors(path, rule, "Train it again, or copy the file again."):
         check_claims(path)
         model = take_student(keras.models.load_model(path, compile=False, safe_mode=True))

@@ -1,5 +1,6 @@
 """The networks that ship: their names, what each is good for, and where its files are."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,10 +57,24 @@ def find_shipped(name: str, kind: str | None = None) -> Path:
     return found
 
 
-def describe_missing(path: Path | str) -> str:
-    """What is said where a network's file is not there: what ships, and how one is made."""
-    return (
-        f"There is no network {path}. Ship with depthlib: {', '.join(SHIPPED)}; in a clone they "
-        "are models/NAME.keras. Or train one, with train_resnet.ipynb or train_unet.ipynb, and "
-        "give the path of its .keras or .onnx file."
-    )
+def find_file(model: Path | str, kind: str | None = None) -> Path:
+    """The file of a network: `model` is the name of one that ships, or a path.
+
+    kind: of those that ship, as in `find_shipped`. Errors: ValueError for what is no name and no
+    path; FileNotFoundError for a file that is not there, with what ships and how one is made.
+    """
+    if not isinstance(model, str | os.PathLike) or not str(model).strip():
+        raise ValueError(
+            "A network must be the name of one that ships, or the path of its file. Received: "
+            f"{model!r}. Use one of {', '.join(SHIPPED)}, or such a path."
+        )
+    if str(model) in SHIPPED:
+        return find_shipped(str(model), kind)
+    path = Path(model)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no network {path}. Ship with depthlib: {', '.join(SHIPPED)}; in a clone "
+            "they are models/NAME.keras. Or train one, with train_resnet.ipynb or "
+            "train_unet.ipynb, and give the path of its .keras or .onnx file."
+        )
+    return path

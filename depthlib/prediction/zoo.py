@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from depthlib.networks.shipped import SHIPPED, describe_missing, find_shipped
+from depthlib.networks.shipped import SHIPPED, find_file
 from depthlib.prediction.interface import DepthPredictor
 
 RUNTIMES = ("onnx", "keras")
@@ -13,18 +13,16 @@ def find_network(model: Path | str, runtime: str | None = None) -> Path:
     """The file of a network: `model` is the name of one that ships, or a path.
 
     runtime: "onnx", "keras", or None for ONNX where there is such a file, as it opens in a moment.
-    Errors: ValueError for another runtime, or one that does not run this file; FileNotFoundError
-    for a file that is not there, with what is.
+    Errors: those of `find_file`; ValueError for another runtime, or one that does not run this
+    file.
     """
     if runtime is not None and runtime not in RUNTIMES:
         raise ValueError(
             f"`runtime` must be one of {', '.join(RUNTIMES)}. Received: runtime={runtime!r}."
         )
+    path = find_file(model, runtime)
     if str(model) in SHIPPED:
-        return find_shipped(str(model), runtime)
-    path = Path(model)
-    if not path.is_file():
-        raise FileNotFoundError(describe_missing(model))
+        return path
     kind = path.suffix.lower().removeprefix(".")
     if kind not in RUNTIMES:
         raise ValueError(f"A network must be a .keras or .onnx file. Received: {path}.")

@@ -24,7 +24,7 @@ import pandas as pd
 from depthlib import __version__, files
 from depthlib.data.arrays import file_of
 from depthlib.data.cache import describe_pixels
-from depthlib.data.pairs import PACKED, Pairs
+from depthlib.data.pairs import Pairs
 from depthlib.files import (
     are_noted,
     check_regular,
@@ -150,9 +150,8 @@ def check_files(folder: Path, sources: Sequence[Pairs]) -> dict[str, str]:
     there = _read_run(folder / RUN) if (folder / LAST).exists() else None
     files: dict[str, dict[Path, None]] = {}
     for pairs in sources:
-        is_packed = (pairs.root / PACKED).is_file()
         for name in pairs.files:
-            if not (is_packed and name in ("rgb", "depth")):
+            if not (pairs.is_packed and name in ("rgb", "depth")):
                 found = (file_of(pairs.root / path) for path in pairs.table[name] if path)
                 files.setdefault(name, {}).update(dict.fromkeys(found))
     if there is None:

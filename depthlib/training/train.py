@@ -19,8 +19,10 @@ from depthlib.data.augment import Augmentation
 from depthlib.data.cache import metres_per_count
 from depthlib.data.images import read_rgb
 from depthlib.data.mixed_pairs import settle_focal, show_whole
-from depthlib.data.pairs import PACKED, SPLITTERS, Pairs
+from depthlib.data.pairs import SPLITTERS, Pairs
+from depthlib.data.scenes import KNOWN
 from depthlib.data.specs import DatasetSpec
+from depthlib.data.splits import warn_of_near_copies
 from depthlib.data.views import VIEWS
 from depthlib.networks.distillation import add_teacher
 from depthlib.networks.keras_metrics import DepthMetric
@@ -173,7 +175,10 @@ def _choose_metrics(recipe: Recipe, spec: DatasetSpec) -> tuple[str, ...]:
 
 
 def _split(recipe: Recipe, pairs: Pairs, extra: Sequence[Pairs]) -> tuple[list[Pairs], Pairs]:
-    """What trains, and what validates: no scene of it trains, unless the recipe splits by frame."""
+    """What trains, and what validates: no scene of it trains, unless the recipe splits by frame.
+
+    A warning counts the photos that validate and are in `extra` too, where scenes do not tell it.
+    """
     if recipe.validation and not pairs.spec.has_depth:
         raise ValueError(
             "Photos without depth cannot validate. Received: "
@@ -186,10 +191,21 @@ def _split(recipe: Recipe, pairs: Pairs, extra: Sequence[Pairs]) -> tuple[list[P
     for more in extra:
         others = ~more.table["scene"].isin(validation.table["scene"])
         sources.append(more.select(np.flatnonzero(others)))
+        # Names that nobody told, or each frame's own, say nothing of what another CSV shows.
+        if recipe.split == "frame" or not validation.scenes == more.scenes == KNOWN:
+            warn_of_near_copies(sources[-1], validation)
     if recipe.whole:
         # Views do not explain what is mirrored.
         taller = [(more, show_whole(more.spec, pairs.spec)) for more in sources if not more.views]
-        sources += [replace(more, spec=spec) for more, spec in taller if spec]
+        whole = [replace(more, spec=spec) for more, spec in taller if spec]
+        if not whole:
+            raise ValueError(
+                "`whole` needs extra photos of roads, without other views, that are taller than "
+                "the main data's: both tell `horizon` and `aspect`. Received: whole=True for "
+                f"{', '.join(more.spec.name for more in sources)}. Give such as extra data, or use "
+                "whole=False."
+            )
+        sources += whole
     for source in sources:
         _make_loss(recipe, source.spec)  # refuses before anything is decoded
     _join(sources)
@@ -220,11 +236,12 @@ def _reach(pairs: Pairs, max_depth: float | None) -> Pairs:
     """
     if max_depth is None or pairs.spec.is_relative:
         return pairs
-    if (pairs.root / PACKED).is_file() and max_depth != pairs.spec.max_depth:
+    if pairs.is_packed and max_depth != pairs.spec.max_depth:
         raise ValueError(
             "A packed dataset keeps the range that it was packed in. Received: "
             f"max_depth={max_depth} for {pairs.root}, of {pairs.spec.max_depth:g} m. Say the other "
-            "in its dataset.json and pack it again."
+            "in the dataset.json of the photos that it was packed from, not in its own, and pack "
+            "them into another folder."
         )
     if max_depth <= pairs.spec.min_depth:
         raise ValueError(

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from depthlib.data.mixed_pairs import settle_focal
 from depthlib.data.packed import check_packed, open_packed, pack_pairs
 from depthlib.data.pairs import read_csv, split_by_scene
 from depthlib.data.specs import NYU_TRAIN
+from depthlib.evaluation import fit_trivial_baselines
 from depthlib.files import hold_folder
 
 SIZE = (32, 48)
@@ -124,6 +126,40 @@ def test_several_sizes_lie_in_one_folder_and_others_are_refused(pairs, tmp_path)
             pack_pairs(source, *SIZE, target, progress=False)
 
 
+@pytest.mark.parametrize(
+    "place", [".", "nyu2_train", "nyu2_train/room_0001_out", "..", "link", "views"]
+)
+def test_nothing_is_packed_among_photos(pairs, place):
+    (pairs.root / "link").symlink_to(pairs.root / "nyu2_train")
+    views = ["views/1.jpg", *[""] * (len(pairs) - 1)]
+    pairs = replace(pairs, table=pairs.table.assign(right=views))
+    before = sorted(pairs.root.parent.rglob("*"))
+    with pytest.raises(ValueError, match="into another folder, in which none of them lies"):
+        pack_pairs(pairs, *SIZE, pairs.root / place, progress=False)
+    assert sorted(pairs.root.parent.rglob("*")) == before
+
+
+def test_a_folder_beside_the_photos_of_a_dataset_is_packed_into(pairs):
+    assert pack_pairs(pairs, 8, 8, pairs.root / "nyu2_train/packed", progress=False) == 12
+    assert check_packed(pairs.root / "nyu2_train/packed") == {}
+
+
+def test_what_needs_photos_says_that_packed_pairs_have_none(packed, tmp_path):
+    folder, _ = packed
+    read = read_csv(folder / "pairs.csv")
+    words = ["evaluate", "light", "--data", str(folder / "pairs.csv")]
+    rule = f"packed dataset has left behind. Received: {folder}. Use the CSV of the photos"
+    with pytest.raises(SystemExit, match=rule):
+        main(words)
+    with pytest.raises(SystemExit, match=rule):
+        main([words[0], "--depth", str(tmp_path), *words[2:]])
+    for use in (read.load, lambda: FilePairs(read, *SIZE).gather([0])):
+        with pytest.raises(ValueError, match=rule):
+            use()
+    with pytest.raises(ValueError, match=rule):
+        fit_trivial_baselines(read)
+
+
 @pytest.mark.parametrize("damage", ["bit", "end", "missing", "swapped"])
 def test_a_damaged_copy_is_told_and_never_read(packed, tmp_path, damage, capsys):
     folder, _ = packed
@@ -191,6 +227,64 @@ def test_rows_in_another_order_are_refused_as_their_place_says_whose_pixels(
         check_packed(folder)
     with pytest.raises(ValueError, match="pairs.csv must keep its rows"):
         open_cache(read_csv(folder / "pairs.csv"), *SIZE, tmp_path / "cache")
+
+
+def change_dataset_file(path, **changes):
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"max_depth": 20.0},
+        {"min_depth": 0.5},
+        {"metres_per_count": 0.001},
+        {"border": [0.1, 0.9, 0.1, 0.9]},
+        {"invalid_counts": [7]},
+    ],
+)
+def test_a_packed_dataset_whose_description_changed_is_refused(packed, tmp_path, changes):
+    folder, _ = packed
+    ((field, value),) = changes.items()
+    change_dataset_file(folder / "dataset.json", **changes)
+    rule = f"Received: .*{field}={re.escape(str(value))} and .*Put that back"
+    with pytest.raises(ValueError, match=rule):
+        check_packed(folder)
+    with pytest.raises(ValueError, match=rule):
+        open_cache(read_csv(folder / "pairs.csv"), *SIZE, tmp_path / "cache")
+    with pytest.raises(SystemExit, match=rule):
+        main(["pack", str(folder), "--check"])
+
+
+def test_what_changes_no_pixel_may_be_corrected_in_a_packed_dataset(packed, tmp_path):
+    folder, fresh = packed
+    change_dataset_file(folder / "dataset.json", name="mine", focal=0.9, horizon=0.4)
+    read = read_csv(folder / "pairs.csv")
+    assert is_same(open_cache(read, *SIZE, tmp_path / "cache").gather(range(12)), fresh)
+    assert check_packed(folder) == {}
+
+
+def test_a_dataset_that_was_packed_before_its_range_was_noted_opens(packed, tmp_path):
+    folder, fresh = packed
+    path = folder / "packed.json"
+    says = json.loads(path.read_text())
+    assert says.pop("pixels")["max_depth"] == 10.0
+    path.write_text(json.dumps(says))
+    assert check_packed(folder) == {}
+    read = read_csv(folder / "pairs.csv")
+    assert is_same(open_cache(read, *SIZE, tmp_path / "cache").gather(range(12)), fresh)
+
+
+def test_photos_that_are_described_otherwise_are_not_packed_beside_their_first_size(
+    pairs, tmp_path
+):
+    pack_pairs(pairs, *SIZE, tmp_path / "out", progress=False)
+    before = (tmp_path / "out/dataset.json").read_bytes()
+    deeper = replace(pairs, spec=replace(pairs.spec, max_depth=20.0))
+    with pytest.raises(ValueError, match=r"max_depth=20.0 and 10.0, .*into another folder"):
+        pack_pairs(deeper, 16, 24, tmp_path / "out", progress=False)
+    assert (tmp_path / "out/dataset.json").read_bytes() == before
+    assert check_packed(tmp_path / "out") == {}
 
 
 def test_a_side_that_is_too_long_is_refused_before_anything_is_decoded(pairs, tmp_path):

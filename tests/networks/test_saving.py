@@ -109,6 +109,20 @@ def test_where_there_is_no_network_those_that_ship_are_named(tmp_path):
         load_model(tmp_path / "lite.keras")
 
 
+@pytest.mark.parametrize("given", [None, 123, "", " ", b"light", ["light"], True])
+def test_what_is_no_name_and_no_path_is_no_network(given):
+    with pytest.raises(ValueError, match="the name of one that ships, or the path .* Received: "):
+        load_model(given)
+
+
+@pytest.mark.parametrize("name", ["lite.KERAS", "lite.Keras", "lite", "lite.onnx", "lite.keras.1"])
+def test_a_network_that_is_not_called_keras_is_refused_with_what_to_call_it(model, tmp_path, name):
+    model.save(tmp_path / "lite.keras")
+    (tmp_path / "lite.keras").rename(tmp_path / name)
+    with pytest.raises(ValueError, match=f"Received: .*{name}. Where it is one, let its name end"):
+        load_model(tmp_path / name)
+
+
 def test_a_file_that_asks_for_more_than_a_network_has_is_refused_unopened(model, tmp_path):
     path = tmp_path / "large.keras"
     model.save(path)

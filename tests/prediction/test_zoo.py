@@ -43,7 +43,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path, monkeypatch, runtime):
     [
         ("gone.onnx", None, FileNotFoundError, "no network gone.onnx. Ship with depthlib: light"),
         ("lite", None, FileNotFoundError, "There is no network lite"),
-        ("", None, FileNotFoundError, "There is no network"),
+        ("", None, ValueError, "the name of one that ships, or .*Received: ''"),
+        (None, None, ValueError, "the name of one that ships, or .*Received: None"),
         ("folder.onnx", None, FileNotFoundError, "There is no network folder.onnx"),
         ("net.h5", None, ValueError, "must be a .keras or .onnx file. Received: net.h5"),
         ("net.onnx", "keras", ValueError, "The runtime keras must have a .keras file"),

@@ -1,8 +1,10 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 
 from depthlib.data.augment import Augmentation
 from depthlib.data.images import read_rgb
+from depthlib.data.packed import pack_pairs
 from depthlib.data.pairs import Pairs, read_csv
 from depthlib.data.specs import NYU_RELATIVE, NYU_TRAIN
 from depthlib.networks.layers import DepthHead
@@ -22,7 +25,7 @@ from depthlib.training.__main__ import UNFINISHED, main
 from depthlib.training.build import build_network
 from depthlib.training.recipes import UNET
 from depthlib.training.run_folder import RunRecord
-from depthlib.training.train import _make_loss, _with_aspect, open_batches, train
+from depthlib.training.train import _make_loss, _split, _with_aspect, open_batches, train
 
 RECIPE = UNET.change(
     height=32,
@@ -295,6 +298,64 @@ def test_extra_pairs_train_too_but_for_the_scenes_that_validate(pairs, tmp_path)
     assert np.isfinite(log["loss"]).all()
 
 
+@pytest.fixture
+def copies(pairs, tmp_path):
+    """The same photos and maps under other names, of scenes that nobody tells."""
+    table = pairs.table.assign(scene="")
+    for column in ("rgb", "depth"):
+        for row, name in enumerate(pairs.table[column]):
+            copy = f"{column}/{row:03d}{Path(name).suffix}"
+            (tmp_path / "copies" / column).mkdir(parents=True, exist_ok=True)
+            shutil.copy(pairs.root / name, tmp_path / "copies" / copy)
+            table.loc[row, [column, "scene"]] = copy
+    return Pairs(tmp_path / "copies", table, NYU_TRAIN, "unknown")
+
+
+@pytest.mark.parametrize(("split", "count"), [("scene", 9), ("frame", 7)])
+def test_extra_photos_that_validate_are_told_where_scenes_do_not(pairs, copies, split, count):
+    recipe = RECIPE.change(split=split)
+    with pytest.warns(UserWarning, match=f"{count} of {count} .* that trains, in {copies.root}"):
+        sources, validation = _split(recipe, pairs, [copies])
+    assert (len(sources[1]), len(validation)) == (18, count)
+    with pytest.warns(UserWarning, match=rf"(\d+) of \1 .* that trains, in {pairs.root}"):
+        _split(recipe, copies, [pairs])
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_packed_photos_that_cannot_be_compared_with_those_that_validate_are_told(
+    pairs, copies, tmp_path, side
+):
+    sources = [pairs, copies]
+    pack_pairs(sources[side], 32, 48, tmp_path / "packed", progress=False)
+    sources[side] = read_csv(tmp_path / "packed/pairs.csv")
+    with pytest.warns(UserWarning, match=f"{tmp_path / 'packed'} is packed, without its photos"):
+        _split(RECIPE, sources[0], sources[1:])
+
+
+def test_extra_photos_of_scenes_that_are_told_are_not_compared(pairs, copies, monkeypatch):
+    monkeypatch.setattr("depthlib.data.splits.hash_photos", None)
+    others = [f"copy of {scene}" for scene in pairs.table["scene"]]
+    told = Pairs(copies.root, copies.table.assign(scene=others), NYU_TRAIN)
+    assert len(_split(RECIPE, pairs, [told])[0][1]) == 18
+    everything = RECIPE.change(validation=0.0)  # nor where nothing validates
+    assert len(_split(everything, pairs, [copies])[0][1]) == 18
+
+
+def test_whole_photos_of_roads_train_twice_and_without_such_photos_it_is_refused(pairs):
+    road = replace(pairs, spec=replace(NYU_TRAIN, name="road", horizon=0.46, aspect=3.0))
+    tall = replace(pairs, spec=replace(NYU_TRAIN, name="tall", horizon=0.45))
+    recipe = RECIPE.change(whole=True, validation=0.0)
+    assert [len(source) for source in _split(recipe, road, [tall])[0]] == [18, 18, 18]
+    seen = replace(tall, table=tall.table.assign(right=tall.table["rgb"]))
+    without = replace(tall, spec=replace(tall.spec, aspect=None))
+    for first, extra in (
+        (pairs, []), (pairs, [tall]), (road, []), (road, [road]), (tall, [road]), (road, [pairs]),
+        (road, [seen]), (road, [without]),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="`whole` needs extra .* Received: whole=True for"):
+            _split(recipe, first, extra)
+
+
 def test_rooms_among_roads_make_a_network_from_the_nearest_to_the_farthest(pairs, tmp_path):
     far = {"min_depth": 1.0, "max_depth": 80.0, "metres_per_count": 80 / 255}
     spec = replace(NYU_TRAIN, name="road", focal=0.58, median_range=(2.0, 80.0), **far)
@@ -305,6 +366,19 @@ def test_rooms_among_roads_make_a_network_from_the_nearest_to_the_farthest(pairs
     with pytest.raises(ValueError, match="10 m of nyu_train and 80 m of road. Make road the main"):
         train(RECIPE, pairs, tmp_path / "other", extra=[road], verbose=0)
     assert not (tmp_path / "other").exists()
+
+
+def test_packed_pairs_keep_the_range_that_they_were_packed_in(pairs, tmp_path):
+    pack_pairs(pairs, 32, 48, tmp_path / "packed", progress=False)
+    packed = read_csv(tmp_path / "packed/pairs.csv")
+    with pytest.raises(ValueError, match="of 10 m. Say .* of the photos that it was packed from"):
+        train(RECIPE.change(max_depth=8), packed, tmp_path / "run", verbose=0)
+    path = tmp_path / "packed/dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"max_depth": 20.0}))
+    packed = read_csv(tmp_path / "packed/pairs.csv")
+    with pytest.raises(ValueError, match=r"max_depth=20.0 and 10.0, .*Put that back"):
+        train(RECIPE, packed, tmp_path / "run", cache_folder=tmp_path / "cache", verbose=0)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_stops_before_its_time_is_over_and_the_same_command_ends_it(pairs, tmp_path, capsys):
