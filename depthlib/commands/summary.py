@@ -15,9 +15,10 @@ from threading import Lock
 
 import numpy as np
 
-from depthlib.data.inputs import locate, locate_all, name_photo
+from depthlib.data.inputs import VIDEOS, locate, locate_all, name_photo
 from depthlib.data.shards import Shard, count_alike, hash_text, hash_texts
 from depthlib.files import are_alike, are_noted, check_regular, natural_key, write_bytes
+from depthlib.prediction.writers import ENDINGS, SCALE_NAMES
 
 FILE = "depth.csv"
 SHARDS = ".shards"  # the folder, in `out`, of what shards note until they are merged
@@ -29,8 +30,15 @@ _LATER = 2  # columns that earlier tables have not, at the end
 _HEADING = dict(zip(COLUMNS, COLUMNS, strict=True))
 UNKNOWN = "*"  # what is saved of a photo, or its source, by a table without that column
 LABEL = "label"  # what `depthlib label` saves of a photo
-# How what is written of a photo or a frame ends, without suffix: see `writers.name_file`.
-_OUTPUT = re.compile("(.+)_(?:depth(?:_colour|_mm|_m256|_relative)?|confidence)")
+# How what is written of a photo or a frame is called, by its format; a video's by "film".
+_KINDS = {
+    kind: re.escape(ending).replace(r"\{\}", f"(?:{'|'.join(SCALE_NAMES)})")
+    for kind, ending in ENDINGS.items()
+} | {"film": r"_depth(?:\.part\d*)?\.(?:mp4|avi)"}
+_OUTPUT = re.compile(
+    f"(?P<name>.+)(?:{'|'.join(f'(?P<{kind}>{ending})' for kind, ending in _KINDS.items())})"
+)
+_FRAME = re.compile(r"\d{6,}")
 
 
 class Summary:
@@ -201,26 +209,50 @@ def merge_tables(out: Path) -> int:
 
 
 def are_outputs(paths: Sequence[Path | str]) -> np.ndarray:
-    """Of each file whether an earlier run wrote it, as the tables beside it say: bool (paths,)."""
-    names: dict[Path, set[str]] = {}
+    """Of each file whether an earlier run wrote it, as the tables beside it say: bool (paths,).
 
-    def names_in(folder: Path) -> set[str]:
-        if folder not in names:
-            names[folder] = set()
-            for table in [folder / FILE, *list_tables(folder)]:
-                with suppress(ValueError):  # a user's own table of this name
-                    names[folder] |= {row["name"] for row in _read(table)[0].values()}
-        return names[folder]
+    What a table lists as a photo is none, nor what is in a format that it does not list as saved.
+    """
+    tables: dict[Path, tuple[dict[str, set[str]], set[str]]] = {}
+
+    def is_listed(folder: Path, name: str, kind: str, file: str) -> bool:
+        if folder not in tables:
+            tables[folder] = _list_written(folder)
+        saved, photos = tables[folder]
+        return kind in saved.get(name, ()) and file not in photos
 
     def is_output(path: Path | str) -> bool:
-        written = _OUTPUT.fullmatch(os.path.splitext(os.path.basename(path))[0])  # noqa: PTH119, PTH122
-        if not written:
+        written = _OUTPUT.fullmatch(os.path.basename(path))  # noqa: PTH119
+        if not written or not written.lastgroup:
             return False
-        folder = locate(Path(path)).parent
+        place = locate(Path(path))
+        folder, name, kind = place.parent, written["name"], written.lastgroup
         # Depth of a video's frames is in a folder that has the video's name.
-        return written[1] in names_in(folder) or folder.name in names_in(folder.parent)
+        return is_listed(folder, name, kind, place.name) or bool(
+            _FRAME.fullmatch(name)
+            and is_listed(
+                folder.parent, folder.name, f"frame {kind}", f"{folder.name}/{place.name}"
+            )
+        )
 
     return np.fromiter(map(is_output, paths), bool, len(paths))
+
+
+def _list_written(folder: Path) -> tuple[dict[str, set[str]], set[str]]:
+    """By the name of a photo what was written of it there; and photos that are called as that."""
+    written: dict[str, set[str]] = {}
+    photos = set()
+    for table in [folder / FILE, *list_tables(folder)]:
+        with suppress(ValueError):  # a user's own table of this name
+            for photo, row in _read(table)[0].items():
+                of_frames = "frame " if Path(photo).suffix.lower() in VIDEOS else ""
+                kinds = ENDINGS if row["saved"] == UNKNOWN else row["saved"].split()
+                written.setdefault(row["name"], set()).update(of_frames + kind for kind in kinds)
+                if of_frames:
+                    written[row["name"]].add("film")
+                if _OUTPUT.fullmatch(os.path.basename(photo)):  # noqa: PTH119
+                    photos.add(photo)
+    return written, photos
 
 
 def _order(photo: str) -> tuple[str, str]:

@@ -175,16 +175,54 @@ def test_a_photo_for_which_no_name_is_free_is_named(tmp_path):
         summary.name_outputs([photo])
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "a_depth_mm.png", "a_depth_m256.png", "a_depth_relative.png", "a_depth_colour.jpg",
-        "a_confidence.png", "a_depth.mp4", "a_depth.avi", "a/000001_depth_mm.png",
-    ],
-)  # fmt: skip
-def test_what_was_written_is_left_out_and_photos_are_not(tmp_path, name):
-    photo, output, other = (tmp_path / n for n in ("a.jpg", name, "b_depth_colour.jpg"))
-    paths = [photo, output, other]
+OUTPUTS = {
+    "a_depth_mm.png": "png16", "a_depth_m256.png": "png16", "a_depth_relative.png": "png16",
+    "a_depth_colour.jpg": "colour", "a_confidence.png": "confidence", "a_depth.mp4": "colour",
+    "a_depth.part2.avi": "colour", "a/000001_depth_mm.png": "png16",
+}  # fmt: skip
+
+
+def list_outputs(tmp_path, output, saved):
+    """Of a photo or video, its output, and another's, which are outputs."""
+    of_video = output.endswith((".mp4", ".avi")) or "/" in output
+    photo = tmp_path / ("a.mp4" if of_video else "a.jpg")
+    paths = [photo, tmp_path / output, tmp_path / "b_depth_colour.jpg"]
     assert not are_outputs(paths).any()
-    add(Summary(tmp_path), photo)
-    assert are_outputs(paths).tolist() == [False, True, False]
+    Summary(tmp_path).add(photo, {"name": "a", "saved": saved})
+    return are_outputs(paths).tolist()
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("saved", ["this", UNKNOWN])  # the latter by earlier versions
+def test_what_was_written_is_left_out_and_photos_are_not(tmp_path, output, saved):
+    saved = f"npy {OUTPUTS[output]}" if saved == "this" else saved
+    assert list_outputs(tmp_path, output, saved) == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("own", "saved"),
+    [
+        ("a_depth.png", UNKNOWN),  # as no output is called
+        ("a_depth_colour.png", UNKNOWN),
+        ("a_confidence.jpg", "confidence"),
+        ("a_depth_mm.png", "npy colour"),
+        ("a_depth_colour.jpg", "label"),
+        ("a/000001_depth_mm.png", "npy colour"),
+        ("a/b_depth_mm.png", "png16"),  # no frame
+    ],
+)
+def test_a_photo_of_ones_own_that_is_called_like_an_output_is_none(tmp_path, own, saved):
+    assert list_outputs(tmp_path, own, saved) == [False, False, False]
+
+
+def test_what_is_listed_as_a_photo_is_no_output(tmp_path):
+    own = tmp_path / "a_depth_mm.png"
+    assert list_outputs(tmp_path, own.name, "png16") == [False, True, False]
+    Summary(tmp_path).add(own, {"name": "a_depth_mm", "saved": "png16"})
+    assert are_outputs([own, tmp_path / "a_depth_mm_depth_mm.png"]).tolist() == [False, True]
+
+
+def test_of_a_photo_there_is_no_video(tmp_path):
+    Summary(tmp_path).add(tmp_path / "a.jpg", {"name": "a", "saved": UNKNOWN})
+    own = ["a_depth.mp4", "a/000001_depth_mm.png"]
+    assert not are_outputs([tmp_path / name for name in own]).any()
