@@ -225,7 +225,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="score the .npy and 16-bit .png files there, which are called as the photos are",
     )
-    add("--depth-scale", type=float, metavar="METRES", help="of a count in files that say none")
+    add("--depth-scale", type=float, metavar="METRES", help="of a number in files that say none")
     add("--spec", help=SPEC_HELP)
     add("--root", type=Path, metavar="FOLDER", help=ROOT_HELP)
     add("--protocol", help="by default the dataset's own")
