@@ -236,6 +236,14 @@ def test_photos_that_are_called_like_outputs_are_predicted_again_too(tmp_path, c
     assert "Left out: 4 files that an earlier run wrote" in capsys.readouterr().err
 
 
+def test_a_depth_map_among_photos_is_named_and_not_predicted(photos, tmp_path):
+    ramp = np.linspace(500, 8000, HEIGHT * WIDTH).reshape(HEIGHT, WIDTH)
+    cv2.imwrite(str(photos / "0_depth.png"), ramp.astype(np.uint16))
+    report = predict(photos, tmp_path / "out")
+    assert len(report.written) == 3
+    assert "values up to 8000" in report.failed[photos / "0_depth.png"]
+
+
 def test_no_photo_of_the_run_is_written_over(tmp_path):
     photo, other = draw(tmp_path / "a.png"), draw(tmp_path / "a_depth_colour.jpg")
     before = other.read_bytes()
