@@ -1,7 +1,7 @@
 """How good predictions are: a row an image, means with intervals, trivial baselines to beat."""
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -107,6 +107,7 @@ def evaluate_files(
     protocol: EvaluationProtocol,
     alignments: Sequence[str],
     depth_scale: float | None = None,
+    check_photos: Callable[[Iterable[tuple[Path, Path]]], None] | None = None,
 ) -> dict[tuple[str, str], pd.DataFrame]:
     """`evaluate_all` of depth in files, which any tool wrote: one protocol, without flips.
 
@@ -118,12 +119,16 @@ def evaluate_files(
     the sky in what `depthlib predict` writes of a road: such pixels are not scored, and the column
     known has the share of an image's valid pixels that are. A network is scored on all of them, the
     sky by what it gives.
+    check_photos: takes each file with its photo, and raises ValueError where they do not belong
+    together: `commands.summary.check_photos`.
     Errors: FileNotFoundError that names the photos without a file; ValueError for a file of two
     photos, of no depth map, of another shape, all unknown, of counts without a scale or of two, for
     pairs that are listed twice, and for files of disparity.
     """
     _refuse_twins(pairs)
     paths = _find_maps(Path(folder), pairs)
+    if check_photos:
+        check_photos((path, pairs.rgb_path(index)) for index, path in enumerate(paths))
     _refuse_disparity(paths, pairs, depth_scale, alignments)
     protocol = replace(protocol, flip_average=False)
 
