@@ -28,6 +28,7 @@ _DAMAGED = (
 )
 _FILE_BYTES = 16  # a pixel takes at most so many in a file
 _PNG = b"\x89PNG\r\n\x1a\n"
+_DEPTH_TEXT = b"tEXtdepth_scale_"  # in a PNG that `writers.write_png16` wrote
 _HEIC = re.compile(rb"....ftyp(he|mif1|msf1)", re.DOTALL)
 _JPEG_2000 = re.compile(rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  ")
 _SAY_LOSS = {".jpg", ".jpeg"}
@@ -71,6 +72,11 @@ def decode(path: Path, mode: int, max_pixels: int | None = None) -> Decoded:
     if image is None:
         raise ValueError(damaged)
     if mode != cv2.IMREAD_UNCHANGED and not data.startswith(jpeg.START):
+        if data.startswith(_PNG) and _DEPTH_TEXT in data[:4096]:
+            raise ValueError(
+                f"A photo must not be a depth map. Received: {path}, whose text says the scale of "
+                "its depth. Leave it out."
+            )
         _refuse_few_bits(image, decoder, path)
     elif mode == cv2.IMREAD_UNCHANGED and not data.startswith(_TIFF_STARTS):  # OpenCV turns these
         image = turn(image, orientation)
