@@ -225,7 +225,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="score the .npy and 16-bit .png files there, which are called as the photos are",
     )
-    add("--depth-scale", type=float, metavar="METRES", help="of a count in files that say none")
+    add("--depth-scale", type=float, metavar="METRES", help="of a number in files that say none")
     add("--spec", help=SPEC_HELP)
     add("--root", type=Path, metavar="FOLDER", help=ROOT_HELP)
     add("--protocol", help="by default the dataset's own")
@@ -512,6 +512,7 @@ def _pack(arguments: argparse.Namespace) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from depthlib import evaluation
+    from depthlib.commands.summary import check_photos
     from depthlib.data.mixed_pairs import settle_focal
     from depthlib.data.pairs import read_csv
     from depthlib.files import TABLE, check_ours, check_suffix, refuse_source, write_table
@@ -551,7 +552,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     scores = {}
     if arguments.depth:
         scores[arguments.depth.resolve().name] = evaluation.evaluate_files(
-            arguments.depth, pairs, protocol, alignments, arguments.depth_scale
+            arguments.depth, pairs, protocol, alignments, arguments.depth_scale, check_photos
         )
     for model in dict.fromkeys(arguments.models):
         network = open_network(model)

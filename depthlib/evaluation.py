@@ -1,7 +1,7 @@
 """How good predictions are: a row an image, means with intervals, trivial baselines to beat."""
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -108,23 +108,29 @@ def evaluate_files(
     protocol: EvaluationProtocol,
     alignments: Sequence[str],
     depth_scale: float | None = None,
+    check_photos: Callable[[Iterable[tuple[Path, Path]]], None] | None = None,
 ) -> dict[tuple[str, str], pd.DataFrame]:
     """`evaluate_all` of depth in files, which any tool wrote: one protocol, without flips.
 
     folder: holds a file a photo, called as the photo (its stem, or more of its path), perhaps with
-    _depth, _depth_mm, _depth_m256 or _depth_relative behind it. .npy holds depth in metres, or
-    counts; a 16-bit .png holds counts. Their scale is what the file or its name says, else
-    `depth_scale`, metres a count. A map of another size is resized, bilinear, to its truth's, as
-    the protocols have it, if it has its shape. 0 is unknown, such as the sky in what `depthlib
-    predict` writes of a road: such pixels are not scored, and the column known has the share of an
-    image's valid pixels that are. A network is scored on all of them, the sky by what it gives.
+    _depth, _depth_mm, _depth_m256 or _depth_relative behind it. .npy holds floats or counts, a
+    16-bit .png counts. Their scale, metres a number, is what the file or its name says, or
+    `depth_scale`; floats of which nothing says it are in metres. A map of another size is resized,
+    bilinear, to its truth's, as the protocols have it, if it has its shape. 0 is unknown, such as
+    the sky in what `depthlib predict` writes of a road: such pixels are not scored, and the column
+    known has the share of an image's valid pixels that are. A network is scored on all of them, the
+    sky by what it gives.
+    check_photos: takes each file with its photo, and raises ValueError where they do not belong
+    together: `commands.summary.check_photos`.
     Errors: FileNotFoundError that names the photos without a file; ValueError for a file of two
-    photos, of no depth map, of another shape, all unknown, or of counts without a scale, for pairs
-    that are packed or listed twice, and for files of disparity.
+    photos, of no depth map, of another shape, all unknown, of counts without a scale or of two, for
+    pairs that are packed or listed twice, and for files of disparity.
     """
     pairs.refuse_packed()
     _refuse_twins(pairs)
     paths = _find_maps(Path(folder), pairs)
+    if check_photos:
+        check_photos((path, pairs.rgb_path(index)) for index, path in enumerate(paths))
     _refuse_disparity(paths, pairs, depth_scale, alignments)
     protocol = replace(protocol, flip_average=False)
 
@@ -436,14 +442,13 @@ def _read_map(
             f"Relative depth must be aligned before it is compared. Received: {path}. Use --align "
             "median."
         )
-    if is_count and not is_relative:
-        scale = texts.get("depth_scale_metres") or _SCALES.get(said) or depth_scale
-        if scale is None:
-            raise ValueError(
-                f"Counts must have a scale. Received: none for {path}. Give --depth-scale, the "
-                "metres of one count: 0.001 for millimetres."
-            )
-        values = values * _check_scale(scale, path)
+    if not is_relative:
+        said_by = {
+            "its text depth_scale_metres": texts.get("depth_scale_metres"),
+            "its name": _SCALES.get(said),
+            "--depth-scale": depth_scale,
+        }
+        values = values * _choose_scale(said_by, is_count, path)
     depth = values.astype(np.float32)
     if not np.isfinite(depth).all() or depth.min() < 0:
         raise ValueError(
@@ -462,6 +467,27 @@ def _resize_known(depth: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return shown if known.all() else np.where(share > 0.5, shown / np.maximum(share, 0.5), 0)
 
 
+def _choose_scale(said_by: Mapping[str, float | str | None], is_count: bool, path: Path) -> float:
+    """The metres of a number in a file: what all say that say any; without, a float is in metres.
+
+    Errors: ValueError where two say another, or none does of counts.
+    """
+    scales = {who: _check_scale(said, path) for who, said in said_by.items() if said is not None}
+    if not scales and is_count:
+        raise ValueError(
+            f"Counts must have a scale. Received: none for {path}. Give --depth-scale, the metres "
+            "of one count: 0.001 for millimetres."
+        )
+    lowest, highest = min(scales.values(), default=1.0), max(scales.values(), default=1.0)
+    if highest > 1.001 * lowest:
+        found = ", ".join(f"{scale:g} by {who}" for who, scale in scales.items())
+        raise ValueError(
+            f"A file of depth must have one scale. Received: {found}, for {path}. Leave out or "
+            "correct what is wrong."
+        )
+    return next(iter(scales.values()), 1.0)
+
+
 def _check_scale(scale: float | str, path: Path) -> float:
     """The metres of a count, as a user or a file says them. Errors: ValueError for what is none."""
     try:
@@ -471,7 +497,7 @@ def _check_scale(scale: float | str, path: Path) -> float:
     if not 0 < metres < np.inf:
         raise ValueError(
             f"A count must be a number of metres above 0. Received: {scale!r} for {path}. Use "
-            "0.001 for millimetres; a PNG's own text depth_scale_metres comes first."
+            "0.001 for millimetres."
         )
     return metres
 

@@ -262,8 +262,15 @@ def hold_lock(path: Path | str, waiting: str | None = None, stays: bool = True) 
 
     `path` is the lock's own file, which `stays` or goes after the block. `waiting` is said where
     another process is inside, and this one waits; "" waits without a word. Errors: BlockingIOError
-    instead of waiting where `waiting` is None.
+    instead of waiting where `waiting` is None; FileExistsError for a file that holds anything: a
+    lock is empty, and taking a file of one's own for one would empty it.
     """
+    with suppress(FileNotFoundError):  # also of one that another process removes now
+        if Path(path).stat().st_size:
+            raise FileExistsError(
+                f"A file of one's own must not be taken for a lock. Received: {path}, which is not "
+                "empty. Rename or move it, or choose another folder."
+            )
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)

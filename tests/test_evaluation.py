@@ -212,6 +212,8 @@ ENDINGS = {
     "{stem}_depth_m256.png": lambda depth: np.rint(depth * 256).astype(np.uint16),
     "nyu2_test/{stem}.npy": lambda depth: depth.astype(np.float16),
     "nyu2_test_{stem}_png_depth_mm.png": lambda depth: np.rint(depth * 1000).astype(np.uint16),
+    "{stem}_depth_mm.npy": lambda depth: (depth * 1000).astype(np.float32),
+    "{stem}_depth_m256.npy": lambda depth: depth * 256,
 }
 
 
@@ -286,6 +288,37 @@ def test_counts_need_a_scale(test_pairs, tmp_path, dtype, scale, suffix):
         evaluate_files(tmp_path, test_pairs, FULL, ["none"])
     table = evaluate_files(tmp_path, test_pairs, FULL, ["none"], scale)["full", "none"]
     assert table["abs_rel"].to_numpy() == pytest.approx(0.1, abs=2e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_floats_take_the_scale_that_is_given(test_pairs, tmp_path, dtype):
+    write_maps(test_pairs, tmp_path, "{stem}.npy", lambda depth: (depth * 1000).astype(dtype))
+    table = evaluate_files(tmp_path, test_pairs, FULL, ["none"], 0.001)["full", "none"]
+    assert table["abs_rel"].to_numpy() == pytest.approx(0.1, abs=2e-3)
+
+
+@pytest.mark.parametrize("name", ["{stem}_depth_mm.png", "{stem}_depth_mm.npy"])
+def test_a_scale_that_a_files_name_contradicts_is_refused(test_pairs, tmp_path, name):
+    write_maps(test_pairs, tmp_path, name, lambda d: np.rint(d * 1000).astype(np.uint16))
+    said = "one scale. Received: 0.001 by its name, 0.002 by --depth-scale, for .*00000_colors_"
+    with pytest.raises(ValueError, match=said):
+        evaluate_files(tmp_path, test_pairs, FULL, ["none"], 0.002)
+    table = evaluate_files(tmp_path, test_pairs, FULL, ["none"], 0.001)["full", "none"]
+    assert table["abs_rel"].to_numpy() == pytest.approx(0.1, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "given"),
+    [("", "0.00390625", 0.001), ("_depth_mm", "0.00390625", None), ("_depth_m256", "0.001", None)],
+)
+def test_a_scale_that_a_files_text_contradicts_is_refused(test_pairs, tmp_path, name, said, given):
+    words = PngInfo()
+    words.add_text("depth_scale_metres", said)
+    for index in range(len(test_pairs)):
+        path = tmp_path / f"{test_pairs.rgb_path(index).stem}{name}.png"
+        Image.new("I;16", (48, 32), 2000).save(path, pnginfo=words)
+    with pytest.raises(ValueError, match=f"one scale. Received: {said} by its text depth_scale"):
+        evaluate_files(tmp_path, test_pairs, FULL, ["none"], given)
 
 
 @pytest.mark.parametrize("scale", [0, -0.001, np.nan, np.inf])

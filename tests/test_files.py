@@ -194,6 +194,27 @@ def test_a_folder_is_held_by_one_and_nothing_of_that_is_left(tmp_path):
             pass
 
 
+@pytest.mark.parametrize("part", [None, "1of2"])
+@pytest.mark.parametrize("name", ["run.lock", "run.gate", "run.lock-1of2"])
+def test_a_file_of_ones_own_that_is_called_as_a_lock_stays(tmp_path, name, part):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(FileExistsError, match=f"taken for a lock. Received: .*{name}, which"):
+        with hold_folder(tmp_path, "run.lock", part):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_lock_that_stays_is_no_file_of_ones_own_and_empty(tmp_path):
+    (tmp_path / "a.lock").write_text("mine")
+    with pytest.raises(FileExistsError), hold_lock(tmp_path / "a.lock", "waits"):
+        pass
+    assert (tmp_path / "a.lock").read_text() == "mine"
+    for _ in range(2):
+        with hold_lock(tmp_path / "b.lock"):
+            assert (tmp_path / "b.lock").stat().st_size == 0
+
+
 def test_parts_of_a_folder_are_held_at_once_but_not_with_the_whole(tmp_path):
     folder = tmp_path / "new"
     with hold_folder(folder, ".lock", "1of2"), hold_folder(folder, ".lock", "2of2"):

@@ -1,6 +1,7 @@
 """The command `depthlib`, as a user calls it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -156,6 +157,14 @@ def test_networks_are_scored_in_a_table_that_depth_in_files_has_too(tiny_nyu, tm
     again = pd.read_csv(table)
     numbers = scores.columns[4:]
     np.testing.assert_allclose(again[numbers], scores[numbers][:2], atol=2e-3)
+
+    other = shutil.copytree(data.parent, tmp_path / "other")  # the same photos elsewhere
+    words = ["evaluate", "--depth", str(out), "--data", str(other / data.name)]
+    assert main(words) == 0
+    first, second = sorted((other / "nyu2_test").glob("*_colors.png"))[:2]
+    shutil.copy(second, first)
+    line = refusal(*words)
+    assert f"for {first};" in line and "depth.csv says that it is of " in line
 
 
 def test_a_score_says_over_which_pixels_it_is(tiny_nyu, tmp_path, capsys):

@@ -8,16 +8,24 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import compress, count, islice, pairwise
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
 
-from depthlib.data.inputs import locate, locate_all, name_photo
+from depthlib.data.inputs import VIDEOS, locate, locate_all, name_photo
 from depthlib.data.shards import Shard, count_alike, hash_text, hash_texts
-from depthlib.files import are_alike, are_noted, check_regular, natural_key, write_bytes
+from depthlib.files import (
+    are_alike,
+    are_noted,
+    check_regular,
+    natural_key,
+    note_files,
+    write_bytes,
+)
+from depthlib.prediction.writers import ENDINGS, SCALE_NAMES
 
 FILE = "depth.csv"
 SHARDS = ".shards"  # the folder, in `out`, of what shards note until they are merged
@@ -29,8 +37,15 @@ _LATER = 2  # columns that earlier tables have not, at the end
 _HEADING = dict(zip(COLUMNS, COLUMNS, strict=True))
 UNKNOWN = "*"  # what is saved of a photo, or its source, by a table without that column
 LABEL = "label"  # what `depthlib label` saves of a photo
-# How what is written of a photo or a frame ends, without suffix: see `writers.name_file`.
-_OUTPUT = re.compile("(.+)_(?:depth(?:_colour|_mm|_m256|_relative)?|confidence)")
+# How what is written of a photo or a frame is called, by its format; a video's by "film".
+_KINDS = {
+    kind: re.escape(ending).replace(r"\{\}", f"(?:{'|'.join(SCALE_NAMES)})")
+    for kind, ending in ENDINGS.items()
+} | {"film": r"_depth(?:\.part\d*)?\.(?:mp4|avi)"}
+_OUTPUT = re.compile(
+    f"(?P<name>.+)(?:{'|'.join(f'(?P<{kind}>{ending})' for kind, ending in _KINDS.items())})"
+)
+_FRAME = re.compile(r"\d{6,}")
 
 
 class Summary:
@@ -201,26 +216,100 @@ def merge_tables(out: Path) -> int:
 
 
 def are_outputs(paths: Sequence[Path | str]) -> np.ndarray:
-    """Of each file whether an earlier run wrote it, as the tables beside it say: bool (paths,)."""
-    names: dict[Path, set[str]] = {}
+    """Of each file whether an earlier run wrote it, as the tables beside it say: bool (paths,).
 
-    def names_in(folder: Path) -> set[str]:
-        if folder not in names:
-            names[folder] = set()
-            for table in [folder / FILE, *list_tables(folder)]:
-                with suppress(ValueError):  # a user's own table of this name
-                    names[folder] |= {row["name"] for row in _read(table)[0].values()}
-        return names[folder]
+    What a table lists as a photo is none, nor what is in a format that it does not list as saved.
+    """
+    tables: dict[Path, tuple[dict[str, frozenset[str]], set[str]]] = {}
+
+    def is_listed(folder: Path, name: str, kind: str, file: str) -> bool:
+        if folder not in tables:
+            tables[folder] = _list_written(folder)
+        saved, photos = tables[folder]
+        return kind in saved.get(name, ()) and file not in photos
 
     def is_output(path: Path | str) -> bool:
-        written = _OUTPUT.fullmatch(os.path.splitext(os.path.basename(path))[0])  # noqa: PTH119, PTH122
-        if not written:
+        written = _OUTPUT.fullmatch(os.path.basename(path))  # noqa: PTH119
+        if not written or not written.lastgroup:
             return False
-        folder = locate(Path(path)).parent
+        place = locate(Path(path))
+        folder, name, kind = place.parent, written["name"], written.lastgroup
         # Depth of a video's frames is in a folder that has the video's name.
-        return written[1] in names_in(folder) or folder.name in names_in(folder.parent)
+        return is_listed(folder, name, kind, place.name) or bool(
+            _FRAME.fullmatch(name)
+            and is_listed(
+                folder.parent, folder.name, f"frame {kind}", f"{folder.name}/{place.name}"
+            )
+        )
 
     return np.fromiter(map(is_output, paths), bool, len(paths))
+
+
+def _list_written(folder: Path) -> tuple[dict[str, frozenset[str]], set[str]]:
+    """By the name of a photo what was written of it there; and photos that are called as that."""
+    written = {}
+    photos = set()
+    for photo, row in _read_all(folder):
+        written[row["name"]] = _list_kinds(row["saved"], _is_video(photo))
+        if _OUTPUT.fullmatch(os.path.basename(photo)):  # noqa: PTH119
+            photos.add(photo)
+    return written, photos
+
+
+def check_photos(maps: Iterable[tuple[Path, Path]]) -> None:
+    """Accepts files of depth, each with a photo, but those that a table says are of another photo.
+
+    That is one elsewhere, with another content than the photo had that was predicted. Of what
+    nothing is said, of a video's frames and of labels, whose photos are copies, all are accepted.
+    Errors: ValueError that names the file and both photos.
+    """
+    tables: dict[Path, dict[str, tuple[str, dict[str, str]]]] = {}
+    for path, photo in maps:
+        place = locate(path)
+        folder, written = place.parent, _OUTPUT.fullmatch(place.name)
+        if folder not in tables:
+            tables[folder] = {row["name"]: (of, row) for of, row in _read_all(folder)}
+        if not written or written["name"] not in tables[folder]:
+            continue
+        named, row = tables[folder][written["name"]]
+        is_said = written.lastgroup in _list_kinds(row["saved"], _is_video(named))
+        if is_said and photo.is_file() and _is_another(photo, folder / named, row["source"]):
+            raise ValueError(
+                f"Depth must be of the photo that it is compared for. Received: {path} for {photo};"
+                f" {folder / FILE} says that it is of {named}. Predict this photo, or give the "
+                "folder of its depth."
+            )
+
+
+def _is_another(photo: Path, named: Path, source: str) -> bool:
+    """Whether a photo is not the one that a row names, wherever that lies by now: by its content.
+
+    Earlier versions noted none; there a photo tells that is still where it was.
+    """
+    if named.is_file() and named.samefile(photo):
+        return False
+    _, _, noted = source.split(" ")[0].partition("-")
+    if noted:
+        return noted != note_files(photo).partition("-")[2]
+    return named.is_file() and note_files(named).split("-")[1] != note_files(photo).split("-")[1]
+
+
+def _read_all(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """The photos and rows of all tables in a folder."""
+    for table in [folder / FILE, *list_tables(folder)]:
+        with suppress(ValueError):  # a user's own table of this name
+            yield from _read(table)[0].items()
+
+
+@cache  # one for all photos, which may be millions
+def _list_kinds(saved: str, of_video: bool) -> frozenset[str]:
+    """The formats in which files of a photo or video may be there, as its row says."""
+    kinds = ENDINGS if saved == UNKNOWN else saved.split()
+    return frozenset({"film", *(f"frame {kind}" for kind in kinds)} if of_video else kinds)
+
+
+def _is_video(path: str) -> bool:
+    return os.path.splitext(path)[1].lower() in VIDEOS  # noqa: PTH122  # millions of them
 
 
 def _order(photo: str) -> tuple[str, str]:

@@ -28,6 +28,7 @@ _DAMAGED = (
 )
 _FILE_BYTES = 16  # a pixel takes at most so many in a file
 _PNG = b"\x89PNG\r\n\x1a\n"
+_DEPTH_TEXT = b"tEXtdepth_scale_"  # in a PNG that `writers.write_png16` wrote
 _HEIC = re.compile(rb"....ftyp(he|mif1|msf1)", re.DOTALL)
 _JPEG_2000 = re.compile(rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  ")
 _SAY_LOSS = {".jpg", ".jpeg"}
@@ -71,6 +72,11 @@ def decode(path: Path, mode: int, max_pixels: int | None = None) -> Decoded:
     if image is None:
         raise ValueError(damaged)
     if mode != cv2.IMREAD_UNCHANGED and not data.startswith(jpeg.START):
+        if data.startswith(_PNG) and _DEPTH_TEXT in data[:4096]:
+            raise ValueError(
+                f"A photo must not be a depth map. Received: {path}, whose text says the scale of "
+                "its depth. Leave it out."
+            )
         _refuse_few_bits(image, decoder, path)
     elif mode == cv2.IMREAD_UNCHANGED and not data.startswith(_TIFF_STARTS):  # OpenCV turns these
         image = turn(image, orientation)
@@ -208,18 +214,25 @@ def _inspect_tiff(data: bytes, path: Path) -> tuple[tuple[int, int], _Decoder, i
 
 
 def _refuse_few_bits(image: np.ndarray, decoder: _Decoder, path: Path) -> None:
-    """Errors: ValueError for a photo of 16 bits that uses 12 or fewer: it would be nearly black.
+    """Errors: ValueError for a photo of 16 bits that uses few of them: it would be nearly black.
 
-    image: its 8 bits.
+    That is 12 or fewer of a colour, and 15 or fewer of grey, as depth maps are: 8 m in millimetres
+    take 13, a road's 80 m in KITTI's 1/256 m take 15. image: its 8 bits.
     """
-    if 0 < image.max() < 16:
-        stored = decoder(cv2.IMREAD_UNCHANGED)
-        if stored is not None and stored.dtype == np.uint16:
-            raise ValueError(
-                "An image must have 8 or 16 bits a channel, and use them. Received: "
-                f"{path}, of 16 bits with values up to {stored.max()}: of a camera of fewer bits, "
-                "or a depth map. Multiply a photo by 16, or save it with 8 bits."
-            )
+    if image.max() >= 128:  # of 15 bits at most
+        return
+    stored = decoder(cv2.IMREAD_UNCHANGED)
+    if stored is None or stored.dtype != np.uint16:
+        return
+    colours = np.atleast_3d(stored)[..., :3]  # without the alpha
+    most = int(colours.max())
+    is_grey = most < 1 << 15 and (colours == colours[..., :1]).all()
+    if 0 < most < (1 << 15 if is_grey else 1 << 12):
+        raise ValueError(
+            "An image must have 8 or 16 bits a channel, and use them. Received: "
+            f"{path}, of 16 bits with values up to {most}: of a camera of fewer bits, or a depth "
+            f"map. Multiply a photo by {65535 // most}, or save it with 8 bits."
+        )
 
 
 def _refuse_loss(data: bytes, path: Path) -> None:

@@ -394,7 +394,9 @@ def _flatten(run: dict) -> dict:
         for field in dict.fromkeys(field for source in stored for field in source)
     }
     files = {f"{name} files": str(note) for name, note in run.get("files", {}).items()}
-    return {**run["recipe"], "dataset": run["dataset"], **fields, **digests, **files}
+    # The range stands among the fields of what is stored.
+    recipe = {name: value for name, value in run["recipe"].items() if name != "max_depth"}
+    return {**recipe, "dataset": run["dataset"], **fields, **digests, **files}
 
 
 def _describe_stored(pairs: Pairs) -> dict[str, Any]:

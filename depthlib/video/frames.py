@@ -6,6 +6,7 @@ Sound is neither read nor written.
 
 import glob
 import math
+import os
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import count, islice
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,6 +32,7 @@ SLOWEST, FASTEST = 0.01, 1000
 # How lists begin: HLS, FFmpeg's, DASH, SDP. No video does.
 _LIST = re.compile(rb"(\xef\xbb\xbf)?\s*(#EXT|ffconcat|<|v=0|\[)", re.IGNORECASE)
 WHOLE = 0.98  # of the frames that a file says it has, at least: some count by their duration
+_STDERR = 2  # its file descriptor
 STAMPS = 1000  # frames whose time stamps are compared with the rate that a file claims
 
 
@@ -80,11 +83,11 @@ def open_frames(source: Path | str | int) -> Frames:
     if path.is_dir() or (not path.exists() and "*" in path.name and path.parent.is_dir()):
         return _open_images(path)
     if path.is_char_device():
-        return _open_camera(name, cv2.VideoCapture(name, cv2.CAP_V4L2))
+        return _open_camera(name, _capture(name, cv2.CAP_V4L2))
     if path.is_file():
         return _open_video(path)
     if re.fullmatch("0|[1-9][0-9]{0,3}", name):
-        return _open_camera(name, cv2.VideoCapture(int(name)))
+        return _open_camera(name, _capture(int(name)))
     raise FileNotFoundError(
         f"There is no video or folder {path}. Give a video file, a folder of frames, a camera's "
         f"number (0 is the first), or a URL ({', '.join(URLS)})."
@@ -191,7 +194,7 @@ def _open_video(path: Path) -> Frames:
 
 def _open_url(url: str) -> Frames:
     shown = re.sub("//[^/]*@", "//", url)  # no password in a message
-    capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG)
+    capture = _capture(url, cv2.CAP_FFMPEG)
     announced = _read_rate(capture)
     frames = _read_capture(capture)
     if (first := next(frames, None)) is None:
@@ -262,7 +265,26 @@ def _open_capture(path: Path, decoded: bool) -> cv2.VideoCapture:
     """A video file's frames, or its packets, which need no decoder."""
     # An absolute path: what FFmpeg gets as file:v.avi or concat:v.avi is another file to it.
     options = [] if decoded else [cv2.CAP_PROP_FORMAT, -1]
-    return cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, options)
+    return _capture(str(path.absolute()), cv2.CAP_FFMPEG, options)
+
+
+def _capture(*source: Any) -> cv2.VideoCapture:
+    """cv2.VideoCapture, without what OpenCV and FFmpeg print of what they cannot open: we say it.
+
+    They write to the process's own stderr, past Python's. What they say of damaged frames, which
+    nothing else tells, stays: so their log levels, which are for all of a process, stay too.
+    """
+    try:
+        stderr = os.dup(_STDERR)
+    except OSError:  # it is closed
+        return cv2.VideoCapture(*source)
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  # a device
+            os.dup2(nowhere.fileno(), _STDERR)
+        return cv2.VideoCapture(*source)
+    finally:
+        os.dup2(stderr, _STDERR)
+        os.close(stderr)
 
 
 def _read_capture(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:

@@ -152,9 +152,9 @@ def test_depth_of_another_photo_is_not_taken_for_this_ones_and_stays_unless_it_m
 
 
 def test_videos_in_a_folder_of_photos_are_said_to_be_left(photos, tmp_path, capsys):
-    for name in ("walk.mp4", "0_depth.mp4"):  # the second is as an earlier run wrote it
-        (photos / name).touch()
-    assert len(predict(photos, photos).written) == 3
+    (photos / "walk.mp4").touch()
+    film = write_video(tmp_path / "film.avi", 2)
+    assert len(predict([photos, film], photos).written) == 4  # and in/film_depth.mp4
     assert len(predict(photos, photos).skipped) == 3
     said = capsys.readouterr().err
     assert f"Left out: videos beside photos, 1: {photos / 'walk.mp4'}. Name them too" in said
@@ -225,6 +225,23 @@ def test_a_folder_is_predicted_again_without_what_was_written_into_it(
     written = tmp_path / out / "0_depth_colour.jpg"
     with pytest.raises(ValueError, match="Received: 1 files that an earlier run wrote"):
         predict(written, tmp_path / "elsewhere")
+
+
+def test_photos_that_are_called_like_outputs_are_predicted_again_too(tmp_path, capsys):
+    folder, save = tmp_path / "pp", ["png16", "colour"]
+    for name in ("x.png", "x_depth.png"):
+        draw(folder / name)
+    assert len(predict(folder, folder, save=save).written) == 2
+    assert len(predict(folder, folder, save=save, overwrite=True).written) == 2
+    assert "Left out: 4 files that an earlier run wrote" in capsys.readouterr().err
+
+
+def test_a_depth_map_among_photos_is_named_and_not_predicted(photos, tmp_path):
+    ramp = np.linspace(500, 8000, HEIGHT * WIDTH).reshape(HEIGHT, WIDTH)
+    cv2.imwrite(str(photos / "0_depth.png"), ramp.astype(np.uint16))
+    report = predict(photos, tmp_path / "out")
+    assert len(report.written) == 3
+    assert "values up to 8000" in report.failed[photos / "0_depth.png"]
 
 
 def test_no_photo_of_the_run_is_written_over(tmp_path):

@@ -4,8 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from depthlib.commands.summary import COLUMNS, FILE, UNKNOWN, Summary, are_outputs
+from depthlib.commands.summary import (
+    COLUMNS,
+    FILE,
+    UNKNOWN,
+    Summary,
+    are_outputs,
+    check_photos,
+)
 from depthlib.data.inputs import name_photo
+from depthlib.files import note_files
 
 
 def rows(folder):
@@ -175,16 +183,129 @@ def test_a_photo_for_which_no_name_is_free_is_named(tmp_path):
         summary.name_outputs([photo])
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "a_depth_mm.png", "a_depth_m256.png", "a_depth_relative.png", "a_depth_colour.jpg",
-        "a_confidence.png", "a_depth.mp4", "a_depth.avi", "a/000001_depth_mm.png",
-    ],
-)  # fmt: skip
-def test_what_was_written_is_left_out_and_photos_are_not(tmp_path, name):
-    photo, output, other = (tmp_path / n for n in ("a.jpg", name, "b_depth_colour.jpg"))
-    paths = [photo, output, other]
+OUTPUTS = {
+    "a_depth_mm.png": "png16", "a_depth_m256.png": "png16", "a_depth_relative.png": "png16",
+    "a_depth_colour.jpg": "colour", "a_confidence.png": "confidence", "a_depth.mp4": "colour",
+    "a_depth.part2.avi": "colour", "a/000001_depth_mm.png": "png16",
+}  # fmt: skip
+
+
+def list_outputs(tmp_path, output, saved):
+    """Of a photo or video, its output, and another's, which are outputs."""
+    of_video = output.endswith((".mp4", ".avi")) or "/" in output
+    photo = tmp_path / ("a.mp4" if of_video else "a.jpg")
+    paths = [photo, tmp_path / output, tmp_path / "b_depth_colour.jpg"]
     assert not are_outputs(paths).any()
-    add(Summary(tmp_path), photo)
-    assert are_outputs(paths).tolist() == [False, True, False]
+    Summary(tmp_path).add(photo, {"name": "a", "saved": saved})
+    return are_outputs(paths).tolist()
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("saved", ["this", UNKNOWN])  # the latter by earlier versions
+def test_what_was_written_is_left_out_and_photos_are_not(tmp_path, output, saved):
+    saved = f"npy {OUTPUTS[output]}" if saved == "this" else saved
+    assert list_outputs(tmp_path, output, saved) == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("own", "saved"),
+    [
+        ("a_depth.png", UNKNOWN),  # as no output is called
+        ("a_depth_colour.png", UNKNOWN),
+        ("a_confidence.jpg", "confidence"),
+        ("a_depth_mm.png", "npy colour"),
+        ("a_depth_colour.jpg", "label"),
+        ("a/000001_depth_mm.png", "npy colour"),
+        ("a/b_depth_mm.png", "png16"),  # no frame
+    ],
+)
+def test_a_photo_of_ones_own_that_is_called_like_an_output_is_none(tmp_path, own, saved):
+    assert list_outputs(tmp_path, own, saved) == [False, False, False]
+
+
+def test_what_is_listed_as_a_photo_is_no_output(tmp_path):
+    own = tmp_path / "a_depth_mm.png"
+    assert list_outputs(tmp_path, own.name, "png16") == [False, True, False]
+    Summary(tmp_path).add(own, {"name": "a_depth_mm", "saved": "png16"})
+    assert are_outputs([own, tmp_path / "a_depth_mm_depth_mm.png"]).tolist() == [False, True]
+
+
+def test_of_a_photo_there_is_no_video(tmp_path):
+    Summary(tmp_path).add(tmp_path / "a.jpg", {"name": "a", "saved": UNKNOWN})
+    own = ["a_depth.mp4", "a/000001_depth_mm.png"]
+    assert not are_outputs([tmp_path / name for name in own]).any()
+
+
+@pytest.fixture
+def predicted(tmp_path):
+    """A folder a/1.png, b/1.png with another content, and the depth of the first in a/out."""
+    for folder in "ab":
+        (tmp_path / folder / "out").mkdir(parents=True)
+        (tmp_path / folder / "1.png").write_text(folder)
+        os.utime(tmp_path / folder / "1.png", (1, 1))  # of one size and time
+    note_row(tmp_path, f"{note_files(tmp_path / 'a' / '1.png')} {note_files()}")
+    return tmp_path
+
+
+def note_row(folder, source, photo="a/1.png", saved="npy"):
+    (folder / "a" / "out" / FILE).unlink(missing_ok=True)
+    row = {"name": "1", "saved": saved, "source": source}
+    Summary(folder / "a" / "out").add(folder / photo, row)
+
+
+def check(folder, photo, file="a/out/1_depth.npy"):
+    check_photos([(folder / file, folder / photo)])
+
+
+def test_depth_of_another_photo_of_the_same_name_is_refused(predicted):
+    check(predicted, "a/1.png")
+    said = r"must be of the photo .*1_depth.npy for .*b/1.png; .*depth.csv says .* of \.\./1.png"
+    with pytest.raises(ValueError, match=said):
+        check(predicted, "b/1.png")
+    (predicted / "a" / "1.png").unlink()
+    with pytest.raises(ValueError, match=said):
+        check(predicted, "b/1.png")
+
+
+def test_depth_of_a_photo_that_moved_was_copied_or_linked_is_taken(predicted):
+    (predicted / "c.png").write_text("a")  # a copy of another time
+    (predicted / "link.png").symlink_to(predicted / "a" / "1.png")
+    for photo in ("c.png", "link.png", "a/../a/1.png"):
+        check(predicted, photo)
+    (predicted / "a").rename(predicted / "moved")
+    for photo in ("moved/1.png", "c.png"):
+        check(predicted, photo, "moved/out/1_depth.npy")
+    (predicted / "moved" / "1.png").rename(predicted / "d.png")
+    check(predicted, "d.png", "moved/out/1_depth.npy")
+
+
+def test_a_table_without_notes_tells_by_the_photo_that_is_there(predicted):
+    note_row(predicted, UNKNOWN)
+    (predicted / "c.png").write_text("a")
+    check(predicted, "c.png")
+    with pytest.raises(ValueError, match="must be of the photo"):
+        check(predicted, "b/1.png")
+    (predicted / "a" / "1.png").unlink()
+    check(predicted, "b/1.png")  # nothing says otherwise
+
+
+@pytest.mark.parametrize(
+    ("file", "photo", "saved"),
+    [
+        ("a/out/1_depth_mm.png", "a/1.png", "npy"),  # which predict has not written
+        ("a/out/1.npy", "a/1.png", "npy"),
+        ("a/out/2_depth.npy", "a/1.png", "npy"),
+        ("b/out/1_depth.npy", "a/1.png", "npy"),  # no table there
+        ("a/out/1_depth.npy", "a/1.mp4", "npy colour"),
+        ("a/out/1_depth.npy", "a/1.png", "label"),
+    ],
+)
+def test_depth_of_which_no_table_tells_is_taken(predicted, file, photo, saved):
+    note_row(predicted, f"{note_files(predicted / 'a' / '1.png')} {note_files()}", photo, saved)
+    check(predicted, "b/1.png", file)
+
+
+def test_a_table_of_ones_own_and_a_missing_photo_are_no_obstacle(predicted):
+    check(predicted, "nowhere.png")  # whoever reads it says so
+    (predicted / "a" / "out" / FILE).write_text("depth,photo\n1,2\n")
+    check(predicted, "b/1.png")

@@ -344,6 +344,32 @@ def test_a_photo_of_12_bits_in_16_would_be_black_and_is_refused(tmp_path, suffix
     assert decoding.decode(few, mode).image.any()
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("mode", [cv2.IMREAD_COLOR_RGB, decoding.HALF])
+@pytest.mark.parametrize(
+    ("channels", "most", "by"),
+    [(1, 255, 257), (1, 8000, 8), (1, 20480, 3), (3, 9000, 7), (1, 5, 13107)],
+    ids=["black", "a room's millimetres", "KITTI's", "in three channels", "classes"],
+)
+def test_a_depth_map_of_16_bits_is_no_photo(tmp_path, suffix, mode, channels, most, by):
+    path = tmp_path / f"1{suffix}"
+    ramp = np.linspace(0, most, 48 * 32).reshape(32, 48).astype(np.uint16)
+    cv2.imwrite(str(path), ramp if channels == 1 else np.dstack([ramp] * 3))
+    said = f"values up to {most}: .* or a depth map. Multiply a photo by {by}, or save"
+    with pytest.raises(ValueError, match=said):
+        decoding.decode(path, mode)
+    cv2.imwrite(str(path), ramp * by)  # as it says
+    assert decoding.decode(path, mode).image.max() > 100
+    cv2.imwrite(str(path), (ramp // 257).astype(np.uint8))
+    assert most // 257 - int(decoding.decode(path, mode).image.max()) in (0, 1)  # a mean of 4
+
+
+def test_a_dark_photo_of_16_bits_in_colours_is_read(tmp_path):
+    path = tmp_path / "night.png"
+    cv2.imwrite(str(path), PIXELS.astype(np.uint16) * 64)
+    assert 20 < decoding.decode(path, cv2.IMREAD_COLOR_RGB).image.max() < 64
+
+
 def test_values_that_opencv_would_take_for_black_are_refused(tmp_path):
     path, pixels = tmp_path / "photo.img", PIXELS.tobytes()
     for header, values in (

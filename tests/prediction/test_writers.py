@@ -129,6 +129,15 @@ def test_npy_is_float32_metres_with_0_in_the_sky(tmp_path):
     np.testing.assert_array_equal(result.depth_m, depth_before.astype(np.float32))
 
 
+@pytest.mark.parametrize("unit", ["metre", "relative"])
+def test_depth_in_a_png_is_no_photo_however_bright_and_called(tmp_path, unit):
+    path = tmp_path / "1.png"
+    WRITERS["png16"](path, make_result([[1, 9], [60, 65]], max_depth=65.0, unit=unit))
+    assert read_counts(path)[0].max() > 1 << 15
+    with pytest.raises(ValueError, match="A photo must not be a depth map. Received: .*1.png"):
+        read_rgb(path)
+
+
 def test_a_room_is_written_in_millimetres_that_the_projects_spec_reads(tmp_path):
     depth_m = np.array([[1.2344, 1.2346, 0, 9.9], [0.5, 2, 3, 4]])
     path = tmp_path / name_file("png16", "room", make_result(depth_m))

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from functools import partial
@@ -163,6 +164,30 @@ def test_a_list_of_videos_in_a_videos_place_opens_no_other_file(tmp_path, name, 
     (tmp_path / name).write_text(text.format(video=video), encoding="utf-8")
     with pytest.raises(ValueError, match=f"must hold its own frames. Received: .*{name}"):
         open_frames(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"text", b"\0\0\0\x18ftypmp42" + bytes(500), b"RIFF\xff\0\0\0AVI LIST"]
+)
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
+def test_of_what_cannot_be_opened_our_error_alone_tells(tmp_path, content, suffix, capfd):
+    path = tmp_path / f"cut{suffix}"
+    path.write_bytes(content)
+    for source in (path, "http://127.0.0.1:9/a.mp4", "9999"):
+        with pytest.raises(ValueError, match="must"):
+            open_frames(source)
+    os.write(2, b"still there")
+    assert capfd.readouterr() == ("", "still there")
+
+
+def test_a_closed_stderr_is_no_obstacle(tmp_path, project):
+    write_all(tmp_path / "a.avi", [plain((10, 20, 30))] * 2)
+    code = (
+        "import os, sys; os.close(2); from depthlib.video.frames import open_frames; "
+        "print(sum(1 for _ in open_frames(sys.argv[1])))"
+    )
+    command = [sys.executable, "-c", code, tmp_path / "a.avi"]
+    assert subprocess.run(command, cwd=project, stdout=subprocess.PIPE).stdout.strip() == b"2"
 
 
 def test_a_folder_without_images_and_a_pattern_that_finds_none_are_refused(tmp_path):

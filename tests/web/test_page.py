@@ -255,16 +255,20 @@ def test_what_is_no_photo_is_refused_in_a_sentence_and_the_page_goes_on(
     assert not shown.tab.is_visible("#message")
 
 
-@pytest.mark.parametrize("most", [1023, 4095])
-def test_a_photo_of_few_bits_in_a_file_of_16_is_refused_as_in_python(shown, room, tmp_path, most):
+@pytest.mark.parametrize(
+    ("most", "channels", "bits"), [(1023, 3, 12), (4095, 3, 12), (9999, 1, 15)]
+)
+def test_a_photo_of_few_bits_in_a_file_of_16_is_refused_as_in_python(
+    shown, room, tmp_path, most, channels, bits
+):
     rng = np.random.default_rng(0)
     for name, high in (("few.png", most), ("whole.png", 65535)):
-        counts = rng.integers(0, high + 1, (300, 400, 3)).astype(np.uint16)
+        counts = rng.integers(0, high + 1, (300, 400, channels)).astype(np.uint16)
         cv2.imwrite(str(tmp_path / name), counts)
     with pytest.raises(ValueError, match="16 bits with values up to"):
         read_rgb(tmp_path / "few.png")
     message = shown.choose_refused("few.png", (tmp_path / "few.png").read_bytes())
-    assert "few.png has 16 bits, of which it uses 12 or fewer" in message
+    assert f"few.png has 16 bits, of which it uses {bits} or fewer" in message
     shown.choose(str(tmp_path / "whole.png"))
     assert not shown.tab.is_visible("#message")
 

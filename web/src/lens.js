@@ -32,7 +32,7 @@ export function millimetresOf(share, height, width) {
  * PNG and WebP; damaged EXIF is none.
  */
 export function readHeader(bytes) {
-  const header = { size: null, bits: 8, tags: {}, panorama: false };
+  const header = { size: null, bits: 8, grey: false, tags: {}, panorama: false };
   try {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (view.getUint16(0) === 0xffd8) readJpeg(view, bytes, header);
@@ -145,6 +145,7 @@ function readJpeg(view, bytes, header) {
 function readPng(view, bytes, header) {
   header.size = [view.getUint32(20), view.getUint32(16)];
   header.bits = view.getUint8(24);
+  header.grey = view.getUint8(25) === 0; // its colour type
   for (let place = 8; place + 8 <= view.byteLength; ) {
     const length = view.getUint32(place);
     const kind = ascii(bytes, place + 4, 4);

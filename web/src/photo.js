@@ -4,7 +4,9 @@ import { findLens, readHeader } from "./lens.js";
 
 const MAX_PIXELS = 100_000_000; // as depthlib's `MAX_PIXELS`
 const MAX_BYTES = 200_000_000;
-const FEWEST = 16; // the brightest of 8 bits, at least, where a file has 16: as depthlib's `_refuse_few_bits`
+// The brightest of 8 bits, at least, where a file has 16: as depthlib's `_refuse_few_bits`.
+const FEWEST = 16;
+const FEWEST_OF_GREY = 128; // which may be a depth map
 const STRIP = 256; // rows that are looked at together
 
 /** Opens a photo: {bitmap, name, lens}. Errors: an Error whose message is for the user. */
@@ -25,27 +27,27 @@ export async function openPhoto(blob, name) {
   } catch {
     throw new Error(refusal(blob, name, header));
   }
-  if (header.bits === 16 && isNearlyBlack(bitmap)) {
+  if (header.bits === 16 && isDark(bitmap, header.grey ? FEWEST_OF_GREY : FEWEST)) {
     throw new Error(
-      `${name} has 16 bits, of which it uses 12 or fewer: it would be nearly black. ` +
+      `${name} has 16 bits, of which it uses ${header.grey ? 15 : 12} or fewer: it would be dark. ` +
         "It is of a camera of fewer bits, or a depth map. Save it with 8 bits.",
     );
   }
   return { bitmap, name, lens: findLens(header, [bitmap.height, bitmap.width]) };
 }
 
-/** Whether a picture has no colour of FEWEST or more, but some: what is all black is as it was. */
-function isNearlyBlack(bitmap) {
+/** Whether a picture has no colour of `fewest` or more, but some: what is all black is as it was. */
+function isDark(bitmap, fewest) {
   const canvas = new OffscreenCanvas(bitmap.width, Math.min(STRIP, bitmap.height));
   const context = canvas.getContext("2d", { willReadFrequently: true });
   let brightest = 0;
-  for (let top = 0; top < bitmap.height && brightest < FEWEST; top += STRIP) {
+  for (let top = 0; top < bitmap.height && brightest < fewest; top += STRIP) {
     context.clearRect(0, 0, canvas.width, canvas.height);
     context.drawImage(bitmap, 0, -top);
     const pixels = context.getImageData(0, 0, canvas.width, canvas.height).data;
     for (let i = 0; i < pixels.length; i++) if (i % 4 < 3 && pixels[i] > brightest) brightest = pixels[i];
   }
-  return brightest > 0 && brightest < FEWEST;
+  return brightest > 0 && brightest < fewest;
 }
 
 function refusal(blob, name, header) {
