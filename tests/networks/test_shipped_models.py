@@ -49,7 +49,7 @@ def test_the_roads_network_has_its_card_and_puts_the_road_before_the_wheels_and_
     for word in ("data", "command", "seed", "hardware", "Bad at", "Licence"):
         assert word in card, word
     predict = Predictor(load_model(project / "models/road.keras"))
-    assert (predict.unit, predict.dataset, predict.max_depth) == ("metre", "kitti", 80)
+    assert (predict.unit, predict.dataset, predict.max_depth) == ("metre", "kitti", 200)
     scenes = project / "datasets/sample_roads/test"
     for path in sorted(scenes.glob("*/overcast.jpg"))[:3]:
         (depth,) = predict([read_rgb(path)])
