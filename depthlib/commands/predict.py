@@ -130,6 +130,8 @@ def predict_files(
         )
     if isinstance(lens, FocalRequest) and lens.value:
         check_focal(lens.value if lens.unit == "share" else 1.0, predictor.view)
+    if lens == FocalRequest("exif") and predictor.view.focal is None:
+        lens = FocalRequest("none")  # which this network makes nothing of: none is asked for
     listing = find_media(words)
     if known is not None and (len(listing) != 1 or listing.split()[1]):
         photos, videos = listing.split()

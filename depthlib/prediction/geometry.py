@@ -178,7 +178,8 @@ def check_focal(focal: float | None, view: View) -> None:
     if view.focal is None:
         raise ValueError(
             "`focal` needs a network whose training data had a known focal length. Received: "
-            f"focal={focal} for one without. Use focal=None."
+            f"focal={focal:g} for one without. Leave it out, or say the training photos' `focal` "
+            "in their dataset.json and train again."
         )
 
 

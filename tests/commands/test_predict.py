@@ -474,9 +474,12 @@ def test_a_focal_length_makes_the_metres(photos, tmp_path, focal, share):
     np.testing.assert_allclose(np.load(tmp_path / "out" / "1_depth.npy"), expected, rtol=1e-3)
 
 
-def test_a_network_that_knows_no_lens_takes_photos_as_they_are(photos, tmp_path):
+def test_a_network_that_knows_no_lens_takes_photos_as_they_are(photos, tmp_path, capsys):
     network = FakePredictor(View(24, 32, 10.0))
-    assert len(predict(photos, tmp_path / "out", network).written) == 3
+    assert len(predict(photos, tmp_path / "out", network, lens="exif").written) == 3
+    assert "focal length" not in capsys.readouterr().err  # nor asks for what it would refuse
+    predict(photos, tmp_path / "other", lens="exif")
+    assert "The focal length is not known" in capsys.readouterr().err
     for focal in ("0.7", "26mm", "30px"):
         with pytest.raises(ValueError, match="needs a network whose training data had a known"):
             predict(photos, tmp_path / "given", network, lens=focal)
