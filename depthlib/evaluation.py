@@ -1,5 +1,6 @@
 """How good predictions are: a row an image, means with intervals, trivial baselines to beat."""
 
+import os
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -343,8 +344,13 @@ def _find_maps(folder: Path, pairs: Pairs) -> list[Path]:
     """The file of depth of each pair."""
     files: dict[str, Path] = {}
     others: dict[Path, Path] = {}  # which may be of the same photo, in the same format
+    # A folder may hold the photos as well, or their true depth.
+    listed = product((pairs.rgb_path, pairs.depth_path), range(len(pairs)))
+    own = {os.path.realpath(find(index)) for find, index in listed}
     for suffix in (".png", ".npy"):  # the latter hold more, so they count where there are both
         for path in sorted(folder.rglob(f"*{suffix}")):
+            if os.path.realpath(path) in own:
+                continue
             place = path.relative_to(folder).with_suffix("").as_posix()
             name = _ENDING.fullmatch(place)[1]  # type: ignore[index]
             if name in files and files[name].suffix == suffix:

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import cv2
@@ -263,6 +264,20 @@ def test_depth_that_is_bad_or_the_same_everywhere_is_scored(test_pairs, tmp_path
     evaluate_files(tmp_path, test_pairs, NYU_DENSEDEPTH, ["none"])
     write_maps(test_pairs, tmp_path, "{stem}.npy", lambda depth: np.full(depth.shape, 3.0))
     evaluate_files(tmp_path, test_pairs, NYU_DENSEDEPTH, ["none"])
+
+
+def test_photos_and_their_truth_are_no_predictions_that_lie_beside_them(
+    test_pairs, tmp_path
+):
+    root = tmp_path / "set"
+    shutil.copytree(test_pairs.root, root)
+    pairs = replace(test_pairs, root=root)
+    with pytest.raises(FileNotFoundError, match="Each photo must have its depth in .*none for 5"):
+        evaluate_files(root, pairs, FULL, ["none"])  # the truth would be right everywhere
+    beside = pairs.rgb_path(0).parent
+    write_maps(pairs, beside, "{stem}_depth.npy", lambda depth: depth)
+    table = evaluate_files(root, pairs, FULL, ["none"])["full", "none"]
+    assert table["abs_rel"].to_numpy() == pytest.approx(0.1, abs=2e-2)
 
 
 @pytest.mark.parametrize("start", ["", "./"])

@@ -259,7 +259,7 @@ def _list_written(folder: Path) -> tuple[dict[str, frozenset[str]], set[str]]:
 def check_photos(maps: Iterable[tuple[Path, Path]]) -> None:
     """Accepts files of depth, each with a photo, but those that a table says are of another photo.
 
-    That is one elsewhere, with another content than the photo had that was predicted. Of what
+    That is one with another content than the photo had that was predicted. Of what
     nothing is said, of a video's frames and of labels, whose photos are copies, all are accepted.
     Errors: ValueError that names the file and both photos.
     """
@@ -282,15 +282,16 @@ def check_photos(maps: Iterable[tuple[Path, Path]]) -> None:
 
 
 def _is_another(photo: Path, named: Path, source: str) -> bool:
-    """Whether a photo is not the one that a row names, wherever that lies by now: by its content.
+    """Whether a photo is not the one that a row is of, wherever that lies by now: by its content.
 
     Earlier versions noted none; there a photo tells that is still where it was.
     """
+    note = source.split(" ")[0]
+    _, _, content = note.partition("-")
     if named.is_file() and named.samefile(photo):
-        return False
-    _, _, noted = source.split(" ")[0].partition("-")
-    if noted:
-        return noted != note_files(photo).partition("-")[2]
+        return bool(content) and not are_noted(note, photo)
+    if content:
+        return content != note_files(photo).partition("-")[2]
     return named.is_file() and note_files(named).split("-")[1] != note_files(photo).split("-")[1]
 
 

@@ -257,6 +257,16 @@ def check(folder, photo, file="a/out/1_depth.npy"):
     check_photos([(folder / file, folder / photo)])
 
 
+def test_depth_of_a_photo_that_was_replaced_is_refused(predicted):
+    photo = predicted / "a" / "1.png"
+    photo.write_text("b")
+    os.utime(photo, (2, 2))
+    with pytest.raises(ValueError, match="must be of the photo .*for .*a/1.png"):
+        check(predicted, "a/1.png")
+    photo.write_text("a")  # the same again, written anew
+    check(predicted, "a/1.png")
+
+
 def test_depth_of_another_photo_of_the_same_name_is_refused(predicted):
     check(predicted, "a/1.png")
     said = r"must be of the photo .*1_depth.npy for .*b/1.png; .*depth.csv says .* of \.\./1.png"
