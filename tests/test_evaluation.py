@@ -266,9 +266,7 @@ def test_depth_that_is_bad_or_the_same_everywhere_is_scored(test_pairs, tmp_path
     evaluate_files(tmp_path, test_pairs, NYU_DENSEDEPTH, ["none"])
 
 
-def test_photos_and_their_truth_are_no_predictions_that_lie_beside_them(
-    test_pairs, tmp_path
-):
+def test_photos_and_their_truth_are_no_predictions_that_lie_beside_them(test_pairs, tmp_path):
     root = tmp_path / "set"
     shutil.copytree(test_pairs.root, root)
     pairs = replace(test_pairs, root=root)
