@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from depthlib.data.csv_tables import why_unlistable
@@ -12,6 +13,7 @@ from depthlib.data.inputs import VIDEOS, is_junk, locate
 from depthlib.data.shards import Shard
 from depthlib.files import are_noted, note_files, write_bytes
 
+SIDES = ("left", "right")
 _FILES = "files"  # what a scene's settings note of its sources
 
 
@@ -93,13 +95,28 @@ def _tell_difference(path: Path, settings: Mapping[str, object], sources: Sequen
         told = [
             f"{name} {value}, not {old[name]}"
             for name, value in settings.items()
-            if value != old[name]
+            if value != old[name] and not _is_one_place(name, path.parent, value, old[name])
         ]
         if sources and _FILES in old and not are_noted(str(old[_FILES]), *sources):
             told.append("files that are others than those it was made of")
         return ", ".join(told)
     except (ValueError, TypeError, LookupError):
         return "other settings"
+
+
+def _is_one_place(name: str, folder: Path, *paths: object) -> bool:
+    """Whether a side's paths from `folder` mean one place: earlier versions wrote absolute ones."""
+    whole = os.path.realpath(folder)
+    places = {os.path.normpath(str(Path(whole, str(path)))) for path in paths}
+    return name in SIDES and len(places) == 1
+
+
+def place_sides(words: Sequence[str], folder: Path) -> dict[str, str]:
+    """Where both sides, or a video, lie from a scene's folder: so a tree may move as a whole."""
+    whole = [os.path.realpath(word) for word in words]
+    with suppress(ValueError):  # another drive
+        whole = [os.path.relpath(place, os.path.realpath(folder)) for place in whole]
+    return dict(zip(SIDES, (Path(place).as_posix() for place in whole), strict=False))
 
 
 def name_scene(words: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from depthlib.commands.scene_folder import (
     SceneFolder,
     name_dataset,
     name_scene,
+    place_sides,
     refuse_among,
 )
 from depthlib.commands.shard_notes import Note, Run, note_shard
@@ -148,7 +149,7 @@ def match_sources(
     check_sides(first, rectifier, disparities, left)
     spec = _describe(out, rectifier, far)
     settings = {
-        **dict(zip(("left", "right"), [str(Path(word).resolve()) for word in words], strict=False)),
+        **place_sides(words, folder.folder),
         "focal_pixels": rectifier.intrinsics.fx, "baseline": rectifier.baseline,
         "disparities": disparities, "far": far, "sure": sure, "every": every,
     }  # fmt: skip

@@ -15,6 +15,7 @@ from depthlib.commands.scene_folder import (
     SceneFolder,
     name_dataset,
     name_scene,
+    place_sides,
     refuse_among,
 )
 from depthlib.commands.stereo_pairs import check_names, check_sides, find_readable, open_pairs
@@ -257,7 +258,7 @@ def _make_scene(
     listed = _list_photos(whole)
     names = {PurePosixPath(photo).stem for photo in listed}
     folder.begin(
-        dict(zip(("left", "right"), [str(Path(w).resolve()) for w in source.words], strict=False))
+        place_sides(source.words, folder.folder)
         | {"focal": spec.focal, "baseline": spec.baseline, "every": settings.every}
         | {"long_side": settings.long_side, "least": settings.least if settings.motion else 0}
         | {"apart": settings.apart if settings.motion else 0},

@@ -205,6 +205,19 @@ def test_what_a_killed_process_left_goes_with_the_next_one(rig, drive, tmp_path)
     assert sorted(out.rglob("*")) == sorted([*whole, mine])
 
 
+def test_shards_may_see_their_folder_mounted_at_two_places(rig, drive, tmp_path, monkeypatch):
+    words = [f"--rig={rig}", "--left=drive_0007/left", "--right=drive_0007/right", "--out=set"]
+    for number, place in enumerate(("one", "two"), start=1):
+        (tmp_path / place).mkdir()
+        for path in (tmp_path if number == 1 else tmp_path / "one").iterdir():
+            if path.name in ("drive_0007", "set"):
+                path.rename(tmp_path / place / path.name)
+        monkeypatch.chdir(tmp_path / place)
+        assert main(["stereo", "match", *words, f"--shard={number}/2"]) == 0
+    assert main(["merge", "set"]) == 0
+    assert len(read_csv(tmp_path / "two" / "set" / "stereo.csv")) == 3
+
+
 def test_a_scene_is_matched_by_one_process_and_shards_by_one_each(rig, drive, tmp_path):
     out = tmp_path / "dataset"
     with hold_folder(out / "drive_0007"):

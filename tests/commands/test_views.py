@@ -376,10 +376,29 @@ def test_where_the_first_frame_is_broken_the_next_one_tells_the_lens(frames, tmp
     assert "walk/0: " in told and list(list_names(tmp_path / "out")) == ["1", "3", "4"]
 
 
+def test_a_tree_that_was_moved_goes_on_and_so_does_a_scene_of_an_earlier_version(frames, tmp_path):
+    out = tmp_path / "out"
+    assert run(frames, out) == 0
+    before = list(list_names(out))
+    path = out / "walk" / "views.json"
+    settings = json.loads(path.read_text()) | {"left": str(frames.resolve())}
+    path.write_text(json.dumps(settings))  # as earlier versions wrote it
+    assert run(frames, out) == 0
+    path.write_text(json.dumps(settings | {"left": "../../walk"}))
+    (tmp_path / "elsewhere").mkdir()
+    for folder in (frames, out):
+        folder.rename(tmp_path / "elsewhere" / folder.name)
+    moved = tmp_path / "elsewhere"
+    assert run(moved / frames.name, moved / "out") == 0
+    assert list(list_names(moved / "out")) == before
+
+
 def test_the_settings_of_a_scene_are_kept_beside_it(frames, tmp_path):
     run(frames, tmp_path / "out", "--focal=0.7", "--least-motion=0.01")
     settings = json.loads((tmp_path / "out" / "walk" / "views.json").read_text())
-    assert settings["least"] == 0.01 and settings["left"] == str(frames.resolve())
+    assert settings["least"] == 0.01 and settings["left"] == os.path.relpath(
+        frames, tmp_path / "out" / "walk"
+    )
     # What the command takes where nothing is said is what Python takes.
     assert main(["views", str(frames), f"--out={tmp_path / 'plain'}", "--focal=0.7"]) == 0
     settings = json.loads((tmp_path / "plain" / "walk" / "views.json").read_text())
