@@ -7,6 +7,7 @@ and domain randomisation (arXiv 1703.06907).
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -45,6 +46,7 @@ class Road:
     focal: tuple[float, float]
     height: float
 
+    @cached_property
     def slopes(self) -> tuple[np.ndarray, np.ndarray]:
         """How far right (columns,) and below the camera (rows,) a pixel is, a metre ahead."""
         across = np.arange(self.columns, dtype=np.float32) + 0.5 - self.columns / 2
@@ -113,7 +115,7 @@ def _draw(rng: np.random.Generator, scale: float) -> Box:
 def _draw_rear(
     rgb: np.ndarray, depth: np.ndarray, road: Road, box: Box, picture: np.ndarray
 ) -> None:
-    across, _ = road.slopes()
+    across, _ = road.slopes
     ahead = np.full_like(across, box.rear)
     along = (across * box.rear - box.left) / (box.right - box.left)
     _fill(rgb, depth, road, box, ahead, along, picture)
@@ -122,7 +124,7 @@ def _draw_rear(
 def _draw_side(
     rgb: np.ndarray, depth: np.ndarray, road: Road, box: Box, place: float, picture: np.ndarray
 ) -> None:
-    across, _ = road.slopes()
+    across, _ = road.slopes
     with np.errstate(divide="ignore"):
         ahead = place / across
     _fill(rgb, depth, road, box, ahead, (ahead - box.rear) / box.length, picture)
@@ -143,7 +145,7 @@ def _fill(
         return
     part = np.s_[:, seen[0] : seen[-1] + 1]  # an upright face is seen in neighbouring columns
     far, along = ahead[part[1]], along[part[1]]
-    heights = road.height - road.slopes()[1][:, None] * far
+    heights = road.height - road.slopes[1][:, None] * far
     share = (box.top - heights) / (box.top - box.low)
     face = (share >= 0) & (share < 1) & ~_find_nearer(depth[part], 0.9 * far)
     last = _SIDE - 1

@@ -80,6 +80,11 @@ def write_dataset_file(spec: DatasetSpec, path: Path | str) -> None:
     write_bytes(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
+def list_differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The fields in which two descriptions of a dataset differ, in their order."""
+    return [field for field in {**one, **other} if one.get(field) != other.get(field)]
+
+
 def refuse_another(spec: DatasetSpec, path: Path | str) -> None:
     """Accepts a folder in which `write_dataset_file` may write `spec` to `path`.
 
@@ -89,9 +94,7 @@ def refuse_another(spec: DatasetSpec, path: Path | str) -> None:
     there = read_dataset_file(path) if Path(path).is_file() else spec
     old, new = (describe_spec(replace(one, name="")) for one in (there, spec))
     differs = [
-        f"{field} {new.get(field)} and {old.get(field)}"
-        for field in new | old
-        if new.get(field) != old.get(field)
+        f"{field} {new.get(field)} and {old.get(field)}" for field in list_differing(new, old)
     ]
     if differs:
         raise ValueError(

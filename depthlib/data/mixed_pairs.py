@@ -9,7 +9,7 @@ import pandas as pd
 from depthlib.data.cache import DecodedPairs, FilePairs
 from depthlib.data.images import read_size
 from depthlib.data.intrinsics import SHARES
-from depthlib.data.pairs import PACKED, Pairs
+from depthlib.data.pairs import Pairs
 from depthlib.data.specs import DatasetSpec
 from depthlib.data.views import VIEWS, Views
 
@@ -158,7 +158,7 @@ def settle_focal(pairs: Pairs) -> Pairs:
     if column is None:
         return pairs
     pixels = pd.to_numeric(pairs.table[column], errors="coerce").to_numpy(float)
-    if (pairs.root / PACKED).is_file():
+    if pairs.is_packed:
         shares = pixels  # which were measured before the photos were left behind
     else:
         shares = pixels / [read_size(pairs.rgb_path(index))[1] for index in range(len(pairs))]

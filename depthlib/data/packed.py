@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from depthlib.data.cache import DecodedPairs, FilePairs, describe_pixels, open_cache
-from depthlib.data.dataset_file import NAME, refuse_another, write_dataset_file
+from depthlib.data.dataset_file import NAME, list_differing, refuse_another, write_dataset_file
 from depthlib.data.images import check_confidence, read_size
 from depthlib.data.mixed_pairs import settle_focal
 from depthlib.data.pairs import PACKED, Pairs, format_pairs, read_csv, write_csv
@@ -259,9 +259,7 @@ def _refuse_other_pixels(
     """Errors: ValueError where `source` says another `spec` than `folder` was packed by."""
     now = _describe(spec)
     changed = [
-        f"{field}={now.get(field)} and {packed.get(field)}"
-        for field in packed | now
-        if now.get(field) != packed.get(field)
+        f"{field}={now.get(field)} and {packed.get(field)}" for field in list_differing(packed, now)
     ]
     if changed:
         raise ValueError(
