@@ -573,7 +573,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from depthlib.files import NETWORK, check_ours
+    from depthlib.files import NETWORK, check_ours, remove_left_of
     from depthlib.prediction.zoo import find_network
 
     path = find_network(arguments.model, "keras")
@@ -590,6 +590,7 @@ def _export(arguments: argparse.Namespace) -> int:
             f"--out {target}, or another name."
         )
     export_network(load_model(path), target, arguments.to, weights)
+    remove_left_of(target.parent, lambda name: name == target.name)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
     return 0
 

@@ -342,18 +342,20 @@ _ENDING = re.compile("(.*?)(?:_depth(_mm|_m256|_relative)?)?")
 
 def _find_maps(folder: Path, pairs: Pairs) -> list[Path]:
     """The file of depth of each pair."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {folder}. Give the one that holds the depth.")
     files: dict[str, Path] = {}
     others: dict[Path, Path] = {}  # which may be of the same photo, in the same format
     # A folder may hold the photos as well, or their true depth.
     listed = product((pairs.rgb_path, pairs.depth_path), range(len(pairs)))
     own = {os.path.realpath(find(index)) for find, index in listed}
     for suffix in (".png", ".npy"):  # the latter hold more, so they count where there are both
-        for path in sorted(folder.rglob(f"*{suffix}")):
-            if os.path.realpath(path) in own:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix.lower() != suffix or os.path.realpath(path) in own:
                 continue
             place = path.relative_to(folder).with_suffix("").as_posix()
             name = _ENDING.fullmatch(place)[1]  # type: ignore[index]
-            if name in files and files[name].suffix == suffix:
+            if name in files and files[name].suffix.lower() == suffix:
                 others[path] = files[name]
             files[name] = path
     photos = [str(photo) for photo in pairs.table["rgb"]]
@@ -427,7 +429,7 @@ def _read_map(
 ) -> np.ndarray:
     """A map of depth float32 of `size`, in metres, or relative where that is aligned."""
     values = read_stored(path)
-    texts = _read_texts(path) if path.suffix == ".png" else {}
+    texts = _read_texts(path) if path.suffix.lower() == ".png" else {}
     is_count = values.dtype.kind in "iu" and values.itemsize > 1
     if values.ndim != 2 or not values.size or not (is_count or values.dtype.kind == "f"):
         raise ValueError(

@@ -215,6 +215,8 @@ ENDINGS = {
     "nyu2_test_{stem}_png_depth_mm.png": lambda depth: np.rint(depth * 1000).astype(np.uint16),
     "{stem}_depth_mm.npy": lambda depth: (depth * 1000).astype(np.float32),
     "{stem}_depth_m256.npy": lambda depth: depth * 256,
+    "{stem}_depth_mm.PNG": lambda depth: np.rint(depth * 1000).astype(np.uint16),
+    "{stem}_depth.NPY": lambda depth: depth,
 }
 
 
@@ -226,8 +228,9 @@ def write_maps(pairs, folder, name, encode, size=None):
             depth = cv2.resize(depth, size[::-1], interpolation=cv2.INTER_NEAREST)
         path = folder / name.format(stem=pairs.rgb_path(index).stem)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".npy":
-            np.save(path, encode(depth))
+        if path.suffix.lower() == ".npy":
+            with path.open("wb") as file:  # or it would end in .NPY.npy
+                np.save(file, encode(depth))
         else:
             cv2.imwrite(str(path), encode(depth))
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from depthlib.commands.shard_notes import Note, Run, note_shard
+from depthlib.commands.summary import are_outputs
 from depthlib.data.dataset import (
     Dataset,
     add_focal,
@@ -58,7 +59,7 @@ def make_dataset(
             "`test` must be a share of the pairs, 0 to below 1, and `tolerance` seconds, 0 or "
             f"more. Received: test={test}, tolerance={tolerance}. Use 0.2 and 0.02, say."
         )
-    dataset = find_dataset(folder, photos, depth, spec, tolerance)
+    dataset = find_dataset(folder, photos, depth, spec, tolerance, are_outputs)
     if test and len(dataset.sides) > 1:
         raise ValueError(
             "A share can be set aside as test where folders do not say what tests. Received: "
@@ -102,7 +103,7 @@ def merge_dataset(place: Path, notes: Sequence[Note]) -> None:
         raise other
     folder, elsewhere = place / words.pop("folder"), words.pop("elsewhere")
     focal, test = words.pop("focal"), words.pop("test")
-    dataset = find_dataset(folder, **words)
+    dataset = find_dataset(folder, **words, are_outputs=are_outputs)
     if not elsewhere and dataset.first.root.resolve() != place.resolve():
         raise other  # it would be written where the photos are
     if _digest(dataset) != run.listing:

@@ -14,6 +14,7 @@ from depthlib.data.shards import Shard
 from depthlib.files import are_noted, note_files, write_bytes
 
 SIDES = ("left", "right")
+_UNKNOWN = "other settings"  # in what settings differ from those in a file that is none of ours
 _FILES = "files"  # what a scene's settings note of its sources
 
 
@@ -51,7 +52,8 @@ class SceneFolder:
         the scene itself says to have. What else a user has put there stays.
         sources: all files of which it is made, where they are to stay the same. is_theirs: whether
         a file that is called as one of the scene's is known to be another one.
-        Errors: ValueError where it was made otherwise, or where there are others' files.
+        Errors: ValueError where it was made otherwise, where there are others' files, or where
+        another scene is made of the same ones.
         """
         path = self.settings
         there = [file for part in self.parts for file in (self.folder / part).glob("*")]
@@ -78,14 +80,41 @@ class SceneFolder:
             for file in called:
                 file.unlink()
         elif path.is_file():
-            if other := _tell_difference(path, settings, sources):
+            other = _tell_difference(path, settings, sources)
+            if not other:
+                return
+            if there or shard or other == _UNKNOWN:  # else nothing was made that way
                 raise ValueError(
                     "A scene must be made by one camera or rig and by the same settings. Received: "
                     f"{other} in {path}. Use another --scene or --out, or --overwrite."
                 )
-            return
-        settings = dict(settings) | ({_FILES: note_files(*sources)} if sources else {})
+        if sources:
+            settings = dict(settings) | {_FILES: note_files(*sources)}
+            self.refuse_twin(str(settings[_FILES]), lambda folder: _read_note(folder / path.name))
         write_bytes(path, (json.dumps(settings, indent=2) + "\n").encode())
+
+    def refuse_twin(self, note: str, find_note: Callable[[Path], str | None]) -> None:
+        """Accepts frames that are in no other scene, whatever their folder was called then.
+
+        note: `files.note_files` of them. find_note: gives that of another scene's folder.
+        Errors: ValueError where their contents are the same.
+        """
+        for other in self.folder.parent.glob(f"*/{self.settings.name}"):
+            noted = find_note(other.parent) if other.parent.name != self.name else None
+            if noted and noted.partition("-")[2] == note.partition("-")[2]:
+                raise ValueError(
+                    "Frames must be in a dataset once. Received: those of its scene "
+                    f"{other.parent.name} for {self.name}, in {self.folder.parent}. Use --scene "
+                    f"{other.parent.name}, or another --out."
+                )
+
+
+def _read_note(settings: Path) -> str | None:
+    """What a scene's settings note of its sources; None where they are none."""
+    try:
+        return str(json.loads(settings.read_bytes())[_FILES])
+    except (ValueError, TypeError, LookupError):
+        return None
 
 
 def _tell_difference(path: Path, settings: Mapping[str, object], sources: Sequence[Path]) -> str:
@@ -101,7 +130,7 @@ def _tell_difference(path: Path, settings: Mapping[str, object], sources: Sequen
             told.append("files that are others than those it was made of")
         return ", ".join(told)
     except (ValueError, TypeError, LookupError):
-        return "other settings"
+        return _UNKNOWN
 
 
 def _is_one_place(name: str, folder: Path, *paths: object) -> bool:

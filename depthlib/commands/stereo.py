@@ -191,6 +191,11 @@ def match_sources(
         note_shard(folder.folder, shard, run) as note,
         ThreadPoolExecutor(threads) as pool,
     ):
+        if not folder.settings.is_file():
+            folder.refuse_twin(
+                note_files(*find_sources(name)),
+                lambda place: read_text(place / "depth" / f"{name}.png", _PHOTOS),
+            )
         frames, listed = [*found[0][0], *found[0][1]], folder.list_noted() if overwrite else ()
         folder.begin(settings, overwrite, frames, listed, shard, is_theirs=folder.is_theirs)
         write_dataset_file(spec, out / NAME)

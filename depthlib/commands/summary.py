@@ -56,6 +56,7 @@ class Summary:
     files: `files.note_files` of each. A row is written
     before the files are, so that none is ever taken for another photo's. Rows are appended, of
     several of one photo the last counts, and an end that a killed process left is no row.
+    Photos that were moved keep their rows: known by content, where the row's own photo is gone.
     A shard writes a table of its own, .shards/2of4.csv in `out`, and knows the rows of all others.
     Errors: ValueError for another table of this name, and for no shard where some are to be merged;
     OSError where it cannot be read.
@@ -78,6 +79,7 @@ class Summary:
             if table != self.path
             for photo, row in _read(table)[0].items()
         }
+        self._is_shard = shard is not None
         self._place = os.path.realpath(out)
         self._lock = Lock()
         self._are_noted = lru_cache(1)(are_noted)  # of a copied video, for all of its frames
@@ -113,6 +115,8 @@ class Summary:
         alone that are `wanted`, bool (paths,). They do not depend on how far the run is.
         Errors: ValueError where two photos cannot be told apart.
         """
+        if self.rows and not self._is_shard:  # other shards may be writing
+            self._follow_moved(paths)
         owners = {name: photo for photo, (name, *_) in self._others.items()}
         owners |= {row["name"]: photo for photo, row in self.rows.items()}
         owned, taken = hash_texts(owners), np.empty(0, np.uint64)
@@ -167,6 +171,26 @@ class Summary:
         if self._has_old or any(one > other for one, other in pairwise(map(_order, self.rows))):
             rows = _read(self.path)[0]
             self.rows = {photo: rows[photo] for photo in sorted(rows, key=_order)}
+            self._write()
+
+    def _follow_moved(self, paths: Iterable[Path | str]) -> None:
+        """Gives the rows of photos that are gone to those of `paths` that have their content."""
+        new = [path for path in map(Path, paths) if path not in self]
+        gone: dict[str, list[str]] = {}  # by content
+        for photo, row in self.rows.items() if new else ():
+            file = _find_file(photo)
+            content = row.get("source", "").split(" ")[0].partition("-")[2]
+            if content and not Path(self._place, file).exists():
+                same = gone.setdefault(content, [])
+                same += [file] * (file not in same[-1:])  # a video's frames follow each other
+        moved = {}
+        for path in new if gone else ():
+            if left := gone.get(note_files(path).partition("-")[2]):
+                moved[left.pop(0)] = self._key(path)
+        if moved:
+            rows = ((moved.get(_find_file(photo)), row) for photo, row in self.rows.items())
+            named = ((_move(row["photo"], place), row) for place, row in rows)
+            self.rows = {photo: {**row, "photo": photo} for photo, row in named}
             self._write()
 
     def _write(self) -> None:
@@ -311,6 +335,17 @@ def _list_kinds(saved: str, of_video: bool) -> frozenset[str]:
 
 def _is_video(path: str) -> bool:
     return os.path.splitext(path)[1].lower() in VIDEOS  # noqa: PTH122  # millions of them
+
+
+def _find_file(photo: str) -> str:
+    """The file that a row is of: a photo, or the video of a frame."""
+    place, _, name = photo.rpartition("/")
+    return place if _FRAME.fullmatch(name) and _is_video(place) else photo
+
+
+def _move(photo: str, place: str | None) -> str:
+    """What a row is of, whose file lies at `place` now; None: it was not moved."""
+    return photo if place is None else f"{place}{photo.removeprefix(_find_file(photo))}"
 
 
 def _order(photo: str) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from depthlib.data.dataset_file import (
     write_dataset_file,
 )
 from depthlib.data.encodings import guess_encoding
-from depthlib.data.layouts import TOLERANCE, Layout, find_layout, side_of
+from depthlib.data.layouts import TOLERANCE, AreOutputs, Layout, find_layout, side_of
 from depthlib.data.lenses import find_lens, parse_focal
 from depthlib.data.pairs import Pairs, choose_spec, find_pairs, format_pairs, write_csv
 from depthlib.data.scenes import KNOWN, TELL, describe_scenes, tell_scenes
@@ -72,11 +72,13 @@ def find_dataset(
     depth: str | None = None,
     spec: DatasetSpec | Path | str | None = None,
     tolerance: float = TOLERANCE,
+    are_outputs: AreOutputs | None = None,
 ) -> Dataset:
     """The pairs in `folder`, which scenes they show, and how their depth is stored.
 
-    photos, depth, tolerance: see `layouts.find_layout`. spec: as `pairs.read_csv` takes it; None:
-    that of a dataset.json or an Ultralytics YAML in the folder, else a guess, which the notes name.
+    photos, depth, tolerance, are_outputs: see `layouts.find_layout`. spec: as `pairs.read_csv`
+    takes it; None: that of a dataset.json or an Ultralytics YAML in the folder, else a guess, which
+    the notes name.
     NYU's and KITTI's own folders are known by their names.
     Errors: those of `find_layout` and of `guess_encoding`.
     """
@@ -85,7 +87,7 @@ def find_dataset(
         known = _find_known(folder)
         if known:
             return known
-    layout = find_layout(folder, photos, depth, tolerance)
+    layout = find_layout(folder, photos, depth, tolerance, are_outputs)
     notes = [f"{'Layout, certain' if layout.is_certain else 'Layout, likely'}: {layout}"]
     said = spec or _find_description(folder)
     chosen = choose_spec(said, folder / NAME)

@@ -21,6 +21,7 @@ from depthlib.files import natural_key, refuse_escape
 TOLERANCE = 0.02  # seconds between a photo and its map, as TUM's associate.py has it
 PICTURE = "depthlib_pairs.png"  # what `depthlib data` draws into the folder
 NO_MAP, NO_PHOTO = "no depth map", "no photo"
+WRITTEN = "depth that `depthlib predict` wrote"
 _SUFFIXES = PHOTOS | MAPS
 _ALWAYS_PHOTOS = PHOTOS - {".png", ".tif", ".tiff", ".jp2", ".bmp"}
 _ALWAYS_MAPS = MAPS - PHOTOS
@@ -37,6 +38,8 @@ _FORMS = (
     "files (rgb.txt)"
 )
 
+# Of paths, whether an earlier run wrote them: bool (paths,).
+AreOutputs = Callable[[Sequence[Path]], np.ndarray]
 Key = tuple[tuple[str, ...], str]  # the folders that say where, and the name without its role
 
 
@@ -70,6 +73,7 @@ def find_layout(
     photos: str | None = None,
     depth: str | None = None,
     tolerance: float = TOLERANCE,
+    are_outputs: AreOutputs | None = None,
 ) -> Layout:
     """The pairs in `folder`.
 
@@ -77,6 +81,8 @@ def find_layout(
     times and files as TUM's rgb.txt; None: told by the words in folders and names (rgb, color,
     image; depth, disparity), else by their formats. Files match by name without such words, by
     number, or, where names are times, the nearest within `tolerance` seconds.
+    are_outputs: tells which files are depth that a network has predicted: such are no pictures, and
+    no maps but where `depth` says so.
     Errors: FileNotFoundError for a missing folder, or one without a pair; ValueError where several
     files could be one photo's map.
     """
@@ -89,6 +95,7 @@ def find_layout(
     root = _common_root(folder, photos, depth)
     junk: list[str] = []
     chosen, scenes = _choose_files(root, folder, photos, depth, junk)
+    written = _drop_outputs(root, chosen, ("rgb",) if depth else ("rgb", "depth"), are_outputs)
     left = [
         (name, reason)
         for role in ("rgb", "depth")
@@ -101,13 +108,37 @@ def find_layout(
     left += [(name, NO_PHOTO) for name in chosen["depth"] if name not in paired]
     left += [(name, "a mask or another picture, no depth") for name in chosen["other"]]
     left += [(name, "a hidden file") for name in junk]
+    left += [(name, WRITTEN) for name in written]
     if not rows:
-        raise FileNotFoundError(_describe_nothing(folder, chosen, photos, depth))
+        said = _describe_nothing(folder, chosen, photos, depth)
+        if written:
+            said += f" Left out: {len(written)} files of {WRITTEN}; `depth` may name them."
+        raise FileNotFoundError(said)
     rows.sort(key=lambda row: natural_key(row[0]))
     table = pd.DataFrame(rows, columns=["rgb", "depth"])
     if scenes and all(scenes.get(name) for name in table["rgb"]):
         table["scene"] = [scenes[name] for name in table["rgb"]]
     return Layout(root, table, _tabulate(left), matched)
+
+
+def _drop_outputs(
+    root: Path,
+    chosen: Mapping[str, dict[str, Key]],
+    roles: Iterable[str],
+    are_outputs: AreOutputs | None,
+) -> list[str]:
+    """Takes from the files of these roles what an earlier run wrote, and gives their names."""
+    written: list[str] = []
+    if are_outputs is None:
+        return written
+    for role in roles:
+        names = list(chosen[role])
+        outputs = are_outputs([root / name for name in names])
+        written += [name for name, is_output in zip(names, outputs, strict=True) if is_output]
+    for name in written:
+        for files in chosen.values():
+            files.pop(name, None)
+    return written
 
 
 def summarise_left(left: pd.DataFrame) -> pd.DataFrame:

@@ -127,7 +127,8 @@ def pack_pairs(
 def _pack(pairs: Pairs, size: Size, folder: Path, workers: int | None, progress: bool) -> int:
     pairs = pairs.select(np.flatnonzero(~pairs.table.duplicated(_ROW)))
     kept = _keep_what_photos_say(pairs)
-    whole, sizes = _read(folder) if (folder / PACKED).exists() else (kept, [])
+    is_there = (folder / PACKED).exists() and (folder / CSV).exists()
+    whole, sizes = _read(folder) if is_there else (kept, [])
     if _rows(whole) != _rows(kept):
         raise FileExistsError(
             f"A packed dataset must be of the same pairs at all sizes. Received: {folder}, which "

@@ -130,10 +130,12 @@ def read_motion(text: str) -> np.ndarray:
         motion = np.array(text.split(), float)
     except ValueError:
         motion = np.zeros(0)
-    if motion.shape != (6,) or not np.isfinite(motion).all() or np.linalg.norm(motion[:3]) > pi:
+    is_motion = motion.shape == (6,) and np.isfinite(motion).all() and motion.any()
+    if not is_motion or np.linalg.norm(motion[:3]) > pi:
         raise ValueError(
             "A motion must be six numbers with spaces between: a turn in radians about x, y and z, "
-            f"and a shift along them. Received: {text!r}. `depthlib views` finds it."
+            "and a shift along them, not all of them 0. "
+            f"Received: {text!r}. `depthlib views` finds it."
         )
     return motion
 

@@ -340,10 +340,10 @@ def _open_source(
     by_content: bool,
 ) -> DecodedPairs | FilePairs:
     """The decoded pairs: from the cache, or from files where there is none or the disk is full."""
-    if cache_folder is not None:
+    if cache_folder is not None or pairs.is_packed:
         try:
             settings = {"crop_border": crop_border, "by_content": by_content}
-            return open_cache(pairs, height, width, cache_folder, **settings)
+            return open_cache(pairs, height, width, cache_folder or pairs.root, **settings)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise

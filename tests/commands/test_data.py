@@ -1,4 +1,5 @@
 import os
+import shutil
 
 import pytest
 
@@ -50,6 +51,36 @@ def test_what_is_not_sound_is_listed_and_what_has_no_sound_pair_writes_nothing(f
     with pytest.raises(SystemExit, match="must be sound. Received: none of 6 in .*first problem"):
         main(["data", str(folder), "--spec", "indoor_millimetre"])
     assert not (folder / "pairs.csv").exists()
+
+
+@pytest.mark.parametrize("where", ["rgb", "rgb/predicted", "."])
+@pytest.mark.parametrize(
+    "words", [(), ("--photos", "rgb"), ("--photos", "rgb", "--depth", "depth")]
+)
+def test_depth_that_a_network_predicted_is_neither_photo_nor_truth(folder, where, words, capsys):
+    make = ["data", str(folder), "--spec", "indoor_millimetre", *words]
+    main(make)
+    before = (folder / "pairs.csv").read_bytes()
+    predicted = ["predict", str(folder / "rgb"), "--out", str(folder / where), "--save"]
+    assert main([*predicted, "png16,colour,npy"]) == 0
+    capsys.readouterr()
+    assert main(make) == 0
+    assert (folder / "pairs.csv").read_bytes() == before
+    if not words:
+        assert "depth that `depthlib predict` wrote" in capsys.readouterr().out
+
+
+def test_photos_beside_nothing_but_predictions_are_no_dataset(folder, capsys):
+    shutil.rmtree(folder / "depth")
+    shutil.rmtree(folder / "masks")
+    main(["predict", str(folder / "rgb"), "--out", str(folder / "rgb"), "--save", "png16"])
+    with pytest.raises(
+        SystemExit, match="Left out: 6 files of depth that `depthlib predict` wrote"
+    ):
+        main(["data", str(folder)])
+    words = ["--photos", "rgb/{frame}.jpg", "--depth", "rgb/{frame}_depth_mm.png"]
+    assert main(["data", str(folder), "--spec", "indoor_millimetre", *words]) == 0
+    assert len(read_csv(folder / "pairs.csv")) == 6
 
 
 def test_a_csv_elsewhere_comes_with_the_word_that_reads_it(folder, tmp_path, capsys):

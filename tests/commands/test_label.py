@@ -183,6 +183,55 @@ def test_predict_takes_no_label_of_a_photo_or_a_video_for_its_own(photos, tmp_pa
         assert "it is labelled in" in report.failed[photos / "1.png"]
 
 
+@pytest.mark.parametrize("what", ["photos", "out", "both", "one photo"])
+def test_photos_that_were_moved_are_not_labelled_again(photos, tmp_path, what):
+    out = tmp_path / "out"
+    label(photos, out)
+    before = (out / "labels.csv").read_bytes()
+    if what in ("photos", "both"):
+        photos = photos.rename(tmp_path / "renamed")
+    if what in ("out", "both"):
+        (tmp_path / "far" / "away").mkdir(parents=True)
+        out = out.rename(tmp_path / "far" / "away" / "out")
+    if what == "one photo":
+        (photos / "2.png").rename(photos / "3.png")
+    report = label(photos, out)
+    assert len(report.skipped) == 3 and not (report.written or report.changed or report.failed)
+    assert (out / "labels.csv").read_bytes() == before
+    assert len(label(photos, out).skipped) == 3  # and so it stays
+    draw(photos / "new.png", red=30)
+    assert [path.name for path in label(photos, out).written] == ["new.png"]
+
+
+def test_frames_of_a_video_that_was_moved_are_not_labelled_again(tmp_path):
+    with open_writer(tmp_path / "drive.avi", 10, 48, 64) as write:
+        for red in range(5):
+            write(np.full((48, 64, 3), 40 * red, np.uint8))
+    out = tmp_path / "out"
+    assert len(label(tmp_path / "drive.avi", out, every=2).written) == 3
+    before = (out / "labels.csv").read_bytes()
+    (tmp_path / "drive.avi").rename(tmp_path / "walk.avi")
+    assert len(label(tmp_path / "walk.avi", out, every=2).skipped) == 3
+    assert (out / "labels.csv").read_bytes() == before
+
+
+def test_copies_of_photos_that_are_still_there_are_photos_of_their_own(photos, tmp_path):
+    label(photos, tmp_path / "out")
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "1.png").write_bytes((photos / "1.png").read_bytes())
+    assert len(label([photos, tmp_path / "copy"], tmp_path / "out").written) == 1
+
+
+def test_of_moved_photos_with_one_content_each_has_its_row(tmp_path):
+    for name in "ab":
+        draw(tmp_path / "in" / f"{name}.png")
+    label(tmp_path / "in", tmp_path / "out")
+    photos = (tmp_path / "in").rename(tmp_path / "renamed")
+    assert len(label(photos, tmp_path / "out").skipped) == 2
+    table = pd.read_csv(tmp_path / "out" / "depth.csv")
+    assert table["photo"].tolist() == ["../renamed/a.png", "../renamed/b.png"]
+
+
 def test_a_video_that_is_cut_off_is_named_and_its_frames_are_labelled(tmp_path):
     video, out = tmp_path / "drive.avi", tmp_path / "out"
     with open_writer(video, 10, 48, 64) as write:

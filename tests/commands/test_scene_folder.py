@@ -31,7 +31,10 @@ def test_a_scene_goes_on_by_its_own_settings_alone(folder):
     folder.begin(SETTINGS | {"far": 20.0}, frames=FRAMES, overwrite=True)
     assert json.loads(folder.settings.read_text())["far"] == 20.0
     assert not (folder.folder / "rgb" / "0.jpg").exists()
-    folder.settings.write_text("[]")
+    folder.begin(SETTINGS | {"far": 10.0}, frames=FRAMES, overwrite=False)  # nothing is made yet
+    with pytest.raises(ValueError, match="Received: far 5.0, not 10.0"):  # others may be at work
+        folder.begin(SETTINGS | {"far": 5.0}, False, FRAMES, shard=Shard(1, 2))
+    folder.settings.write_text("[]")  # somebody's own
     with pytest.raises(ValueError, match="Received: other settings"):
         folder.begin(SETTINGS, False, FRAMES)
 

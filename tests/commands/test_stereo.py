@@ -79,6 +79,8 @@ def test_what_is_there_stays_and_another_drive_becomes_another_scene(rig, drive,
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == whole
     run(rig, drive, out, "--overwrite")
     assert first.stat().st_mtime_ns > before
+    for path in drive.rglob("*.png"):  # other photos
+        write_rgb(path, read_rgb(path) // 2)
     run(rig, drive, out, "--scene=again", "--every=2")
     scenes = read_csv(out / "stereo.csv", read_dataset_file(out / "dataset.json")).table["scene"]
     assert scenes.value_counts().to_dict() == {"drive_0007": 3, "again": 2}
@@ -262,6 +264,25 @@ def test_one_video_of_both_sides_gives_the_depth_of_two(rig, drive, tmp_path):
     both = (one > 0) & (two > 0)
     assert both.mean() > 0.5
     assert np.median(np.abs(one[both] / two[both] - 1)) < 0.02
+
+
+@pytest.mark.parametrize("command", ["match", "views"])
+def test_pairs_are_no_second_scene_where_their_folder_is_renamed(rig, drive, tmp_path, command):
+    out = tmp_path / "out"
+
+    def work(drive):
+        if command == "match":
+            return run(rig, drive, out)
+        words = [f"--right={drive / 'right'}", f"--rig={rig}", f"--out={out}"]
+        return main(["views", str(drive / "left"), *words])
+
+    assert work(drive) == 0
+    table = (out / ("stereo.csv" if command == "match" else "views.csv")).read_bytes()
+    drive = drive.rename(tmp_path / "drive_0008")
+    with pytest.raises(SystemExit, match="in a dataset once.*drive_0007 for drive_0008"):
+        work(drive)
+    assert not (out / "drive_0008").exists()
+    assert table == (out / ("stereo.csv" if command == "match" else "views.csv")).read_bytes()
 
 
 def test_a_photo_that_cannot_be_read_is_named_and_the_others_are_matched(

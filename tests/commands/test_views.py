@@ -316,6 +316,26 @@ def test_a_video_that_shows_no_motion_is_told_and_leaves_no_dataset(tmp_path):
     assert not (tmp_path / "out" / "dataset.json").exists()
 
 
+def test_frames_are_no_second_scene_where_their_folder_is_renamed(frames, video, tmp_path):
+    for source in (frames, video):
+        out = tmp_path / f"out{source.suffix}"
+        run(source, out)
+        before = (out / "views.csv").read_bytes()
+        renamed = source.rename(tmp_path / f"stroll{source.suffix}")
+        with pytest.raises(
+            SystemExit, match="in a dataset once.*its scene walk for stroll.*--scene"
+        ):
+            run(renamed, out)
+        assert (out / "views.csv").read_bytes() == before and not (out / "stroll").exists()
+        assert run(renamed, tmp_path / f"other{source.suffix}") == 0
+
+
+def test_a_scene_without_frames_can_be_made_by_other_settings(frames, tmp_path):
+    with pytest.raises(SystemExit, match="smaller --least-motion"):
+        run(frames, tmp_path / "out", "--least-motion=0.9")
+    assert run(frames, tmp_path / "out") == 0
+
+
 def test_wrong_input_is_told_and_nothing_is_written(frames, tmp_path, rig):  # noqa: F811
     before = sorted(tmp_path.rglob("*"))
     out = tmp_path / "out"

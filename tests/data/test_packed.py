@@ -229,6 +229,17 @@ def test_rows_in_another_order_are_refused_as_their_place_says_whose_pixels(
         open_cache(read_csv(folder / "pairs.csv"), *SIZE, tmp_path / "cache")
 
 
+def test_a_pack_without_its_list_is_made_whole_by_packing_again(pairs, tmp_path):
+    folder = tmp_path / "packed"
+    pack_pairs(pairs, *SIZE, folder, progress=False)
+    before = (folder / "pairs.csv").read_bytes()
+    (folder / "pairs.csv").unlink()
+    with pytest.raises(FileNotFoundError, match="pairs.csv"):
+        check_packed(folder)
+    pack_pairs(pairs, *SIZE, folder, progress=False)
+    assert (folder / "pairs.csv").read_bytes() == before and not check_packed(folder)
+
+
 def change_dataset_file(path, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 

@@ -122,7 +122,8 @@ def test_a_neighbour_that_is_gone_is_named_with_the_photo_whose_it_is(drive):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1 2 3", "0 0 0 1 0 0 1", "a b c d e f", "0 0 nan 1 0 0", "0 0 4 1 0 0"]
+    "text",
+    ["", "1 2 3", "0 0 0 1 0 0 1", "a b c d e f", "0 0 nan 1 0 0", "0 0 4 1 0 0", "0 0 0 0 0 0"],
 )
 def test_a_motion_that_is_none_is_refused(text):
     with pytest.raises(ValueError, match=f"must be six numbers.*Received: '{text}'"):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from depthlib.data.augment import Augmentation
+from depthlib.data.packed import pack_pairs
 from depthlib.data.pairs import Pairs, read_csv
 from depthlib.data.specs import NYU_RELATIVE, NYU_TRAIN
 from depthlib.training.generator import DepthGenerator, EpochFollower
@@ -405,3 +406,10 @@ def test_a_confidence_map_of_another_kind_is_refused_by_name(trusted):
     cv2.imwrite(str(bad), np.ones((32, 48), np.uint16))
     with pytest.raises(ValueError, match=r"uint8, 255 for certain. Received: uint16.*0\.png"):
         DepthGenerator(trusted, *SIZE, 12)[0]
+
+
+def test_packed_pairs_need_no_cache(pairs, tmp_path):
+    fresh = make_training(pairs)
+    pack_pairs(pairs, *SIZE, tmp_path / "packed", progress=False)
+    packed = make_training(read_csv(tmp_path / "packed" / "pairs.csv"))
+    assert same(read_all(fresh), read_all(packed))
