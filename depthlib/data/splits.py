@@ -135,10 +135,10 @@ def _draw(
     known = len(set(names))
     if not 0 <= validation < 1 or not known or math.ceil(validation * known) == known:
         raise ValueError(
-            "A split needs two scenes and a validation share from 0 to below 1 that leaves one to "
-            f"train; a share of 0, one. Received: {known} scenes, validation={validation}. Add "
-            "photos of another place, train on all with validation=0, or, if validation in the "
-            "same place will do, use split='frame'."
+            "`validation` must be 0, or a share of the scenes that leaves one of them to train. "
+            f"Received: validation={validation} of {known} scenes. Add photos of another place, "
+            "train on all with validation=0, or, if validation in the same place will do, use "
+            "split='frame'."
         )
     sides = [np.arange(len(pairs)), np.arange(0)]
     if validation:

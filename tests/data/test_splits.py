@@ -104,7 +104,7 @@ def test_frames_of_a_video_are_on_one_side_where_scenes_are_unknown_and_that_is_
 def test_one_video_alone_is_refused_with_what_to_do(one_video):
     with (
         pytest.warns(UserWarning, match="1 groups"),
-        pytest.raises(ValueError, match="Received: 1 scenes.*another place.*split='frame'"),
+        pytest.raises(ValueError, match="Received: validation=0.2 of 1 scenes.*another place.*split='frame'"),
     ):
         split_by_scene(one_video.select(range(8)), 0)
 
