@@ -99,6 +99,11 @@ class CameraCalibration:
     fisheye: bool
     size: tuple[int, int] | None
 
+    @property
+    def undistorts(self) -> bool:
+        """Whether there is distortion to take out, so that `undistort` gives another photo."""
+        return self.fisheye or bool(self.distortion.any())
+
     def fit(self, height: int, width: int) -> Intrinsics:
         """The intrinsics of a photo of this size, as the camera took it.
 
@@ -145,7 +150,7 @@ class CameraCalibration:
         check_rgb(rgb)
         height, width = rgb.shape[:2]
         old = self.fit(height, width)
-        if not self.fisheye and not self.distortion.any():
+        if not self.undistorts:
             return rgb, old
         matrix, size = old.matrix, (width, height)
         if self.fisheye:
