@@ -167,6 +167,15 @@ def check_ours(path: Path | str, data: bytes | None = None, kind: str = PAIRS) -
     )
 
 
+def is_ours(path: Path | str) -> bool:
+    """Whether something is at `path`, and as `replace_ours` last wrote it."""
+    try:
+        check_ours(path)
+    except OSError:
+        return False
+    return Path(path).exists()
+
+
 def _name_note(path: Path) -> Path:
     return path.with_name(f".{path.name}.sha256")
 

@@ -59,7 +59,7 @@ def make_dataset(
             "`test` must be a share of the pairs, 0 to below 1, and `tolerance` seconds, 0 or "
             f"more. Received: test={test}, tolerance={tolerance}. Use 0.2 and 0.02, say."
         )
-    dataset = find_dataset(folder, photos, depth, spec, tolerance, are_outputs)
+    dataset = find_dataset(folder, photos, depth, spec, tolerance, out, are_outputs)
     if test and len(dataset.sides) > 1:
         raise ValueError(
             "A share can be set aside as test where folders do not say what tests. Received: "
@@ -82,7 +82,7 @@ def make_dataset(
         _print_table(problems, "Not sound")
         print(summary.round(3).to_string())
         if shard is None:
-            _write(sound, focal, test, out)
+            _write(sound, focal, test)
     if shard is not None:
         print(f"{place}: {note.shard} has ended. After all: depthlib merge {place}")
     return 0
@@ -103,7 +103,8 @@ def merge_dataset(place: Path, notes: Sequence[Note]) -> None:
         raise other
     folder, elsewhere = place / words.pop("folder"), words.pop("elsewhere")
     focal, test = words.pop("focal"), words.pop("test")
-    dataset = find_dataset(folder, **words, are_outputs=are_outputs)
+    out = place if elsewhere else None
+    dataset = find_dataset(folder, **words, out=out, are_outputs=are_outputs)
     if not elsewhere and dataset.first.root.resolve() != place.resolve():
         raise other  # it would be written where the photos are
     if _digest(dataset) != run.listing:
@@ -120,7 +121,7 @@ def merge_dataset(place: Path, notes: Sequence[Note]) -> None:
             sides[side] = pairs.select(np.flatnonzero(kept & ~again))
     problems = [problem for note in notes for problem in note.problems.values()]
     refuse_empty(sides, dataset.first.root, problems)
-    _write(replace(dataset, sides=sides), focal, test, place if elsewhere else None)
+    _write(replace(dataset, sides=sides), focal, test)
 
 
 def _digest(dataset: Dataset) -> str:
@@ -134,14 +135,14 @@ def _rows(pairs: Pairs) -> list[list[str]]:
     return rows
 
 
-def _write(dataset: Dataset, focal: str | None, test: float, out: Path | None) -> None:
+def _write(dataset: Dataset, focal: str | None, test: float) -> None:
     """Writes a dataset of sound pairs, and a picture of it."""
+    told = len(dataset.notes)
     dataset = set_test_aside(add_focal(dataset, focal), test)
     print(describe_sides(dataset).to_string())
-    if test:
-        print(dataset.notes[-1])
-    place, root = out or dataset.folder, dataset.first.root
-    written = write_dataset(dataset, place)
+    print(*dataset.notes[told:], sep="\n", end="\n" * (len(dataset.notes) > told))
+    place, root = dataset.place, dataset.first.root
+    written = write_dataset(dataset)
     shown = dataset.first.spread(4)
     figure = show_overlays(*shown.load(), shown.spec.unit)
     written.append(save_figure(figure, place / PICTURE))

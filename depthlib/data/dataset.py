@@ -1,8 +1,9 @@
 """A folder of photos and depth maps as a dataset: found, its encoding told, split, written."""
 
+import math
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from depthlib.data.dataset_file import (
     write_dataset_file,
 )
 from depthlib.data.encodings import guess_encoding
+from depthlib.data.images import read_size
 from depthlib.data.layouts import TOLERANCE, AreOutputs, Layout, find_layout, side_of
 from depthlib.data.lenses import find_lens, parse_focal
 from depthlib.data.pairs import Pairs, choose_spec, find_pairs, format_pairs, write_csv
@@ -33,7 +35,7 @@ from depthlib.data.specs import (
     DatasetSpec,
 )
 from depthlib.data.splits import group_unknown, split_by_scene, split_last, warn_of_near_copies
-from depthlib.files import check_ours
+from depthlib.files import check_ours, is_ours
 
 _KNOWN = {  # by the names of their CSVs; told by the names of their folders
     "nyu2_train": NYU_TRAIN,
@@ -44,6 +46,8 @@ _KNOWN = {  # by the names of their CSVs; told by the names of their folders
 }
 _SIDES = ("train", "val", "test")
 _COLUMN = "column:scene"  # that of the CSVs that are written
+_FOCAL = "focal"  # their column of focal lengths
+_SAME = 1.002  # times another focal length: one and the same
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ class Dataset:
     """The pairs of a folder by side, which is the name of its CSV: pairs, or train, val and test.
 
     `folder`: the one that was asked for, outside of which photos may lie. `left`: file and problem
-    of what is left out. `notes` say what was taken, and how surely.
+    of what is left out. `notes` say what was taken, and how surely. `out`: the folder of its CSVs
+    and its dataset.json; None: `folder`.
     """
 
     folder: Path
@@ -59,6 +64,12 @@ class Dataset:
     sides: Mapping[str, Pairs]
     left: pd.DataFrame
     notes: tuple[str, ...] = ()
+    out: Path | None = None
+
+    @property
+    def place(self) -> Path:
+        """The folder of its CSVs and its dataset.json."""
+        return self.out or self.folder
 
     @property
     def first(self) -> Pairs:
@@ -72,31 +83,26 @@ def find_dataset(
     depth: str | None = None,
     spec: DatasetSpec | Path | str | None = None,
     tolerance: float = TOLERANCE,
+    out: Path | str | None = None,
     are_outputs: AreOutputs | None = None,
 ) -> Dataset:
     """The pairs in `folder`, which scenes they show, and how their depth is stored.
 
     photos, depth, tolerance, are_outputs: see `layouts.find_layout`. spec: as `pairs.read_csv`
-    takes it; None: that of a dataset.json or an Ultralytics YAML in the folder, else a guess, which
-    the notes name.
+    takes it; None: that of a dataset.json in `out`, where the CSVs are to be, or in the folder, or
+    of an Ultralytics YAML there; else a guess, which the notes name.
     NYU's and KITTI's own folders are known by their names.
     Errors: those of `find_layout` and of `guess_encoding`.
     """
-    folder = Path(folder)
+    folder, place = Path(folder), Path(out or folder)
     if photos is None and depth is None and spec is None:
         known = _find_known(folder)
         if known:
-            return known
+            return replace(known, out=place)
     layout = find_layout(folder, photos, depth, tolerance, are_outputs)
     notes = [f"{'Layout, certain' if layout.is_certain else 'Layout, likely'}: {layout}"]
-    said = spec or _find_description(folder)
+    said = spec or _find_description(place, folder)
     chosen = choose_spec(said, folder / NAME)
-    if chosen is not None and chosen.focal_column:
-        raise ValueError(
-            "`focal_column` must be a column of a CSV of one's own. Received: "
-            f"{chosen.focal_column!r} for {folder}, whose CSV is to be made. Write it with that "
-            "column by hand, or say one `focal` for all photos."
-        )
     if chosen is None:
         chosen = _guess(layout, folder, notes)
     else:
@@ -104,7 +110,7 @@ def find_dataset(
     pairs = _tell_scenes(layout, chosen, notes)
     sides = _split_as_folders(pairs)
     notes += _note_shared_scenes(sides)
-    return Dataset(folder, sides, layout.left, tuple(notes))
+    return Dataset(folder, sides, layout.left, tuple(notes), place)
 
 
 def check_dataset(
@@ -149,12 +155,21 @@ def set_test_aside(dataset: Dataset, share: float, seed: int = 0) -> Dataset:
     """The dataset with `share` of its pairs as test, where its folders say no sides; 0: as it is.
 
     Whole scenes where two or more are known. Else the last pairs in their order, which may show the
-    same place: a note says so, and a warning counts near-copies that train.
+    same place: a note says so, and a warning counts near-copies that train. What train.csv and
+    test.csv in the dataset's place list already stays on its side, as a network may have learned
+    from it. Errors: ValueError where that leaves a side empty.
     """
     if not share or len(dataset.sides) > 1:
         return dataset
     pairs = dataset.first
-    if pairs.scenes == KNOWN and pairs.table["scene"].nunique() > 1:
+    tests = _keep_sides(pairs, dataset.place, share, seed)
+    if tests is not None:
+        train, test = (pairs.select(np.flatnonzero(tests == is_test)) for is_test in (False, True))
+        note = (
+            f"Test: {len(test)} pairs. What {dataset.place} lists in train.csv and test.csv stays "
+            "there; remove both to draw anew."
+        )
+    elif pairs.scenes == KNOWN and pairs.table["scene"].nunique() > 1:
         train, test = split_by_scene(pairs, seed, share)
         note = f"Test: {test.table['scene'].nunique()} scenes that do not train."
     else:
@@ -170,16 +185,81 @@ def set_test_aside(dataset: Dataset, share: float, seed: int = 0) -> Dataset:
 def add_focal(dataset: Dataset, focal: str | float | None) -> Dataset:
     """The dataset whose specs know their camera; focal: as `lenses.parse_focal` takes it.
 
-    "exif": that of the first photo; None: the dataset as it is. Errors: those of `find_lens`.
+    "exif": each photo's own; None: the dataset as it is. Where photos have several, as those of one
+    lens in several shapes, they are a column of the CSV, in pixels.
+    Errors: those of `find_lens`; ValueError where some photos say none.
     """
-    share = find_lens(dataset.first.rgb_path(0), parse_focal(focal)).focal
-    if share is None:
-        return dataset
-    sides = {
-        name: replace(pairs, spec=replace(pairs.spec, focal=share))
+    request = parse_focal(focal)
+    shares = {
+        name: [find_lens(pairs.rgb_path(row), request).focal for row in range(len(pairs))]
         for name, pairs in dataset.sides.items()
     }
-    return replace(dataset, sides=sides)
+    known = [share for side in shares.values() for share in side if share]
+    if not known:
+        return dataset
+    for name, pairs in dataset.sides.items():
+        if not all(shares[name]):
+            raise ValueError(
+                "All photos must say their focal length, or none. Received: "
+                f"{pairs.rgb_path(shares[name].index(None))}, which does not. Say one for all."
+            )
+    if max(known) <= _SAME * min(known):
+        return _change(
+            dataset,
+            lambda name, pairs: replace(
+                pairs, spec=replace(pairs.spec, focal=known[0], focal_column=None)
+            ),
+        )
+
+    def add(name: str, pairs: Pairs) -> Pairs:
+        widths = [read_size(pairs.rgb_path(row))[1] for row in range(len(pairs))]
+        table = pairs.table.assign(**{_FOCAL: np.round(np.array(shares[name], float) * widths, 3)})
+        return replace(
+            pairs, table=table, spec=replace(pairs.spec, focal=None, focal_column=_FOCAL)
+        )
+
+    note = (
+        f"Focal lengths: {min(known):.3g} to {max(known):.3g} of the width, in the CSV's column "
+        f"{_FOCAL}, in pixels."
+    )
+    return replace(_change(dataset, add), notes=(*dataset.notes, note))
+
+
+def _change(dataset: Dataset, change: Callable[[str, Pairs], Pairs]) -> Dataset:
+    return replace(dataset, sides={n: change(n, pairs) for n, pairs in dataset.sides.items()})
+
+
+def _keep_sides(pairs: Pairs, place: Path, share: float, seed: int) -> np.ndarray | None:
+    """Of each pair whether it tests, bool (pairs,), by an earlier split; None without one.
+
+    New scenes, or where they are unknown the last new pairs, test until they are `share` of all.
+    """
+    train, test = (
+        pairs.table["rgb"].isin(read_pair_table(path)["rgb"]).to_numpy(copy=True)
+        if (path := place / f"{side}.csv").is_file()
+        else np.zeros(len(pairs), bool)
+        for side in ("train", "test")
+    )
+    if not (train.any() and (place / "test.csv").is_file()):
+        return None
+    if pairs.scenes == KNOWN:
+        scenes = pairs.table["scene"]
+        test = scenes.isin(scenes[test]).to_numpy(copy=True)
+        new = scenes[~test & ~scenes.isin(scenes[train]).to_numpy()].unique()
+        count = math.ceil(share * scenes.nunique()) - scenes[test].nunique()
+        drawn = np.random.default_rng(seed).permutation(new)[: max(count, 0)]
+        test |= scenes.isin(drawn).to_numpy()
+    else:
+        new = np.flatnonzero(~test & ~train)
+        count = round(share * len(pairs)) - int(test.sum())
+        test[new[len(new) - max(min(count, len(new)), 0) :]] = True
+    if test.all() or not test.any():
+        raise ValueError(
+            "A split must leave a pair on each side. Received: "
+            f"{place / 'train.csv'} and test.csv, of which one side is left in {pairs.root}. "
+            "Remove both to draw anew."
+        )
+    return test
 
 
 def write_dataset(dataset: Dataset, out: Path | str | None = None) -> list[Path]:
@@ -188,14 +268,18 @@ def write_dataset(dataset: Dataset, out: Path | str | None = None) -> list[Path]
     out: the folder; None: the dataset's own. A dataset.json that is there stays, unless other
     words were given now: a focal length, a pattern with {scene}, another spec.
     Errors: PermissionError where it cannot be written, and FileExistsError for a table of one's own
-    (`files.write_ours`), or one whose scenes are not known now, with what to do.
+    (`files.write_ours`), or one whose scenes are not known now, with what to do; ValueError for a
+    folder with another dataset, or with other photos that would be taken for these, and for focal
+    lengths that were a column of an earlier CSV and are not known now.
     """
     written = []
-    place = Path(out or dataset.folder)
+    place = Path(out or dataset.place)
+    _refuse_lost_focal(dataset)
     paths = {name: place / f"{name}.csv" for name in dataset.sides}
     for name, pairs in dataset.sides.items():  # all, before the first is written
         check_ours(paths[name], format_pairs(pairs))
         _keep_scenes(paths[name], pairs)
+    _refuse_others(dataset, place)
     for name, pairs in dataset.sides.items():
         path = paths[name]
         file = find_dataset_file(path) or path.with_name(NAME)
@@ -213,6 +297,37 @@ def write_dataset(dataset: Dataset, out: Path | str | None = None) -> list[Path]
                 "--out on the command line."
             ) from error
     return written
+
+
+def _refuse_lost_focal(dataset: Dataset) -> None:
+    """Errors: ValueError where a dataset.json names a column that there was and is not made now."""
+    spec = dataset.first.spec
+    if spec.focal_column and spec.focal_column not in dataset.first.table:
+        raise ValueError(
+            "`focal_column` must be a column of the CSV. Received: "
+            f"{spec.focal_column!r} for {dataset.folder}, whose CSV is made anew. Say the focal "
+            "length again (--focal, as 26mm, 518px or exif), or take it out of the dataset.json."
+        )
+
+
+def _refuse_others(dataset: Dataset, place: Path) -> None:
+    """Errors: ValueError for a place with another dataset's CSVs, or with photos of these names."""
+    photos = {str(name) for pairs in dataset.sides.values() for name in pairs.table["rgb"]}
+    for path in (place / f"{name}.csv" for name in ("pairs", *_SIDES)):
+        if is_ours(path) and photos.isdisjoint(read_pair_table(path)["rgb"]):
+            raise ValueError(
+                "A folder must hold the CSVs of one dataset. Received: those of "
+                f"{dataset.folder} for {place}, where {path.name} lists none of its photos. Choose "
+                "another folder, or remove what is there."
+            )
+    root, first = dataset.first.root, str(dataset.first.table["rgb"].iat[0])
+    for folder in (place, place.parent):
+        found = folder / first
+        if found.is_file() and not found.samefile(root / first):
+            raise ValueError(
+                "A CSV must not lie where other photos would be taken for its own. Received: "
+                f"{place} for photos of {root}, with {found} there too. Choose another folder."
+            )
 
 
 def _says(file: Path, spec: DatasetSpec) -> bool:
@@ -285,9 +400,9 @@ def _find_known(folder: Path) -> Dataset | None:
     return Dataset(folder, sides, pd.concat(left, ignore_index=True), tuple(notes))
 
 
-def _find_description(folder: Path) -> Path | None:
-    """A dataset.json in the folder, or the YAML of Ultralytics' layout."""
-    found = find_dataset_file(folder / "pairs.csv")
+def _find_description(place: Path, folder: Path) -> Path | None:
+    """A dataset.json in one of the folders, or the YAML of Ultralytics' layout."""
+    found = find_dataset_file(place / "pairs.csv") or find_dataset_file(folder / "pairs.csv")
     if found or not all((folder / name).is_dir() for name in ("images", "depth")):
         return found
     return next(iter(sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])), None)

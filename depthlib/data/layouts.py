@@ -4,7 +4,9 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -40,6 +42,10 @@ _FORMS = (
 
 # Of paths, whether an earlier run wrote them: bool (paths,).
 AreOutputs = Callable[[Sequence[Path]], np.ndarray]
+_DATE = re.compile(
+    r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?([0-2]\d|3[01])[-_.t ]*([01]\d|2[0-3])"
+    r"[-_.:]?([0-5]\d)[-_.:]?([0-5]\d)(?:[-_.,]?(\d{6}|\d{3}))?(?!\d)"
+)
 Key = tuple[tuple[str, ...], str]  # the folders that say where, and the name without its role
 
 
@@ -399,7 +405,8 @@ def _by_number(key: Key) -> Hashable:
 def _by_last_number(key: Key) -> Hashable:
     places, name = key
     numbers = re.findall(r"\d+", name)
-    return (places, int(numbers[-1])) if numbers and time_of(name) is None else None
+    is_count = numbers and time_of(name) is None and not _DATE.search(name)
+    return (places, int(numbers[-1])) if is_count else None
 
 
 def _by_name_beside(key: Key) -> Hashable:
@@ -409,7 +416,15 @@ def _by_name_beside(key: Key) -> Hashable:
 
 
 def time_of(name: str) -> float | None:
-    """The seconds that a name says: 1305031102.175304, or an integer of ms, µs or ns; else None."""
+    """The seconds that a name says: 1305031102.175304, or an integer of ms, µs or ns; else None.
+
+    A date with its time, 20240101_120000123, is one too, of the same zone as all others.
+    """
+    if date := _DATE.search(name):
+        *numbers, part = date.groups("")
+        with suppress(ValueError):  # the 31st of June
+            start = datetime(*map(int, numbers)).replace(tzinfo=UTC).timestamp()  # type: ignore[arg-type]
+            return start + float(f"0.{part}0") if date.end() == len(name) else None
     match = re.fullmatch(r"\D*?(\d{9,10}[.]\d+|\d{12,19})", name)
     if match is None:
         return None

@@ -309,10 +309,15 @@ def _find_root(
 ) -> tuple[pd.DataFrame, Path]:
     """The table with paths relative to the folder in which its first photo is, and that folder."""
     asked = [Path(place) for place in (root or os.environ.get(ROOT),) if place]
-    places = asked if root else [path.parent, path.parent.parent, *asked]
+    places = asked if root else [path.parent, *asked, path.parent.parent]
     first = str(table["rgb"].iat[0])
     found = [place for place in places if _holds(place, _relative(first, place, place in asked))]
     place = found[0] if found else places[0]
+    if len(found) == 2 and place in asked and not place.samefile(found[1]):
+        raise ValueError(
+            f"The photos of a CSV must be in one folder. Received: {first} of {path}, which is in "
+            f"{place} ({ROOT}) and in {found[1]}. Give --root, or `root`."
+        )
     for column in (name for name in FILES if name in table):
         table[column] = [
             _relative(str(n), place, place in asked, bool(found)) if n else ""

@@ -5,6 +5,7 @@ Also a command: python -m depthlib.training --help
 
 import math
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -17,7 +18,7 @@ import pandas as pd
 
 from depthlib.data.augment import Augmentation
 from depthlib.data.cache import metres_per_count
-from depthlib.data.images import read_rgb
+from depthlib.data.images import read_rgb, read_size
 from depthlib.data.mixed_pairs import settle_focal, show_whole
 from depthlib.data.pairs import SPLITTERS, Pairs
 from depthlib.data.scenes import KNOWN
@@ -53,6 +54,9 @@ from depthlib.training.run_folder import (
     share_folder,
 )
 from depthlib.weather import EFFECTS
+
+_LOOKED_AT = 64  # photos, at most, to tell whether they have one shape
+_ONE_SHAPE = 1.03  # times another ratio of sides: KITTI's frames differ by less
 
 
 @end_together()
@@ -94,6 +98,8 @@ def train(
     training, validation = _split(recipe, pairs, extra)
     run = describe_run(recipe, training, validation)
     spec = _with_aspect(_join(training), training[0])
+    for member in training:
+        _warn_of_shapes(member)
     views = find_views(recipe, training)
     with share_folder(run_folder) as folder:
         check_alike(run)
@@ -257,6 +263,23 @@ def _with_aspect(spec: DatasetSpec, pairs: Pairs) -> DatasetSpec:
         return spec
     height, width = read_rgb(pairs.rgb_path(0)).shape[:2]
     return replace(spec, aspect=width / height)
+
+
+def _warn_of_shapes(pairs: Pairs) -> None:
+    """Warns where photos have several shapes: all are squeezed to one, in which metres differ."""
+    if pairs.is_packed:
+        return
+    seen = pairs.spread(_LOOKED_AT)
+    sizes = [read_size(seen.rgb_path(row)) for row in range(len(seen))]
+    shapes = [width / height for height, width in sizes]
+    if max(shapes) > _ONE_SHAPE * min(shapes):
+        narrow, wide = sizes[int(np.argmin(shapes))], sizes[int(np.argmax(shapes))]
+        warnings.warn(
+            f"Photos of {pairs.root} have several shapes, such as {narrow[0]}x{narrow[1]} and "
+            f"{wide[0]}x{wide[1]}: training squeezes them to one, so that their metres differ. Cut "
+            "them, and their depth, to one shape.",
+            stacklevel=3,
+        )
 
 
 def _open_tensorboard(run_folder: Path) -> keras.callbacks.Callback:

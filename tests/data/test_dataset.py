@@ -1,11 +1,14 @@
+import json
 import os
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from depthlib.data.dataset import (
     add_focal,
@@ -16,6 +19,7 @@ from depthlib.data.dataset import (
     write_dataset,
 )
 from depthlib.data.dataset_file import read_dataset_file
+from depthlib.data.mixed_pairs import settle_focal
 from depthlib.data.pairs import read_csv
 from depthlib.data.specs import NYU_TEST, NYU_TRAIN
 
@@ -226,8 +230,8 @@ def test_what_cannot_be_written_or_said_of_a_folder_is_refused_by_name(rooms):
     with pytest.raises(PermissionError, match="can be written into. Received: .*a_file: .*--out"):
         write_dataset(find_dataset(rooms, spec=SPEC), rooms / "a_file")
     (rooms / "dataset.json").write_text('{"metres_per_count": 0.001, "focal_column": "fx"}')
-    with pytest.raises(ValueError, match="`focal_column` must be .*'fx' for .*rooms"):
-        find_dataset(rooms)
+    with pytest.raises(ValueError, match="`focal_column` must be .*'fx' for .*rooms.*--focal"):
+        write_dataset(find_dataset(rooms))
 
 
 def test_a_file_that_describes_the_folder_comes_before_a_guess_and_stays(rooms):
@@ -246,6 +250,124 @@ def test_whole_scenes_are_set_aside_as_test_where_they_are_known(rooms):
     assert list(dataset.sides) == ["train", "test"] and not scenes[0] & scenes[1]
     assert dataset.notes[-1] == "Test: 1 scenes that do not train."
     assert set_test_aside(dataset, 0.3) is dataset
+
+
+@pytest.mark.parametrize("more", [("balcony",), ("aula", "zoo"), ("aula", "bar", "cave", "yard")])
+def test_scenes_that_are_added_never_move_others_to_the_other_side(tmp_path, write_pairs, more):
+    def make(*rooms):
+        names = [(f"{r}/rgb/{n}.jpg", f"{r}/depth/{n}.png") for r in rooms for n in (1, 2)]
+        write_pairs(tmp_path, names)
+        dataset = set_test_aside(find_dataset(tmp_path, spec=SPEC), 0.25)
+        write_dataset(dataset)
+        tables = (read_csv(tmp_path / f"{side}.csv").table for side in ("train", "test"))
+        return *(set(table["scene"]) for table in tables), dataset.notes[-1]
+
+    train, test, _ = make("attic", "bath", "cellar", "den", "entry", "foyer")
+    for _ in range(2):
+        more_train, more_test, note = make(*more)
+        assert train <= more_train and test <= more_test and not more_train & more_test
+        assert len(more_test) == -(-len(more_train | more_test) // 4)  # still a quarter
+        assert "stays there; remove both to draw anew" in note
+    (tmp_path / "train.csv").unlink()
+    assert "scenes that do not train" in make()[2]
+
+
+def test_of_one_place_too_what_tested_tests_and_what_trained_trains(tmp_path, write_pairs):
+    def make(count):
+        names = [(f"rgb/{n:02d}.png", f"depth/{n:02d}.png") for n in range(count)]
+        write_pairs(tmp_path, names, like=5)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            write_dataset(set_test_aside(find_dataset(tmp_path, "rgb", "depth", SPEC), 0.25))
+        return read_csv(tmp_path / "test.csv").table["rgb"].tolist()
+
+    assert make(8) == make(9) == ["rgb/06.png", "rgb/07.png"]
+    assert make(16) == ["rgb/06.png", "rgb/07.png", "rgb/14.png", "rgb/15.png"]
+    for n in (6, 7, 14, 15):
+        (tmp_path / f"rgb/{n:02d}.png").unlink()
+    with pytest.raises(ValueError, match="leave a pair on each side. Received: .*train.csv"):
+        set_test_aside(find_dataset(tmp_path, "rgb", "depth", SPEC), 0.01)
+
+
+@pytest.mark.parametrize("change", [{"metres_per_count": 1 / 256}, {"focal": 0.7}, {"name": "my"}])
+def test_a_description_elsewhere_that_was_corrected_by_hand_stays(rooms, tmp_path, change):
+    out = tmp_path / "out"
+    write_dataset(find_dataset(rooms, out=out))
+    said = json.loads((out / "dataset.json").read_text()) | change
+    (out / "dataset.json").write_text(json.dumps(said))
+    before = (out / "dataset.json").read_bytes()
+    dataset = find_dataset(rooms, out=out)
+    write_dataset(dataset)
+    assert (out / "dataset.json").read_bytes() == before
+    assert all(getattr(dataset.first.spec, name) == value for name, value in change.items())
+
+
+def test_a_folder_holds_the_lists_of_one_dataset(rooms, tmp_path, write_pairs):
+    out = tmp_path / "out"
+    write_dataset(find_dataset(rooms, spec=SPEC, out=out))
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    names = [(f"{room}/rgb/1.jpg", f"{room}/depth/1.png") for room in ("hall", "loft")]
+    other = write_pairs(tmp_path / "other", names)
+    with pytest.raises(ValueError, match="of one dataset. Received: those of .*other for .*out"):
+        write_dataset(find_dataset(other, spec=SPEC, out=out))
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.mark.parametrize("out", ["home", "home/work"])
+def test_lists_do_not_lie_where_photos_of_the_same_names_are(tmp_path, write_pairs, out):
+    names = [("rgb/1.jpg", "depth/1.png")]
+    write_pairs(tmp_path / "home", names)
+    there = write_pairs(tmp_path / "there", names)
+    with pytest.raises(ValueError, match="other photos would be taken.*home/rgb/1.jpg there too"):
+        write_dataset(find_dataset(there, spec=SPEC, out=tmp_path / out))
+    (tmp_path / "link").symlink_to(there)
+    write_dataset(find_dataset(there, spec=SPEC, out=tmp_path / "link"))  # the same photos
+
+
+def test_photos_of_several_shapes_have_a_focal_length_each(tmp_path, write_pairs):
+    names = [(f"rgb/{n}.png", f"depth/{n}.png") for n in range(4)]
+    root = write_pairs(tmp_path, names)
+    for n in (1, 3):  # cut to half their width
+        for part in ("rgb", "depth"):
+            path = str(root / part / f"{n}.png")
+            image = cv2.imread(path, cv2.IMREAD_UNCHANGED)
+            cv2.imwrite(path, image[:, image.shape[1] // 4 : -image.shape[1] // 4])
+    width = cv2.imread(str(root / "rgb/0.png")).shape[1]
+    dataset = add_focal(find_dataset(root, spec=SPEC), f"{width}px")
+    assert "Focal lengths: 1 to 2 of the width" in dataset.notes[-1]
+    write_dataset(dataset)
+    pairs = settle_focal(read_csv(root / "pairs.csv"))
+    assert pairs.table["focal"].tolist() == [width] * 4
+    assert pairs.table["focal_share"].tolist() == [1, 2, 1, 2]
+    with pytest.raises(ValueError, match="made anew. Say the focal length again"):
+        write_dataset(find_dataset(root, spec=None))
+    write_dataset(add_focal(find_dataset(root), f"{width}px"))
+    write_dataset(add_focal(find_dataset(root), "0.8"))  # of each one's width
+    assert (
+        read_csv(root / "pairs.csv").spec.focal,
+        "focal" in read_csv(root / "pairs.csv").table,
+    ) == (0.8, False)
+
+
+def test_photos_of_several_lenses_have_a_focal_length_each_or_none(tmp_path, write_pairs):
+    names = [(f"rgb/{n}.jpg", f"depth/{n}.png") for n in range(3)]
+    root = write_pairs(tmp_path, names)
+
+    def say(number, millimetres):
+        with Image.open(root / f"rgb/{number}.jpg") as image:
+            exif = image.getexif()
+            exif.get_ifd(0x8769)[0xA405] = millimetres
+            image.save(root / f"rgb/{number}.jpg", exif=exif)
+
+    assert add_focal(find_dataset(root, spec=SPEC), "exif").first.spec.focal is None
+    say(0, 26)
+    with pytest.raises(ValueError, match=r"say their focal length, or none. Received: .*1.jpg"):
+        add_focal(find_dataset(root, spec=SPEC), "exif")
+    say(1, 77)
+    say(2, 26)
+    write_dataset(add_focal(find_dataset(root, spec=SPEC), "exif"))
+    shares = settle_focal(read_csv(root / "pairs.csv")).table["focal_share"]
+    assert (shares / shares[0]).tolist() == pytest.approx([1, 77 / 26, 1], rel=1e-3)
 
 
 def test_of_one_place_the_last_pairs_are_test_and_that_is_said(tmp_path, write_pairs):

@@ -168,6 +168,29 @@ def test_names_that_are_times_match_the_nearest_whatever_their_unit(folder):
     assert layout.matched == {"the nearest time within 0.02 s": 1}
     assert time_of("frame_1403636579763") == time_of("1403636579763000") == 1403636579.763
     assert time_of("000123") is None
+    for name in ("20240101120000250", "img20240101_120000_250", "2024-01-01 12.00.00.250"):
+        assert time_of(name) == 1704110400.25
+    assert time_of("20240101120000") == 1704110400  # neither ms nor µs of the year 2611
+    assert time_of("20240101_120000_7") is None  # a count behind a date
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("2024010112000{}123", "2024010112000{}123"),
+        ("img2024010112000{}", "depth2024010112000{}"),
+        ("20240101_12000{}_123", "20240101-12000{}_123"),
+        ("IMG_20240101_12000{}_1", "DEP_20240101_12000{}_1"),
+    ],
+)
+def test_frames_of_other_seconds_are_no_pairs_whatever_their_dates_look_like(folder, names):
+    photo, depth = (f"{place}/{name}" for place, name in zip(("rgb", "depth"), names, strict=True))
+    numbers = ((1, 4), (5, 9))
+    files = [
+        name for p, d in numbers for name in (f"{photo}.jpg".format(p), f"{depth}.png".format(d))
+    ]
+    with pytest.raises(FileNotFoundError, match="no two match"):
+        find_layout(folder(*files))
 
 
 def test_each_file_is_matched_once():

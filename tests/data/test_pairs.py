@@ -308,6 +308,26 @@ def test_a_csv_elsewhere_finds_its_photos_where_the_user_says(tmp_path, write_pa
         read_csv(csv, OWN, root=data)
 
 
+def test_where_photos_of_these_names_are_in_several_folders_the_user_says_which(
+    tmp_path, write_pairs, monkeypatch
+):
+    names = [("rgb/1.jpg", "depth/1.png")]
+    home, there = (write_pairs(tmp_path / place, names) for place in ("home", "there"))
+    csv = home / "work" / "pairs.csv"
+    csv.parent.mkdir()
+    csv.write_text("rgb,depth\nrgb/1.jpg,depth/1.png\n")
+    assert read_csv(csv, OWN).root == home  # as the archive has it
+    monkeypatch.setenv("DEPTHLIB_DATA", str(there))
+    with pytest.raises(ValueError, match="in one folder.*in .*there .*and in .*home. Give --root"):
+        read_csv(csv, OWN)
+    assert read_csv(csv, OWN, root=there).root == there
+    monkeypatch.setenv("DEPTHLIB_DATA", str(csv.parent / ".."))
+    assert read_csv(csv, OWN).root.resolve() == home
+    monkeypatch.setenv("DEPTHLIB_DATA", str(there))
+    write_pairs(csv.parent, names)
+    assert read_csv(csv, OWN).root == csv.parent  # beside their list
+
+
 def test_pairs_of_an_own_layout_are_written_with_their_scenes_and_read_back(tmp_path):
     names = ["12:30:05", "²", "#1", "a,b"]
     for name in names:

@@ -62,7 +62,9 @@ def test_a_split_of_one_scene_is_refused_unless_all_of_it_trains(tiny_nyu):
     with pytest.raises(ValueError, match="two scenes"):
         split_by_scene(pairs, 0)
     both, _ = find_pairs(tiny_nyu(scenes=2), NYU_TRAIN)
-    with pytest.raises(ValueError, match="leaves one of them to train.*validation=0.51 of 2 scenes"):
+    with pytest.raises(
+        ValueError, match="leaves one of them to train.*validation=0.51 of 2 scenes"
+    ):
         split_by_scene(both, 0, validation=0.51)
     training, _ = split_by_scene(pairs, 0, validation=0)
     assert training.digest() == pairs.digest()
@@ -104,7 +106,9 @@ def test_frames_of_a_video_are_on_one_side_where_scenes_are_unknown_and_that_is_
 def test_one_video_alone_is_refused_with_what_to_do(one_video):
     with (
         pytest.warns(UserWarning, match="1 groups"),
-        pytest.raises(ValueError, match="Received: validation=0.2 of 1 scenes.*another place.*split='frame'"),
+        pytest.raises(
+            ValueError, match="Received: validation=0.2 of 1 scenes.*another place.*split='frame'"
+        ),
     ):
         split_by_scene(one_video.select(range(8)), 0)
 

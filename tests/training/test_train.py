@@ -3,9 +3,11 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import pandas as pd
@@ -480,3 +482,20 @@ def test_a_recipe_with_the_originals_faults_trains_on_its_own_loss_and_split(pai
 def test_a_networks_file_says_what_it_has_seen_of_an_own_dataset_too(pairs, tmp_path):
     own = replace(pairs.spec, name="own", focal=0.7, aspect=None)
     assert _with_aspect(own, pairs).view() == {"focal": 0.7, "aspect": 48 / 32, "horizon": None}
+
+
+def test_photos_of_several_shapes_are_told_before_they_are_squeezed(tiny_nyu, tmp_path):
+    pairs = read_csv(tiny_nyu(scenes=6, frames=3) / "nyu2_train.csv", NYU_TRAIN)
+    recipe = RECIPE.change(epochs=1)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        train(recipe, pairs, tmp_path / "run", verbose=0)
+    assert not [one for one in told if "several shapes" in str(one.message)]
+    for row in range(1, len(pairs), 3):  # one of each scene
+        for path in (pairs.rgb_path(row), pairs.depth_path(row)):
+            image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            cv2.imwrite(str(path), image[:, : image.shape[1] // 2])
+    height, width = read_rgb(pairs.rgb_path(0)).shape[:2]
+    said = f"several shapes, such as {height}x{width // 2} and {height}x{width}: training squeezes"
+    with pytest.warns(UserWarning, match=said):
+        train(recipe, pairs, tmp_path / "other", verbose=0)
