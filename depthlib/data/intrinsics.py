@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -98,6 +98,7 @@ class CameraCalibration:
     distortion: np.ndarray
     fisheye: bool
     size: tuple[int, int] | None
+    _told: set[tuple[int, int]] = field(default_factory=set, init=False, repr=False)
 
     @property
     def undistorts(self) -> bool:
@@ -130,14 +131,17 @@ class CameraCalibration:
     def _warn_of_size(self, found: Intrinsics) -> None:
         """Warns where the principal point makes it likely that photos have another size."""
         across, down = (found.cx + 0.5) / found.width - 0.5, (found.cy + 0.5) / found.height - 0.5
-        if max(abs(across), abs(down)) > OFF_CENTRE:
+        size = found.height, found.width
+        if max(abs(across), abs(down)) > OFF_CENTRE and size not in self._told:
+            self._told.add(size)  # once for a thousand photos
             warnings.warn(
                 f"{self.path} does not say of what size its photos are. For photos of "
                 f"{found.height}x{found.width} (height x width) its principal point, "
-                f"({found.cx:.6g}, {found.cy:.6g}), is off their middle by {abs(across):.0%} of the "
-                f"width and {abs(down):.0%} of the height. If it was made with photos of another "
-                "size, metres are wrong: write that into it as image_width and image_height.",
-                stacklevel=1,  # the same words once, whoever asks for each of a thousand photos
+                f"({found.cx:.6g}, {found.cy:.6g}), is off their middle by {abs(across):.0%} of "
+                f"the width and {abs(down):.0%} of the height. If it was made with photos of "
+                "another size, metres are wrong: write that into it as image_width and "
+                "image_height.",
+                stacklevel=3,
             )
 
     def undistort(self, rgb: np.ndarray) -> tuple[np.ndarray, Intrinsics]:

@@ -319,7 +319,9 @@ def test_depth_of_which_no_table_tells_is_taken(predicted, file, photo, saved):
 CALIBRATION = "image_width: 64\nimage_height: 48\nK: [50, 0, 32, 0, 50, 24, 0, 0, 1]\nD: [{}]\n"
 
 
-@pytest.mark.parametrize("more", ["", " --known 1,2,3,4=1.5", " --flip", " --known 1,2,3,4=2 --flip"])
+@pytest.mark.parametrize(
+    "more", ["", " --known 1,2,3,4=1.5", " --flip", " --known 1,2,3,4=2 --flip"]
+)
 def test_depth_of_the_undistorted_photo_is_none_of_the_photo(predicted, more):
     row = {"name": "1", "saved": "npy", "focal_from": "calibration"}
     row["source"] = f"{note_files(predicted / 'a' / '1.png')} {note_files()}"

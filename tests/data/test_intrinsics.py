@@ -377,7 +377,7 @@ def test_principal_points_of_real_cameras_are_told_by_no_word(tmp_path, matrix, 
 
 def test_a_calibration_without_a_size_is_told_once_for_many_photos(tmp_path):
     camera = read_camera(write_opencv(tmp_path / "n.yml", camera_matrix=MATRIX))
-    with warnings.catch_warnings(record=True, action="default") as said:
+    with warnings.catch_warnings(record=True, action="always") as said:
         for _ in range(3):
             camera.undistort(np.zeros((120, 160, 3), np.uint8))
             camera.fit(120, 160)
