@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import wraps
 from math import nan
 
 import cv2
@@ -84,8 +85,9 @@ def measure_depth(predict: Predict, pairs: Pairs) -> dict[str, float]:
     """
     protocol, spreads = PROTOCOLS[pairs.spec.protocol], []
 
-    def remember(photos, flip_average):
-        depths = predict(photos, flip_average)
+    @wraps(predict)  # it is told the photos' lenses where `predict` would be
+    def remember(*told):
+        depths = predict(*told)
         spreads.extend(float(np.log(np.maximum(depth, 1e-3)).std()) for depth in depths)
         return depths
 

@@ -293,7 +293,15 @@ def _open_tensorboard(run_folder: Path) -> keras.callbacks.Callback:
 
 
 def find_views(recipe: Recipe, training: Sequence[Pairs]) -> tuple[str, ...]:
-    """Which other views of its photos a run learns from. Errors: ValueError beside a teacher."""
+    """Which other views of its photos a run learns from.
+
+    Errors: ValueError beside a teacher, and where nothing else teaches and they are left out.
+    """
+    if not (recipe.photometric or recipe.teacher or any(p.spec.has_depth for p in training)):
+        raise ValueError(
+            "Photos without depth teach by their other views alone. Received: photometric=0 for "
+            f"{training[0].spec.name!r}. Use photometric=1."
+        )
     views = tuple(n for n in VIEWS if any(n in pairs.views for pairs in training))
     if not views or not recipe.photometric:
         return ()

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from math import isnan
 
 import numpy as np
@@ -6,6 +7,8 @@ import pytest
 from depthlib.data import images
 from depthlib.data.pairs import find_pairs, read_csv
 from depthlib.data.specs import KITTI, NYU_TEST
+from depthlib.evaluation import evaluate
+from depthlib.metrics import FULL
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
 from experiments.measures import (
@@ -150,3 +153,18 @@ def test_depth_is_measured_in_metres_and_after_alignment_and_a_flat_map_shows(te
     values = measure_depth(flat, test_pairs)
     assert values["spread"] == 0 and 0 < values["metres_delta1"] < 1
     assert 0 < values["affine_abs_rel"] < values["metres_abs_rel"]
+
+
+def test_depth_is_measured_through_the_lens_of_the_photos(test_pairs):
+    class Wall(DepthPredictor):
+        def predict_batch(self, batch):
+            return np.full(batch.shape[:3], 2, np.float32)
+
+    predict = Wall(View(32, 48, 10.0, 0.8, 1.5), "metre", "rooms")
+    near, far = (
+        replace(test_pairs, spec=replace(NYU_TEST, focal=focal, protocol="full"))
+        for focal in (0.8, 1.6)
+    )
+    found = [measure_depth(predict, pairs)["metres_abs_rel"] for pairs in (near, far)]
+    due = [evaluate(predict, pairs, FULL)["abs_rel"].mean() for pairs in (near, far)]
+    assert found == pytest.approx(due) and found[0] != pytest.approx(found[1], abs=0.05)

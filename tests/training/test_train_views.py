@@ -110,6 +110,7 @@ def test_one_camera_that_moves_teaches_relative_depth(walls, tmp_path):
     ("recipe", "says", "message"),
     [
         ({"validation": 0.5}, {"baseline": 0.5}, "cannot validate.*validation=0"),
+        ({"photometric": 0.0}, {"baseline": 0.5}, "Received: photometric=0 for 'walls'"),
         ({"rotation": 5.0}, {"baseline": 0.5}, "rotation=0"),
         ({"consistency": 1.0, "weather": 1.0}, {"baseline": 0.5}, "consistency=0"),
         ({"teacher": "light"}, {"baseline": 0.5}, "teacher=None"),
