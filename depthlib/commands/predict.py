@@ -252,6 +252,22 @@ class _Folder:
         complete = [list(one.values()) for one in possible]
         return self.is_wanted(path, files, self.list_stale(path), complete, report)
 
+    def wants_video(
+        self, path: Path, target: Path, ends: tuple[str, ...], report: PredictReport
+    ) -> bool:
+        """`is_wanted` of a video. ends: what the names of its frames' files end in."""
+        frames_in = self.out / self.names[path]
+        frames = find_frames(frames_in).items()
+        files = [("colour", target)]
+        files += [(kind, file) for file, kind in frames if file.name.endswith(ends)]
+        if path not in self.summary and any(frames_in.glob("*")):
+            files.append(("anything", frames_in))
+        stale = self.list_stale_frames(path)
+        stale += [target] if self.find_stale(path) and target.exists() else []
+        firsts = [frames_in / f"{0:06d}{end}" for end in ends]
+        is_begun = self.find_begun(path) & {"colour", *self.save}
+        return self.is_wanted(path, files, stale, [] if is_begun else [[target, *firsts]], report)
+
     def is_wanted(
         self,
         path: Path,
@@ -280,7 +296,13 @@ class _Folder:
     def find_saved(self, path: Path) -> set[str]:
         """The formats in which files of a photo or video are there, of earlier runs."""
         saved = self.summary.find_saved(path)
-        return set(WRITERS if saved == UNKNOWN else saved.split()) - {BEGUN}
+        words = WRITERS if saved == UNKNOWN else saved.split()
+        return {word for word in words if not word.startswith(BEGUN)}
+
+    def find_begun(self, path: Path) -> set[str]:
+        """Those formats of a video's that a run was to write which was stopped; no stale ones."""
+        words = self.summary.find_saved(path).split() if not self.find_stale(path) else []
+        return {word.removeprefix(BEGUN) for word in words if word.startswith(BEGUN)}
 
     def find_stale(self, path: Path) -> set[str]:
         """Those formats whose files are of another way, or of another photo or network than now."""
@@ -293,6 +315,11 @@ class _Folder:
         names = list_names(self.names[path], self.find_stale(path) & WRITERS.keys())
         files = [self.out / name for name in sorted(names)]
         return [file for file in files if os.path.exists(file)]  # noqa: PTH110  # too long a name
+
+    def list_stale_frames(self, path: Path) -> list[Path]:
+        """The same of a video's frames."""
+        stale, frames = self.find_stale(path), find_frames(self.out / self.names[path])
+        return [file for file, kind in frames.items() if kind in stale]
 
     def name_saved(self, path: Path, kinds: Iterable[str]) -> str:
         """The formats in which its files are there once `kinds` are; stale ones are not its own."""
@@ -547,17 +574,7 @@ def _predict_video(
     kinds = [kind for kind in folder.save if kind != "colour"]
     frames_in, (sample,) = folder.out / name, _make_samples(predictor, None)
     ends = tuple(name_file(kind, "", sample) for kind in kinds)
-    frames_there, stale = find_frames(frames_in), folder.find_stale(path)
-    files = [("colour", target)]
-    files += [(kind, file) for file, kind in frames_there.items() if file.name.endswith(ends)]
-    if path not in folder.summary and any(frames_in.glob("*")):
-        files.append(("anything", frames_in))
-    old = [file for file, kind in frames_there.items() if kind in stale]
-    old_film = [target] if stale and target.exists() else []
-    is_begun = BEGUN in folder.summary.find_saved(path).split()
-    firsts = [frames_in / f"{0:06d}{end}" for end in ends]
-    complete = [] if is_begun else [[target, *firsts]]
-    if not folder.is_wanted(path, files, old_film + old, complete, report):
+    if not folder.wants_video(path, target, ends, report):
         return
 
     def save_frame(number: int, frame: np.ndarray, depth: np.ndarray, layout: Layout) -> None:
@@ -584,17 +601,22 @@ def _predict_video(
         layout = predictor.lay_out(frames.height, frames.width, focal)
         shape = {"height": frames.height, "width": frames.width}
         shown = {"focal": _write_focal(layout), "focal_from": lens.source}
-        parts = find_parts(target) if path in folder.summary else []
-        for file in [*parts, *old]:  # which may be more; the film stays until it is renewed
-            file.unlink(missing_ok=True)
-        saved = folder.name_saved(path, ["colour", *kinds])
         shown |= {"made": folder.made, "source": f"{source} {folder.made_of}"}
-        row = {"name": name, **shape, **shown, "saved": saved}
-        folder.summary.add(path, row | {"saved": f"{BEGUN} {saved}"})
+        asked, begun = {"colour", *kinds}, folder.find_begun(path)
+        saved = folder.name_saved(path, asked)
+        parts = find_parts(target) if path in folder.summary else []
+        for file in [*parts, *folder.list_stale_frames(path)]:  # the film stays until it is renewed
+            file.unlink(missing_ok=True)
+
+        def note(begun: set[str]) -> None:
+            words = [saved, *sorted(f"{BEGUN}{kind}" for kind in begun)]
+            folder.summary.add(path, {"name": name, **shape, **shown, "saved": " ".join(words)})
+
+        note(begun | asked)
         said = predict_video(
             predictor, path, target, focal=focal, save=save_frame if kinds else None
         )
-        folder.summary.add(path, row)
+        note(begun - asked)
         print(f"{target}: {said}")
         report.written.append(path)
     except (OSError, ValueError) as error:

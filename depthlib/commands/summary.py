@@ -37,7 +37,7 @@ _LATER = 2  # columns that earlier tables have not, at the end
 _HEADING = dict(zip(COLUMNS, COLUMNS, strict=True))
 UNKNOWN = "*"  # what is saved of a photo, or its source, by a table without that column
 LABEL = "label"  # what `depthlib label` saves of a photo
-BEGUN = "begun"  # beside what is saved of a video: of some formats a few frames may be there alone
+BEGUN = "begun-"  # before a format of a video's, once more: some of its frames may be missing
 # How what is written of a photo or a frame is called, by its format; a video's by "film".
 _KINDS = {
     kind: re.escape(ending).replace(r"\{\}", f"(?:{'|'.join(SCALE_NAMES)})")

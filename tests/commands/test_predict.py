@@ -834,6 +834,21 @@ def test_a_film_that_somebody_has_changed_stays_with_its_frames(tmp_path, fast, 
     assert predict(video, out).skipped == [video]
 
 
+def stop_at(number, kind, monkeypatch, act):
+    """Runs `act`, which Ctrl-C stops as it writes the frame of this number and format."""
+
+    def stop(path, result):
+        if path.name.startswith(f"{number:06d}"):
+            raise KeyboardInterrupt
+        return write(path, result)
+
+    write = WRITERS[kind]
+    with monkeypatch.context() as stopped:
+        stopped.setitem(WRITERS, kind, stop)
+        with pytest.raises(KeyboardInterrupt):
+            act()
+
+
 @pytest.mark.parametrize("save", [["png16"], ["npy", "png16"]])
 def test_a_run_for_more_kinds_that_is_stopped_leaves_what_was_finished_and_goes_on(
     tmp_path, fast, monkeypatch, save
@@ -843,16 +858,7 @@ def test_a_run_for_more_kinds_that_is_stopped_leaves_what_was_finished_and_goes_
     before = read_all(out)
     del before["depth.csv"]
 
-    def stop(path, result):
-        if path.name.startswith("000002"):
-            raise KeyboardInterrupt
-        return png16(path, result)
-
-    png16 = WRITERS["png16"]
-    with monkeypatch.context() as stopped:
-        stopped.setitem(WRITERS, "png16", stop)
-        with pytest.raises(KeyboardInterrupt):
-            predict(video, out, save=save)
+    stop_at(2, "png16", monkeypatch, lambda: predict(video, out, save=save))
     assert before.items() <= read_all(out).items()
     for part in out.glob("*.part*"):
         part.unlink()  # as whoever cleans up
@@ -864,6 +870,36 @@ def test_a_run_for_more_kinds_that_is_stopped_leaves_what_was_finished_and_goes_
     assert before.items() <= read_all(out).items()
     assert predict(video, out, save=save).skipped == [video]
     assert rows(out)["a.avi"]["saved"] == "npy png16 colour"
+
+
+def test_frames_that_a_stopped_run_did_not_write_are_known_to_be_missing_after_other_runs(
+    tmp_path, fast, monkeypatch
+):
+    video, out = write_video(tmp_path / "a.avi", 4), tmp_path / "out"
+    stop_at(2, "npy", monkeypatch, lambda: predict(video, out))
+    for save in (["png16"], ["colour"]):
+        predict(video, out, save=save)
+        assert predict(video, out, save=save).skipped == [video]
+    assert len(list((out / "a").glob("*.npy"))) == 2
+    assert predict(video, out).written == [video]
+    assert len(list((out / "a").glob("*.npy"))) == 4
+    assert predict(video, out).skipped == [video]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_stopped_run_that_overwrites_goes_on_to_the_same_with_no_frame_of_before(
+    tmp_path, fast, monkeypatch, again
+):
+    video, out = write_video(tmp_path / "a.avi", 4), tmp_path / "out"
+    predict(video, out)
+    film = (out / FILM).read_bytes()
+    write_video(video, 3)
+    stop_at(1, "npy", monkeypatch, lambda: predict(video, out, overwrite=True))
+    assert (out / FILM).read_bytes() == film  # until the new one is whole
+    assert predict(video, out, overwrite=again).written == [video]
+    predict(video, tmp_path / "whole")
+    assert read_all(out / "a") == read_all(tmp_path / "whole" / "a")
+    assert predict(video, out).skipped == [video]
 
 
 @pytest.mark.parametrize("save", [["npy"], ["npy", "png16"], ["ply"], ["colour"]])
