@@ -513,7 +513,6 @@ def _pack(arguments: argparse.Namespace) -> int:
 def _evaluate(arguments: argparse.Namespace) -> int:
     from depthlib import evaluation
     from depthlib.commands.summary import check_photos
-    from depthlib.data.mixed_pairs import settle_focal
     from depthlib.data.pairs import read_csv
     from depthlib.files import TABLE, check_ours, check_suffix, refuse_source, write_table
     from depthlib.metrics import ALIGNMENTS, PROTOCOLS
@@ -534,13 +533,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         check_suffix(arguments.out, ".csv")
         refuse_source(arguments.out, arguments.data)
         check_ours(arguments.out, kind=TABLE)
-    pairs = settle_focal(read_csv(arguments.data, arguments.spec, arguments.root))
-    shares = pairs.table.get("focal_share")
-    if shares is not None and shares.max() > 1.02 * shares.min():
-        _say(
-            f"Focal lengths of {arguments.data} are {shares.min():.3f} to {shares.max():.3f} of "
-            f"the photos' widths: their median, {pairs.spec.focal:.3f}, is taken for all."
-        )
+    pairs = read_csv(arguments.data, arguments.spec, arguments.root)
     protocol = PROTOCOLS[arguments.protocol or pairs.spec.protocol]
     usual = "median" if pairs.spec.is_relative else "none,median"
     words = usual if arguments.align is None else arguments.align
@@ -556,7 +549,6 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         )
     for model in dict.fromkeys(arguments.models):
         network = open_network(model)
-        network.focal = pairs.spec.focal if network.view.focal else None
         scores[model] = evaluation.evaluate_all(network, pairs, [protocol], alignments, name=model)
     summary = evaluation.summarise_all(scores)
     print(f"{arguments.data}, {pairs.spec.name}, protocol {protocol.name}")

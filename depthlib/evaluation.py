@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from depthlib.data.images import read_depth, read_pair, read_stored, resize_depth
 from depthlib.data.inputs import name_photo
 from depthlib.data.intrinsics import same_aspect
+from depthlib.data.mixed_pairs import list_focals
 from depthlib.data.pairs import Pairs, read_csv
 from depthlib.data.scenes import KNOWN, TELL, UNKNOWN, describe_scenes
 from depthlib.data.specs import DENSE_M256, INDOOR_MILLIMETRE
@@ -30,7 +31,10 @@ from depthlib.metrics import (
 )
 
 # Photos and whether to average over flips in, depth maps of the photos' sizes out.
+# A network that can tell what a lens does is given `focals` too: see `_see_through_lenses`.
 Predict = Callable[[Sequence[np.ndarray], bool], list[np.ndarray]]
+# The same of the pairs at some indices, with their photos.
+_Look = Callable[[range, Sequence[np.ndarray], bool], list[np.ndarray]]
 
 
 def evaluate(
@@ -43,10 +47,12 @@ def evaluate(
 ) -> pd.DataFrame:
     """Scores of `predict` on each pair: a row an image with rgb, scene, METRICS and pixels.
 
+    A network sees each photo through the lens that the photo's dataset says, unless it was given a
+    focal length itself, as by `Predictor(focal=...)`.
     The column scenes says whether scenes are known, as `Pairs.scenes` does.
     name: what the progress bar calls it.
-    Errors: ValueError for relative depth that is not aligned, and for packed pairs; what `images`
-    raises for bad files.
+    Errors: ValueError for relative depth that is not aligned, for pairs that are packed or without
+    depth, and for focal lengths in the CSV that no lens has; what `images` raises for bad files.
     """
     tables = evaluate_all(predict, pairs, [protocol], [alignment], batch_size, name)
     return tables[protocol.name, alignment]
@@ -64,12 +70,24 @@ def evaluate_all(
 
     A photo is read once and predicted once, and once more where a protocol averages over flips.
     """
+    pairs.refuse_without_maps()
     _check_units(unit_of(predict), pairs, alignments, name)
-
-    def look(indices: range, photos: Sequence[np.ndarray], flip: bool) -> list[np.ndarray]:
-        return predict(photos, flip)
-
+    look = _see_through_lenses(predict, pairs)
     return _score_all(look, pairs, protocols, alignments, batch_size, name)
+
+
+def _see_through_lenses(predict: Predict, pairs: Pairs) -> _Look:
+    """`predict`, which is told the focal length of each photo where it can tell what that does.
+
+    Networks have `view`, what they learned from, and `focal`, what they were given for all photos;
+    any other function takes photos alone.
+    """
+    call: Callable[..., list[np.ndarray]] = predict
+    is_told = getattr(predict, "focal", None) is not None
+    if is_told or getattr(getattr(predict, "view", None), "focal", None) is None:
+        return lambda indices, photos, flip: call(photos, flip)
+    focals = list_focals(pairs)
+    return lambda indices, photos, flip: call(photos, flip, [focals[index] for index in indices])
 
 
 def unit_of(predict: Predict) -> str:
@@ -89,17 +107,17 @@ def _check_units(unit: str, pairs: Pairs, alignments: Sequence[str], name: str) 
     )
 
 
-def align_maps(
-    predict: Predict, photos: Sequence[np.ndarray], truths: Sequence[np.ndarray], alignment: str
-) -> list[np.ndarray]:
+def align_maps(predict: Predict, pairs: Pairs, alignment: str = "none") -> list[np.ndarray]:
     """The depth of each photo, float32 at its size, aligned to its truth as a whole, to be shown.
 
-    photos uint8 RGB (height, width, 3); truths (height, width), 0 where invalid.
-    Errors: those of `metrics.align`.
+    It is seen through the lens with which `evaluate` scores it. pairs: few, which are read at once.
+    Errors: those of `Pairs.load`, `metrics.align`, and of focal lengths as in `evaluate`.
     """
+    photos, truths = pairs.load()
+    depths = _see_through_lenses(predict, pairs)(range(len(pairs)), photos, False)
     return [
         align(truth, depth, alignment, max_depth=float(truth.max())).astype(np.float32)
-        for truth, depth in zip(truths, predict(photos, False), strict=True)
+        for truth, depth in zip(truths, depths, strict=True)
     ]
 
 
@@ -125,9 +143,9 @@ def evaluate_files(
     together: `commands.summary.check_photos`.
     Errors: FileNotFoundError that names the photos without a file; ValueError for a file of two
     photos, of no depth map, of another shape, all unknown, of counts without a scale or of two, for
-    pairs that are packed or listed twice, and for files of disparity.
+    pairs that are packed, without depth or listed twice, and for files of disparity.
     """
-    pairs.refuse_packed()
+    pairs.refuse_without_maps()
     _refuse_twins(pairs)
     paths = _find_maps(Path(folder), pairs)
     if check_photos:
@@ -146,7 +164,7 @@ def evaluate_files(
 
 
 def _score_all(
-    look: Callable[[range, Sequence[np.ndarray], bool], list[np.ndarray]],
+    look: _Look,
     pairs: Pairs,
     protocols: Sequence[EvaluationProtocol],
     alignments: Sequence[str],
@@ -155,7 +173,6 @@ def _score_all(
     has_unknown: bool = False,
 ) -> dict[tuple[str, str], pd.DataFrame]:
     """The tables of what `look` gives for the pairs at some indices, their photos, and flips."""
-    pairs.refuse_packed()
     _refuse_twins(pairs)
     relative = pairs.spec.is_relative
     ways = list(dict.fromkeys(product(protocols, alignments)))  # what is asked for twice, once
@@ -297,9 +314,9 @@ def fit_trivial_baselines(training: Pairs, most: int = 2000) -> dict[str, Predic
 
     A network that does not beat them has learned nothing. At most `most` maps, evenly spaced, are
     read. Constant is the median of their pixels. Errors: those of `images.read_depth`; ValueError
-    for packed pairs.
+    for pairs that are packed or without depth.
     """
-    training.refuse_packed()
+    training.refuse_without_maps()
     spec = training.spec
     indices = np.linspace(0, len(training) - 1, min(most, len(training))).astype(int)
     maps = np.stack(

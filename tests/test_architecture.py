@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "weather": set(),
     "device": set(),
     "startup": set(),
-    "data": {"files", "downloads", "weather"},
+    "data": {"files", "downloads", "metrics", "weather"},
     "networks": {"files", "downloads"},
     "plotting": {"files"},
     "evaluation": {"files", "data", "metrics"},

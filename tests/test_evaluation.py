@@ -9,8 +9,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from depthlib.data import images
+from depthlib.data.dataset_file import make_spec
 from depthlib.data.intrinsics import Intrinsics
-from depthlib.data.pairs import Pairs, find_pairs, read_csv
+from depthlib.data.pairs import Pairs, check_pairs, find_pairs, read_csv
 from depthlib.data.specs import KITTI, NYU_RELATIVE, NYU_TEST, NYU_TRAIN
 from depthlib.evaluation import (
     MapBaseline,
@@ -29,6 +30,8 @@ from depthlib.evaluation import (
     unit_of,
 )
 from depthlib.metrics import FULL, NYU_BTS, NYU_DENSEDEPTH, depth_metrics
+from depthlib.prediction.geometry import View
+from depthlib.prediction.interface import DepthPredictor
 from depthlib.prediction.writers import DepthResult, write_png16
 
 
@@ -134,12 +137,101 @@ def test_trivial_baselines_have_the_unit_of_what_they_are_of(tiny_nyu):
 
 
 def test_what_is_shown_is_aligned_as_what_is_scored(test_pairs):
-    photos, truths = test_pairs.load()
+    truths = test_pairs.load()[1]
     doubled = MapBaseline(np.full((4, 6), 4.0, np.float32), "relative")
-    for truth, shown in zip(truths, align_maps(doubled, photos, truths, "median"), strict=True):
+    for truth, shown in zip(truths, align_maps(doubled, test_pairs, "median"), strict=True):
         assert shown.shape == truth.shape and shown.dtype == np.float32
         np.testing.assert_allclose(shown, np.median(truth[truth > 0]), rtol=1e-6)
-    assert align_maps(doubled, photos, truths, "none")[0][0, 0] == 4
+    assert align_maps(doubled, test_pairs)[0][0, 0] == 4
+
+
+class Wall(DepthPredictor):
+    """A network for rooms that takes whatever it sees for a wall 2 m away; notes what it is told.
+
+    So its depth of a photo says through which lens it saw it.
+    """
+
+    def __init__(self, view=None, **settings):
+        super().__init__(view or View(32, 48, 10.0, 0.8, 1.5), "metre", "rooms", **settings)
+
+    def predict_batch(self, batch):
+        return np.full(batch.shape[:3], 2, np.float32)
+
+
+LENSES = {"one": 1.6, "short": 0.4, "training's": 0.8, "unknown": None, "each": (0.6, 1.6)}
+
+
+def zoom(pairs, lens):
+    """The pairs, said to be taken through `lens`, or each through one of two."""
+    if isinstance(lens, tuple):
+        pixels = [48 * lens[index % 2] for index in range(len(pairs))]
+        spec = replace(pairs.spec, focal=None, focal_column="fx")
+        return replace(pairs, table=pairs.table.assign(fx=pixels), spec=spec)
+    return replace(pairs, spec=replace(pairs.spec, focal=lens))
+
+
+@pytest.mark.parametrize("lens", LENSES.values(), ids=LENSES)
+def test_a_network_is_scored_and_shown_through_the_lens_of_each_photo(test_pairs, lens):
+    taken = zoom(test_pairs, lens)
+    photos, truths = test_pairs.load()
+    lenses = lens if isinstance(lens, tuple) else (lens, lens)
+    due = [Wall()([photo], focals=[lenses[i % 2]])[0] for i, photo in enumerate(photos)]
+    scores = evaluate(Wall(), taken, FULL, batch_size=2)
+    for row, truth, depth in zip(scores.to_dict("records"), truths, due, strict=True):
+        assert row["abs_rel"] == pytest.approx(depth_metrics(truth, depth)["abs_rel"])
+    for shown, depth in zip(align_maps(Wall(), taken), due, strict=True):
+        np.testing.assert_allclose(shown, depth, rtol=1e-6)
+    told = {float(depth[0, 0]) for depth in due}
+    assert len(told) == len(set(lenses))
+    assert (2.0 in told) == (lens in (0.8, None))  # else 2 m are those of the training camera
+
+
+def test_a_lens_that_the_caller_gave_counts(test_pairs):
+    own = evaluate(Wall(focal=0.5), zoom(test_pairs, 1.6), FULL)
+    due = evaluate(Wall(), zoom(test_pairs, 0.5), FULL)
+    pd.testing.assert_frame_equal(own, due)
+
+
+@pytest.mark.parametrize(
+    "predict",
+    [
+        lambda photos, flip: [np.full(photo.shape[:2], 2, np.float32) for photo in photos],
+        MapBaseline(np.full((4, 6), 2, np.float32), "metre"),
+        Wall(View(32, 48, 10.0)),
+    ],
+    ids=["function", "baseline", "network of an unknown lens"],
+)
+def test_what_knows_no_lens_is_told_none(test_pairs, predict):
+    taken = zoom(test_pairs, 1.6)
+    scores = evaluate(predict, taken, FULL)
+    pd.testing.assert_frame_equal(scores, evaluate(predict, zoom(test_pairs, None), FULL))
+    np.testing.assert_array_equal(align_maps(predict, taken)[0], 2)
+
+
+def test_a_focal_length_that_no_lens_has_ends_a_score_with_its_photo(test_pairs):
+    with pytest.raises(ValueError, match="'fx' must hold focal lengths.*for .*00001_colors.png"):
+        evaluate(Wall(), zoom(test_pairs, (0.8, 80.0)), FULL)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda pairs, folder: evaluate(Wall(), pairs, FULL),
+        lambda pairs, folder: evaluate(Wall(), pairs, FULL, "median"),
+        lambda pairs, folder: evaluate_files(folder, pairs, FULL, ["none"]),
+        lambda pairs, folder: align_maps(Wall(), pairs),
+        lambda pairs, folder: fit_trivial_baselines(pairs),
+        lambda pairs, folder: pairs.load(),
+        lambda pairs, folder: check_pairs(pairs),
+    ],
+    ids=["evaluate", "aligned", "files", "shown", "baselines", "loaded", "checked"],
+)
+@pytest.mark.parametrize("baseline", [None, 0.1], ids=["one camera", "two cameras"])
+def test_photos_without_true_depth_are_refused_in_words(tmp_path, use, baseline):
+    spec = make_spec("drive", encoding="none", focal=0.6, baseline=baseline)
+    table = pd.DataFrame({"rgb": ["0.png", "1.png"], "next": ["1.png", ""], "scene": ["a", "a"]})
+    with pytest.raises(ValueError, match=f"needs true depth.*Received: 'drive' in {tmp_path}"):
+        use(Pairs(tmp_path, table, spec), tmp_path)
 
 
 def test_the_bar_bears_the_name_of_what_is_scored(test_pairs, capsys):

@@ -13,7 +13,11 @@ import pytest
 
 from depthlib.__main__ import main
 from depthlib.data.images import write_rgb
+from depthlib.data.pairs import read_csv
+from depthlib.evaluation import evaluate
 from depthlib.files import NETWORK, write_ours
+from depthlib.metrics import PROTOCOLS
+from depthlib.prediction.zoo import open_network
 
 
 @pytest.fixture
@@ -192,7 +196,7 @@ def test_a_score_says_over_which_pixels_it_is(tiny_nyu, tmp_path, capsys):
         (["light", "--align", ","], "`align` must be of none, median"),
         (["light", "--out", "light.keras"], "must end in .csv"),
         (["gone.onnx"], "There is no network gone.onnx"),
-        (["--depth", "gone"], "Received: none for 2 of 2 photos: nyu2_test/00000_colors.png"),
+        (["--depth", "gone"], "There is no folder gone. Give the one that holds the depth"),
     ],
 )
 def test_wrong_words_of_a_score_get_one_line(tiny_nyu, words, said):
@@ -201,7 +205,7 @@ def test_wrong_words_of_a_score_get_one_line(tiny_nyu, words, said):
     assert line.startswith("depthlib evaluate: ") and said in line
 
 
-def test_what_is_wrong_with_a_list_is_said_in_words(tiny_nyu, capsys):
+def test_what_is_wrong_with_a_list_is_said_in_words(tiny_nyu):
     root = tiny_nyu(tests=2)
     assert "a folder. Name the CSV in it" in refusal("evaluate", "light", "--data", root)
     own, row = root / "own.csv", "nyu2_test/{0}_colors.png,nyu2_test/{0}_depth.png"
@@ -211,8 +215,33 @@ def test_what_is_wrong_with_a_list_is_said_in_words(tiny_nyu, capsys):
     rows = [f"{row.format(f'0000{n}')},{40 + 8 * n}" for n in range(2)]
     own.write_text("\n".join(["rgb,depth,fx", *rows]))
     own.with_suffix(".json").write_text('{"metres_per_count": 0.001, "focal_column": "fx"}')
-    refusal("evaluate", "--depth", root / "none", "--data", own)
-    assert "their median, " in capsys.readouterr().err
+    own.write_text(own.read_text().replace(",48", ",4800"))
+    line = refusal("evaluate", "light", "--data", own)
+    assert "'fx' must hold focal lengths" in line and "00001_colors.png" in line
+    own.with_suffix(".json").write_text('{"metres_per_count": 0.001, "protocol": "nyu"}')
+    for words in ((), ("--protocol", "full")):
+        line = refusal("evaluate", "light", "--data", own, *words)
+        assert "`protocol` of a dataset must be one of nyu_bts" in line and "own.json" in line
+    own.write_text("rgb,right\nnyu2_test/00000_colors.png,nyu2_test/00001_colors.png\n")
+    own.with_suffix(".json").write_text('{"encoding": "none", "focal": 0.8, "baseline": 0.1}')
+    for words in (("light",), ("--depth", root)):
+        line = refusal("evaluate", *words, "--data", own)
+        assert "This needs true depth" in line and f"in {root}" in line
+
+
+def test_the_command_and_python_score_through_the_same_lens(tiny_nyu, tmp_path):
+    root = tiny_nyu(tests=3, height=48, width=64)
+    own, table = root / "own.csv", tmp_path / "scores.csv"
+    shutil.copy(root / "nyu2_test.csv", own)
+    found = []
+    for focal in (0.81, 1.62):
+        own.with_suffix(".json").write_text(f'{{"metres_per_count": 0.001, "focal": {focal}}}')
+        main(["evaluate", "light", "--data", str(own), "--out", str(table), "--align", "none"])
+        pairs = read_csv(own)
+        scores = evaluate(open_network("light"), pairs, PROTOCOLS[pairs.spec.protocol])
+        found.append(scores["abs_rel"].mean())
+        assert pd.read_csv(table)["abs_rel"][0] == pytest.approx(found[-1], abs=1e-3)
+    assert found[0] != pytest.approx(found[1], abs=0.05)
 
 
 def test_a_table_of_scores_is_not_written_over_the_rows_that_it_is_of(tiny_nyu, tmp_path):

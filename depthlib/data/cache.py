@@ -366,7 +366,7 @@ class DecodedPairs:
             print(f"{line}. Decoding its pairs again.", flush=True)
         try:
             with self._claim_folder(damage):
-                if thorough and _name_cache(self.source) != self.folder.name:
+                if thorough and name_cache(self.source) != self.folder.name:
                     raise ValueError(
                         "Photos and depth maps must stay as they are while their cache is in use. "
                         f"Received: other ones in {self.source.pairs.root}. Open the cache anew."
@@ -514,7 +514,7 @@ def open_cache(
         return open_packed(pairs, height, width, crop_border)
     threads = count_threads(workers)
     source = FilePairs(pairs, height, width, crop_border, by_content)
-    cache = DecodedPairs(source, Path(folder) / _name_cache(source))
+    cache = DecodedPairs(source, Path(folder) / name_cache(source))
     cache.complete(threads, progress, thorough)
     return cache
 
@@ -531,7 +531,8 @@ def count_threads(workers: int | None) -> int:
     return workers
 
 
-def _name_cache(source: FilePairs) -> str:
+def name_cache(source: FilePairs) -> str:
+    """The name of the folder of a cache: another one once a file or the spec has changed."""
     name = source.pairs.spec.name
     return f"{name}-{source.height}x{source.width}-{_fingerprint(source)[:16]}"
 

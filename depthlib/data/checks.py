@@ -34,8 +34,9 @@ def check_pairs(
     are read, and what looks odd there is decoded too. `chosen`, bool (pairs,): looks at these
     alone, as it would look at them among all. Problems: file, problem. Summary: a row of
     counts, sizes, depths. Errors: ValueError where the maps together show another encoding than
-    the spec's.
+    the spec's, and for pairs that are packed or without depth.
     """
+    pairs.refuse_without_maps()
     doubt = refuse_other_encoding([pairs.depth_path(i) for i in range(len(pairs))], pairs.spec)
     if doubt:
         print(doubt, flush=True)

@@ -27,6 +27,7 @@ from depthlib.data.specs import (
     is_template,
 )
 from depthlib.files import check_suffix, write_bytes
+from depthlib.metrics import PROTOCOLS
 
 NAME = "dataset.json"
 _ALWAYS = ("depth_dtype", "metres_per_count", "min_depth", "max_depth", "encoding")
@@ -367,6 +368,6 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         and re.fullmatch(r"template|folder|unknown|(column|array):.+|.*\{scene\}.*", v) is not None,
         "template, folder, column:NAME, array:NAME, a pattern with {scene}, or unknown",
     ),
-    "protocol": (_is_text, "the name of an evaluation protocol"),
+    "protocol": (lambda v: v in list(PROTOCOLS), f"one of {', '.join(PROTOCOLS)}"),
     "made_by": (_is_text, "what writes its CSVs"),
 }  # fmt: skip

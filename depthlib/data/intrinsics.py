@@ -1,8 +1,9 @@
 """A camera's intrinsics, and the calibration files that they are read from."""
 
 import re
+import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from depthlib.data.images import check_rgb
 from depthlib.files import check_regular
 
 SHARES = (0.2, 10.0)  # of a photo's width: what focal lengths of lenses lie between
+OFF_CENTRE = 0.08  # of a side, from its middle: KITTI's principal points have up to .061
 STRETCH = 4  # times as long as wide, or the other way: what pixels of no camera are
 
 # Names are compared in small letters without underscores. A stereo rig's cameras have theirs.
@@ -96,12 +98,21 @@ class CameraCalibration:
     distortion: np.ndarray
     fisheye: bool
     size: tuple[int, int] | None
+    _told: set[tuple[int, int]] = field(default_factory=set, init=False, repr=False)
+
+    @property
+    def undistorts(self) -> bool:
+        """Whether there is distortion to take out, so that `undistort` gives another photo."""
+        return self.fisheye or bool(self.distortion.any())
 
     def fit(self, height: int, width: int) -> Intrinsics:
         """The intrinsics of a photo of this size, as the camera took it.
 
-        A photo of another size has them scaled. Errors: ValueError for a photo of another aspect;
-        for a file without a size, for one whose centre is far from the principal point.
+        A photo of another size has them scaled. A file without a size is taken to be of photos of
+        this size. Where its principal point is more than OFF_CENTRE of a side from the photo's
+        middle, a warning says so.
+        Errors: ValueError for a photo of another aspect; for a file without a size, for one whose
+        principal point is not in the middle third of the photo.
         """
         old_height, old_width = self.size or (height, width)
         if not same_aspect(height, width, old_height, old_width):
@@ -113,7 +124,25 @@ class CameraCalibration:
         (fx, _, cx), (_, fy, cy) = self.matrix[:2].tolist()
         intrinsics = Intrinsics(fx, fy, cx, cy, old_width, old_height).resize(height, width)
         self._check(intrinsics)
+        if self.size is None:
+            self._warn_of_size(intrinsics)
         return intrinsics
+
+    def _warn_of_size(self, found: Intrinsics) -> None:
+        """Warns where the principal point makes it likely that photos have another size."""
+        across, down = (found.cx + 0.5) / found.width - 0.5, (found.cy + 0.5) / found.height - 0.5
+        size = found.height, found.width
+        if max(abs(across), abs(down)) > OFF_CENTRE and size not in self._told:
+            self._told.add(size)  # once for a thousand photos
+            warnings.warn(
+                f"{self.path} does not say of what size its photos are. For photos of "
+                f"{found.height}x{found.width} (height x width) its principal point, "
+                f"({found.cx:.6g}, {found.cy:.6g}), is off their middle by {abs(across):.0%} of "
+                f"the width and {abs(down):.0%} of the height. If it was made with photos of "
+                "another size, metres are wrong: write that into it as image_width and "
+                "image_height.",
+                stacklevel=3,
+            )
 
     def undistort(self, rgb: np.ndarray) -> tuple[np.ndarray, Intrinsics]:
         """The photo as a pinhole camera would take it, of the same size, and its intrinsics.
@@ -125,7 +154,7 @@ class CameraCalibration:
         check_rgb(rgb)
         height, width = rgb.shape[:2]
         old = self.fit(height, width)
-        if not self.fisheye and not self.distortion.any():
+        if not self.undistorts:
             return rgb, old
         matrix, size = old.matrix, (width, height)
         if self.fisheye:

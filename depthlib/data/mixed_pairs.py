@@ -174,6 +174,17 @@ def settle_focal(pairs: Pairs) -> Pairs:
     return replace(pairs, table=pairs.table.assign(focal_share=shares), spec=spec)
 
 
+def list_focals(pairs: Pairs) -> list[float | None]:
+    """The focal length of each photo, over its width, as its dataset says it; None where unknown.
+
+    Errors: those of `settle_focal`.
+    """
+    settled = pairs if "focal_share" in pairs.table else settle_focal(pairs)
+    if "focal_share" in settled.table:
+        return settled.table["focal_share"].to_list()
+    return [pairs.spec.focal] * len(pairs)
+
+
 def focal_factors(pairs: Pairs, focal: float | None) -> float | np.ndarray:
     """What brings depth to a camera of focal length `focal` (None: its own), one or one a row.
 

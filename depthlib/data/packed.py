@@ -8,7 +8,8 @@ decoded by: the shards are counts, which mean other metres where dataset.json sa
 """
 
 import json
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from depthlib.data.cache import DecodedPairs, FilePairs, describe_pixels, open_cache
+from depthlib.data.cache import (
+    DecodedPairs,
+    FilePairs,
+    describe_pixels,
+    name_cache,
+    open_cache,
+)
 from depthlib.data.dataset_file import NAME, list_differing, refuse_another, write_dataset_file
 from depthlib.data.images import check_confidence, read_size
 from depthlib.data.mixed_pairs import settle_focal
@@ -101,13 +108,15 @@ def pack_pairs(
     """Packs the pairs at one size into `folder`, beside other sizes of them; how many there are.
 
     `crop_border`, `workers`: as in `open_cache`, which makes the shards, goes on where it was
-    stopped, and makes those anew that are damaged. What training asks the photos for is kept in
-    pairs.csv and dataset.json: which frames are alike where scenes are unknown, the photos' shape,
-    their focal lengths, as shares of the width. Confidence maps are copied as they are, other views
-    are left out. Errors: those of `open_cache`, `images.check_confidence` and `files.hold_folder`;
-    FileExistsError for a folder of other pairs, or of one's own files of these names; ValueError
-    for a folder in which photos or maps lie, for what is packed already, for pairs without depth,
-    and for a side of more than MOST pixels.
+    stopped, and makes those anew that are damaged. A warning names the sizes that were packed from
+    files which have changed since. What training asks the photos for is kept in pairs.csv and
+    dataset.json: which frames are alike where scenes are unknown, the photos' shape, their focal
+    lengths, as shares of the width. Confidence maps are copied as they are, other views are left
+    out. Errors: those of `open_cache`, `images.check_confidence` and `files.hold_folder`;
+    FileExistsError for a folder of other pairs, or of one's own files of these names, also where
+    `pack_pairs` wrote them and they were changed; ValueError for a folder in which photos or maps
+    lie, for what is packed already, for pairs without depth, and for a side of more than MOST
+    pixels.
     """
     folder, size = Path(folder), Size(height, width, crop_border)
     if (pairs.root / PACKED).exists() or folder.resolve() in _list_folders(pairs):
@@ -127,28 +136,20 @@ def pack_pairs(
 def _pack(pairs: Pairs, size: Size, folder: Path, workers: int | None, progress: bool) -> int:
     pairs = pairs.select(np.flatnonzero(~pairs.table.duplicated(_ROW)))
     kept = _keep_what_photos_say(pairs)
-    is_there = (folder / PACKED).exists() and (folder / CSV).exists()
-    whole, sizes = _read(folder) if is_there else (kept, [])
-    if _rows(whole) != _rows(kept):
-        raise FileExistsError(
-            f"A packed dataset must be of the same pairs at all sizes. Received: {folder}, which "
-            "holds other pairs. Choose another folder."
-        )
-    _refuse_other_pixels(_describe(whole.spec), kept.spec, pairs.root, folder)
-    check_ours(folder / CSV, format_pairs(kept))
-    if not sizes:
-        _refuse_own_files(kept, folder)
+    sizes = _find_sizes(kept, folder) if (folder / PACKED).exists() else []
+    _refuse_own_files(kept, folder)
     for index in range(len(kept) if kept.has_confidence else 0):  # their photos will not be there
         check_confidence(kept.confidence_path(index), kept.rgb_path(index))
     cache = open_cache(
         pairs, size.height, size.width, folder, crop_border=size.crop_border, thorough=True,
         workers=workers, progress=progress,
     )  # fmt: skip
-    for index in range(len(kept) if kept.has_confidence else 0):
-        confidence = kept.confidence_path(index)
-        write_bytes(folder / confidence.relative_to(kept.root), confidence.read_bytes())
+    for confidence, copy in _list_copies(kept, folder):
+        if not copy.exists():
+            write_bytes(copy, confidence.read_bytes())
     write_csv(kept, folder / CSV, elsewhere=True)
-    write_dataset_file(kept.spec, folder / NAME)
+    if not (folder / NAME).exists():  # it may have another name
+        write_dataset_file(kept.spec, folder / NAME)
     packed = [*sizes, replace(size, folder=cache.folder.name)]
     last = {replace(one, folder=""): one for one in packed}  # of a size, not of the photos before
     says = {
@@ -160,7 +161,23 @@ def _pack(pairs: Pairs, size: Size, folder: Path, workers: int | None, progress:
     text = json.dumps(says, indent=1)
     write_bytes(folder / PACKED, f"{text}\n".encode())
     remove_left_of(folder, lambda name: name in (CSV, NAME, PACKED))
+    _warn_of_old(last.values(), pairs, folder)
     return len(pairs)
+
+
+def _warn_of_old(sizes: Iterable[Size], pairs: Pairs, folder: Path) -> None:
+    """Warns of sizes at which photos or maps, or what describes them, were others than now."""
+    old = [
+        str(size)
+        for size in sizes
+        if size.folder != name_cache(FilePairs(pairs, size.height, size.width, size.crop_border))
+    ]
+    if old:
+        warnings.warn(
+            f"{folder} has {'; '.join(old)} of photos, depth maps or a dataset.json that have "
+            "changed since. Pack this again, too.",
+            stacklevel=4,
+        )
 
 
 def open_packed(pairs: Pairs, height: int, width: int, crop_border: bool = False) -> PackedPairs:
@@ -209,21 +226,43 @@ def check_packed(folder: Path | str) -> dict[str, str]:
     return found
 
 
-def _refuse_own_files(kept: Pairs, folder: Path) -> None:
-    """Accepts a folder that has nothing of the names that are written but what a killed run left.
-
-    Errors: those of `refuse_another`; FileExistsError.
-    """
-    refuse_another(kept.spec, folder / NAME)
-    confidences = map(kept.confidence_path, range(len(kept) if kept.has_confidence else 0))
-    copies = ((path, folder / path.relative_to(kept.root)) for path in confidences)
-    there = ((path, copy) for path, copy in copies if copy.exists())
-    taken = [copy for path, copy in there if copy.read_bytes() != path.read_bytes()]
-    if taken:
+def _find_sizes(kept: Pairs, folder: Path) -> list[Size]:
+    """The sizes at which these pairs are packed. Errors: FileExistsError for others; `_read`'s."""
+    if (folder / CSV).exists():
+        whole, sizes = _read(folder)
+        is_same, pixels = _rows(whole) == _rows(kept), _describe(whole.spec)
+    else:  # which is written again
+        sizes, rows, pixels = _read_list(folder, kept.spec)
+        is_same = rows == kept.digest()
+    if not is_same:
         raise FileExistsError(
-            f"A file of one's own must not be written over. Received: {taken[0]}. Choose another "
-            "folder."
+            f"A packed dataset must be of the same pairs at all sizes. Received: {folder}, which "
+            "holds other pairs. Choose another folder."
         )
+    _refuse_other_pixels(pixels, kept.spec, kept.root, folder)
+    return sizes
+
+
+def _refuse_own_files(kept: Pairs, folder: Path) -> None:
+    """Accepts a folder that has of the names that are written what would be written, or nothing.
+
+    Errors: those of `refuse_another` and `check_ours`; FileExistsError.
+    """
+    check_ours(folder / CSV, format_pairs(kept))
+    refuse_another(kept.spec, folder / NAME)
+    for path, copy in _list_copies(kept, folder):
+        if copy.exists() and copy.read_bytes() != path.read_bytes():
+            raise FileExistsError(
+                f"A file of one's own must not be written over. Received: {copy}, which is not "
+                f"{path}. Remove it to have that again, or choose another folder."
+            )
+
+
+def _list_copies(kept: Pairs, folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Each confidence map, and where its copy lies."""
+    for index in range(len(kept) if kept.has_confidence else 0):
+        path = kept.confidence_path(index)
+        yield path, folder / path.relative_to(kept.root)
 
 
 def _keep_what_photos_say(pairs: Pairs) -> Pairs:
@@ -277,18 +316,8 @@ def _rows(pairs: Pairs) -> list[Any]:
 
 def _read(folder: Path) -> tuple[Pairs, list[Size]]:
     """All pairs of a packed dataset, in the order of its shards, and its sizes."""
-    whole, path = read_csv(folder / CSV), folder / PACKED
-    try:
-        says = json.loads(path.read_bytes())
-        sizes, rows = [Size(**size) for size in says["sizes"]], says["rows"]
-        pixels = dict(says.get("pixels", _describe(whole.spec)))  # earlier versions noted none
-        if not sizes:
-            raise ValueError("no size")
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ValueError(
-            f"{path} must be what `depthlib pack` wrote. Received: {type(error).__name__}: {error}."
-            " Remove it, and pack the dataset again."
-        ) from error
+    whole = read_csv(folder / CSV)
+    sizes, rows, pixels = _read_list(folder, whole.spec)
     if rows != whole.digest():  # what a row's pixels are, its place alone says
         raise ValueError(
             f"{folder / CSV} must keep its rows as `depthlib pack` wrote them. Received: others, "
@@ -296,3 +325,23 @@ def _read(folder: Path) -> tuple[Pairs, list[Size]]:
         )
     _refuse_other_pixels(pixels, whole.spec, folder / NAME, folder)
     return whole, sizes
+
+
+def _read_list(folder: Path, spec: DatasetSpec) -> tuple[list[Size], Any, dict[str, Any]]:
+    """What packed.json says: sizes, the digest of the rows, and by what pixels were decoded.
+
+    spec: by what, where it says nothing of that, as earlier versions wrote none.
+    """
+    path = folder / PACKED
+    try:
+        says = json.loads(path.read_bytes())
+        sizes, rows = [Size(**size) for size in says["sizes"]], says["rows"]
+        pixels = dict(says.get("pixels", _describe(spec)))
+        if not sizes:
+            raise ValueError("no size")
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ValueError(
+            f"{path} must be what `depthlib pack` wrote. Received: {type(error).__name__}: {error}."
+            " Remove it, and pack the dataset again."
+        ) from error
+    return sizes, rows, pixels

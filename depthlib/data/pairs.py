@@ -115,12 +115,21 @@ class Pairs:
                 f"Received: {self.root}. Use the CSV of the photos that it was packed from."
             )
 
+    def refuse_without_maps(self) -> None:
+        """Errors: ValueError for packed pairs, and for photos that have no depth maps."""
+        self.refuse_packed()
+        if not self.spec.has_depth:
+            raise ValueError(
+                "This needs true depth, which a dataset of photos and their other views has not. "
+                f"Received: {self.spec.name!r} in {self.root}. Use a CSV of rows of rgb,depth."
+            )
+
     def load(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """All photos and all depth maps, read: see `images.read_pair`, whose errors these are.
 
-        Errors: also those of `refuse_packed`.
+        Errors: also those of `refuse_without_maps`.
         """
-        self.refuse_packed()
+        self.refuse_without_maps()
         loaded = [
             read_pair(self.rgb_path(index), self.depth_path(index), self.spec)
             for index in range(len(self))

@@ -22,9 +22,10 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from depthlib.data.images import read_rgb
+from depthlib.data.images import read_pair, read_rgb
 from depthlib.data.inputs import find_inputs
 from depthlib.data.lenses import find_focals
+from depthlib.data.mixed_pairs import list_focals
 from depthlib.data.pairs import Pairs, read_csv
 from depthlib.files import NETWORK, check_ours, check_suffix, refuse_empty, refuse_source
 from depthlib.networks.fine_tuning import put_in_metres, scale_depth
@@ -35,7 +36,6 @@ from depthlib.prediction.interface import DepthPredictor
 from depthlib.prediction.photo import guess_camera
 from depthlib.prediction.predictor import Predictor
 from depthlib.prediction.teachers import open_teacher
-from depthlib.training.generator import DepthGenerator
 
 HEIGHTS = (0.1, 20.0)  # metres that a camera may stand over the road
 
@@ -58,23 +58,22 @@ class Scale(NamedTuple):
 def find_scale(network: keras.Model, pairs: Pairs, batch_size: int = 8) -> Scale:
     """By what a network's depth must be multiplied: each photo's median of truth over it.
 
-    Each photo is seen whole, as in prediction.
-    Errors: ValueError for relative depth; those of `DepthGenerator`.
+    Each photo is seen as in prediction, through the lens that its dataset says. batch_size: how
+    many inputs the network takes at once.
+    Errors: ValueError for relative depth, for pairs that are packed or without depth, for focal
+    lengths in the CSV that no lens has, and where no photo has depth; those of `read_pair`.
     """
+    pairs.refuse_without_maps()
     if pairs.spec.is_relative:
         raise ValueError(
             "A scale must be taken in metres, of photos that know them. Received: "
             f"{pairs.spec.unit} of {pairs.spec.name}. Use measured photos."
         )
-    height, width = network.input_shape[1:3]
-    batches = DepthGenerator(pairs, height, width, batch_size)
-    ratios = []
-    for index in range(len(batches)):
-        photos, truth = batches[index][:2]
-        for depth, known in zip(network.predict_on_batch(photos), truth[..., :1], strict=True):
-            valid = known > 0
-            if valid.any():
-                ratios.append(np.median(known[valid] / depth[valid]))
+    predictor = Predictor(network, batch_size)
+    ratios: list[float] = []
+    for index, focal in enumerate(list_focals(pairs)):
+        rgb, truth = read_pair(pairs.rgb_path(index), pairs.depth_path(index), pairs.spec)
+        ratios += _compare(truth, _look(predictor, rgb, focal)[0])
     return _gather(ratios)
 
 
@@ -137,12 +136,10 @@ def find_scale_by_teacher(
             f"A teacher of scale must know metres. Received: one that gives {teacher.unit} depth. "
             "Use one that ships, such as light for rooms or road for roads."
         )
-    ratios = []
+    ratios: list[float] = []
     for _, share, rgb in _read(photos, focal):
         depth, known = (_look(each, rgb, share)[0] for each in (predictor, teacher))
-        both = (depth > 0) & (known > 0)
-        if both.any():
-            ratios.append(float(np.median(known[both] / depth[both])))
+        ratios += _compare(known, depth)
     return _gather(ratios)
 
 
@@ -195,6 +192,12 @@ def _look(
     layout = predictor.lay_out(height, width, own)
     (depth,) = predictor([rgb], focals=[own])
     return np.where(depth < (layout.far or np.inf), depth, 0), layout
+
+
+def _compare(known: np.ndarray, depth: np.ndarray) -> list[float]:
+    """The median of what is known over a photo's depth, where both are; none where neither is."""
+    both = (depth > 0) & (known > 0)
+    return [float(np.median(known[both] / depth[both]))] if both.any() else []
 
 
 def _gather(ratios: Sequence[float]) -> Scale:

@@ -1,5 +1,6 @@
 import csv
 import os
+import warnings
 from pathlib import Path
 
 import pytest
@@ -328,6 +329,36 @@ def test_a_table_without_notes_tells_by_the_photo_that_is_there(predicted):
 def test_depth_of_which_no_table_tells_is_taken(predicted, file, photo, saved):
     note_row(predicted, f"{note_files(predicted / 'a' / '1.png')} {note_files()}", photo, saved)
     check(predicted, "b/1.png", file)
+
+
+CALIBRATION = "image_width: 64\nimage_height: 48\nK: [50, 0, 32, 0, 50, 24, 0, 0, 1]\nD: [{}]\n"
+
+
+@pytest.mark.parametrize(
+    "more", ["", " --known 1,2,3,4=1.5", " --flip", " --known 1,2,3,4=2 --flip"]
+)
+def test_depth_of_the_undistorted_photo_is_none_of_the_photo(predicted, more):
+    row = {"name": "1", "saved": "npy", "focal_from": "calibration"}
+    row["source"] = f"{note_files(predicted / 'a' / '1.png')} {note_files()}"
+    cameras = {name: predicted / f"my {name}.yaml" for name in ("straight", "bent", "gone")}
+    cameras["straight"].write_text(CALIBRATION.format("0, 0, 0, 0, 0"))
+    cameras["bent"].write_text(CALIBRATION.format("-0.3, 0.1, 0, 0, 0"))
+    (predicted / "a" / "out" / FILE).unlink()
+    summary = Summary(predicted / "a" / "out")
+
+    def check_made(name):
+        made = f"light --camera {cameras[name]}{more}"
+        summary.add(predicted / "a" / "1.png", row | {"made": made})
+        with warnings.catch_warnings(record=True, action="always") as said:
+            check(predicted, "a/1.png")
+        return "".join(str(one.message) for one in said)
+
+    assert check_made("straight") == ""  # as KITTI's, of rectified photos
+    with pytest.raises(ValueError, match="of the photo as it is.*1_depth.npy for .*my bent.yaml"):
+        check_made("bent")
+    assert "my gone.yaml" in check_made("gone")
+    row["focal_from"] = "given"
+    assert check_made("bent") == ""
 
 
 def test_a_table_of_ones_own_and_a_missing_photo_are_no_obstacle(predicted):

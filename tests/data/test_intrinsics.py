@@ -1,3 +1,5 @@
+import warnings
+
 import cv2
 import numpy as np
 import pytest
@@ -326,6 +328,60 @@ def test_without_a_size_the_principal_point_shows_that_a_photo_is_not_of_it(
         ValueError, match=f"607.193, 185.216. in pixels of {height}x{width} .*calib"
     ):
         camera.fit(height, width)
+
+
+def fit_told(camera, height, width):
+    """What is said of a photo of this size, "" where nothing is."""
+    with warnings.catch_warnings(record=True, action="always") as said:
+        camera.fit(height, width)
+    return "".join(str(one.message) for one in said)
+
+
+@pytest.mark.parametrize("times", [0.76, 0.8, 1.2, 1.25, 1.4])
+@pytest.mark.parametrize("form", ["opencv", "kitti", "ros"])
+def test_without_a_size_a_principal_point_off_the_middle_is_told(tmp_path, form, times):
+    path = {
+        "opencv": lambda: write_opencv(tmp_path / "n.yml", camera_matrix=MATRIX),
+        "kitti": lambda: write(tmp_path / "n.txt", "P2: 90 0 64.5 0 0 90 47.5 0 0 0 1 0\n"),
+        "ros": lambda: write(tmp_path / "n.yaml", "".join(ROS_LINES.splitlines(True)[2:])),
+    }[form]()
+    camera = read_camera(path)
+    assert camera.size is None and fit_told(camera, 96, 128) == ""
+    height, width = round(96 * times), round(128 * times)
+    off = f"{abs(65 / width - 0.5):.0%} of the width and {abs(48 / height - 0.5):.0%} of the height"
+    said = fit_told(camera, height, width)
+    assert said.startswith(f"{path} does not say") and "(64.5, 47.5)" in said
+    assert f"photos of {height}x{width} " in said and off in said and "image_width" in said
+
+
+@pytest.mark.parametrize("times", [0.5, 0.75, 1, 1.25, 3])
+def test_with_a_size_a_photo_of_any_other_is_scaled_without_a_word(tmp_path, times):
+    camera = read_camera(write(tmp_path / "a.yaml", ROS))
+    assert fit_told(camera, round(96 * times), round(128 * times)) == ""
+
+
+@pytest.mark.parametrize(
+    ("matrix", "height", "width"),
+    [  # each from its dataset's own files
+        ((721.5377, 609.5593, 172.854), 375, 1242),  # KITTI, 2011_09_26, rectified
+        ((707.0912, 601.8873, 183.1104), 370, 1226),  # KITTI's odometry, 4 to 12
+        ((959.791, 696.0217, 224.1806), 512, 1392),  # KITTI, 2011_09_26, as taken
+        ((518.8579, 325.5824, 253.7362), 480, 640),  # NYU, Kinect's colour camera
+    ],
+)
+def test_principal_points_of_real_cameras_are_told_by_no_word(tmp_path, matrix, height, width):
+    focal, cx, cy = matrix
+    text = f"P2: {focal} 0 {cx} 0 0 {focal} {cy} 0 0 0 1 0\n"
+    assert fit_told(read_camera(write(tmp_path / "calib.txt", text)), height, width) == ""
+
+
+def test_a_calibration_without_a_size_is_told_once_for_many_photos(tmp_path):
+    camera = read_camera(write_opencv(tmp_path / "n.yml", camera_matrix=MATRIX))
+    with warnings.catch_warnings(record=True, action="always") as said:
+        for _ in range(3):
+            camera.undistort(np.zeros((120, 160, 3), np.uint8))
+            camera.fit(120, 160)
+    assert len(said) == 1
 
 
 # A photo without distortion.

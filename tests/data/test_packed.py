@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 
 import cv2
@@ -231,13 +232,17 @@ def test_rows_in_another_order_are_refused_as_their_place_says_whose_pixels(
 
 def test_a_pack_without_its_list_is_made_whole_by_packing_again(pairs, tmp_path):
     folder = tmp_path / "packed"
+    pack_pairs(pairs, 16, 24, folder, progress=False)
     pack_pairs(pairs, *SIZE, folder, progress=False)
-    before = (folder / "pairs.csv").read_bytes()
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     (folder / "pairs.csv").unlink()
     with pytest.raises(FileNotFoundError, match="pairs.csv"):
         check_packed(folder)
+    with pytest.raises(FileExistsError, match="same pairs at all sizes. Received: .*packed, which"):
+        pack_pairs(pairs.select(range(6)), *SIZE, folder, progress=False)
     pack_pairs(pairs, *SIZE, folder, progress=False)
-    assert (folder / "pairs.csv").read_bytes() == before and not check_packed(folder)
+    assert not check_packed(folder)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
 def change_dataset_file(path, **changes):
@@ -350,19 +355,66 @@ def test_four_processes_read_one_cache_while_one_of_them_is_killed(pairs, tmp_pa
     assert after == shards and len(shards) == 3
 
 
-@pytest.mark.parametrize("name", ["pairs.csv", "dataset.json", "confidence/1.png"])
-def test_a_file_of_ones_own_is_never_written_over(pairs, tmp_path, name):
+@pytest.fixture
+def trusted(pairs):
+    """The pairs with confidence maps."""
     names = [f"confidence/{number}.png" for number in range(len(pairs))]
     (pairs.root / "confidence").mkdir()
-    for path in names:
-        (pairs.root / path).write_bytes(b"theirs")
-    trusted = replace(pairs, table=pairs.table.assign(confidence=names))
+    for name in names:
+        cv2.imwrite(str(pairs.root / name), np.full(SIZE, 255, np.uint8))
+    return replace(pairs, table=pairs.table.assign(confidence=names))
+
+
+@pytest.mark.parametrize("name", ["pairs.csv", "dataset.json", "confidence/1.png", "packed.json"])
+def test_a_file_of_ones_own_is_never_written_over(trusted, tmp_path, name):
     mine = tmp_path / "out" / name
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b'{"metres_per_count": 0.0002}')
-    with pytest.raises((FileExistsError, ValueError), match=f"{name}.* [Cc]hoose another folder"):
+    with pytest.raises((FileExistsError, ValueError), match=f"{name}.* ([Cc]hoose another|Remove)"):
         pack_pairs(trusted, *SIZE, tmp_path / "out", progress=False)
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [mine]
+
+
+CHANGED = {
+    "confidence/2.png": lambda path: cv2.imwrite(str(path), np.zeros(SIZE, np.uint8)),
+    "dataset.json": lambda path: change_dataset_file(path, focal=0.9),
+    "dataset.json of a road": lambda path: change_dataset_file(path, horizon=0.4),
+    "pairs.csv": lambda path: path.write_bytes(path.read_bytes() + b"\n"),
+    "packed.json": lambda path: path.write_text("{}"),
+}
+
+
+@pytest.mark.parametrize("size", [SIZE, (16, 24)])
+@pytest.mark.parametrize("what", CHANGED)
+def test_what_was_changed_in_a_packed_folder_stays_when_it_is_packed_again(
+    trusted, tmp_path, what, size
+):
+    out, (name, *_) = tmp_path / "out", what.split()
+    pack_pairs(trusted, *SIZE, out, progress=False)
+    CHANGED[what](out / name)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    with pytest.raises((FileExistsError, ValueError), match=f"{name}.*(another folder|Remove it)"):
+        pack_pairs(trusted, *size, out, progress=False)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_a_packed_dataset_keeps_the_name_that_it_was_given(trusted, tmp_path):
+    out = tmp_path / "out"
+    pack_pairs(trusted, *SIZE, out, progress=False)
+    change_dataset_file(out / "dataset.json", name="mine")
+    pack_pairs(trusted, 16, 24, out, progress=False)
+    assert read_csv(out / "pairs.csv").spec.name == "mine" and check_packed(out) == {}
+
+
+def test_a_copy_that_was_removed_is_there_again(trusted, tmp_path):
+    out = tmp_path / "out"
+    pack_pairs(trusted, *SIZE, out, progress=False)
+    cv2.imwrite(str(trusted.confidence_path(2)), np.full(SIZE, 9, np.uint8))
+    with pytest.raises(FileExistsError, match="out/confidence/2.png.* Remove it to have that"):
+        pack_pairs(trusted, *SIZE, out, progress=False)
+    (out / "confidence/2.png").unlink()
+    pack_pairs(trusted, *SIZE, out, progress=False)
+    assert cv2.imread(str(out / "confidence/2.png"), -1).max() == 9
 
 
 def test_the_command_packs_and_says_what_it_needs(pairs, tmp_path, capsys):
@@ -407,15 +459,37 @@ def test_photos_that_changed_are_packed_again_and_trained_on(pairs, tmp_path):
     out = tmp_path / "out"
     pack_pairs(pairs, *SIZE, out, progress=False)
     pack_pairs(pairs, 16, 24, out, progress=False)
-    before = open_packed(read_csv(out / "pairs.csv"), *SIZE).gather([0])[0]
+    before = open_packed(read_csv(out / "pairs.csv"), *SIZE).gather([0])[0].mean()
     other = cv2.imread(str(pairs.rgb_path(0))) // 2
     cv2.imwrite(str(pairs.rgb_path(0)), other)
     os.utime(pairs.rgb_path(0), (1, 1))
     for _ in range(2):
-        pack_pairs(pairs, *SIZE, out, progress=False)
+        with pytest.warns(UserWarning, match="has 16x24 of photos.* have changed since. Pack this"):
+            pack_pairs(pairs, *SIZE, out, progress=False)
         after = open_packed(read_csv(out / "pairs.csv"), *SIZE).gather([0])[0]
-        assert after.mean() < 0.7 * before.mean()
+        assert after.mean() < 0.7 * before
     assert len(json.loads((out / "packed.json").read_text())["sizes"]) == 2
+    with warnings.catch_warnings(action="error"):
+        pack_pairs(pairs, 16, 24, out, progress=False)
+    assert open_packed(read_csv(out / "pairs.csv"), 16, 24).gather([0])[0].mean() < 0.7 * before
+
+
+@pytest.mark.parametrize("what", ["a map", "its time", "a photo beside"])
+def test_sizes_that_were_packed_of_other_files_are_named(pairs, tmp_path, what):
+    out = tmp_path / "out"
+    for size in ((16, 24), (8, 12)):
+        pack_pairs(pairs, *size, out, progress=False)
+    path = pairs.depth_path(3)
+    if what == "a map":
+        cv2.imwrite(str(path), cv2.imread(str(path), -1) // 2)
+    if what == "a photo beside":
+        (pairs.root / "mine.png").write_bytes(path.read_bytes())
+    else:
+        os.utime(path, (1, 1))
+    with warnings.catch_warnings(record=True, action="always") as said:
+        pack_pairs(pairs, *SIZE, out, progress=False)
+    told = [f"{out} has 16x24; 8x12 of " in str(one.message) for one in said]
+    assert told == ([] if what == "a photo beside" else [True])
 
 
 @pytest.mark.parametrize("damage", ["bit", "end", "missing", "swapped"])

@@ -1,12 +1,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import pytest
 
+from depthlib.data.dataset_file import make_spec
 from depthlib.data.images import write_rgb
-from depthlib.data.pairs import read_csv
+from depthlib.data.pairs import PACKED, read_csv
 from depthlib.data.specs import NYU_RELATIVE, NYU_TRAIN
 from depthlib.networks.ensemble import main as ensemble
 from depthlib.networks.fine_tuning import put_in_metres, scale_depth
@@ -64,6 +66,45 @@ def test_a_network_that_sees_rooms_too_small_is_brought_back_by_the_measured_pho
         main([str(tmp_path / "small.keras"), "--data", str(csv), "--export", str(out)])
         assert "depth times 1.2" in capsys.readouterr().out
     assert find_scale(load_model(out), pairs).factor == pytest.approx(1, abs=0.03)
+
+
+SHAPES = {  # height and width of photos, and their focal lengths over the width
+    "of the training camera": (48, 64, [0.81, 0.81]),
+    "zoomed": (48, 64, [1.62, 1.62]),
+    "wide": (36, 64, [0.81, 0.81]),
+    "upright": (64, 36, [1.44, 1.44]),
+    "each of its own lens": (48, 64, [0.7, 1.3]),
+    "of a lens that nobody knows": (36, 64, [None, None]),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_photos_of_any_lens_and_shape_tell_the_scale_of_what_is_predicted_of_them(
+    network, tmp_path, shape
+):
+    height, width, focals = SHAPES[shape]
+    network.layers[-1].view = {"focal": 0.81, "aspect": 4 / 3}
+    predictor, rows = Predictor(network), []
+    for number, (rgb, focal) in enumerate(zip(photos(height, width), focals, strict=True)):
+        (depth,) = predictor([rgb], focals=[focal])
+        write_rgb(tmp_path / f"{number}.png", rgb)
+        cv2.imwrite(str(tmp_path / f"{number}_depth.png"), np.rint(1500 * depth).astype(np.uint16))
+        rows.append(f"{number}.png,{number}_depth.png,{width * (focal or 0)}")
+    (tmp_path / "pairs.csv").write_text("\n".join(["rgb,depth,lens", *rows]))
+    lens = {"focal_column": "lens"} if len(set(focals)) > 1 else {"focal": focals[0]}
+    spec = make_spec("own", metres_per_count=0.001, **lens)
+    scale = find_scale(network, read_csv(tmp_path / "pairs.csv", spec))
+    assert scale.photos == 2 and scale.factor == pytest.approx(1.5, rel=2e-3)
+    assert scale.middle == pytest.approx((1.5, 1.5), rel=2e-3)
+
+
+def test_a_scale_needs_photos_with_depth(network, pairs, tmp_path):
+    views = replace(pairs, spec=replace(NYU_TRAIN, name="drive", encoding="none"))
+    with pytest.raises(ValueError, match="needs true depth.*Received: 'drive' in "):
+        find_scale(network, views)
+    (tmp_path / PACKED).write_text("{}")
+    with pytest.raises(ValueError, match="packed dataset has left behind"):
+        find_scale(network, replace(pairs, root=tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,6 +78,23 @@ def test_kittis_two_cameras_are_rectified_already(tmp_path):
     photo = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
     assert rectifier.rectify(photo, photo)[0] is photo
     assert rectifier.focal_baseline == pytest.approx(162)
+
+
+def test_a_written_rig_that_says_its_size_is_scaled_to_photos_of_another(tmp_path):
+    text = "P2: 383 0 319.5 0 0 383 239.5 0 0 0 1 0\nP3: 383 0 319.5 -19.15 0 383 239.5 0 0 0 1 0\n"
+    (tmp_path / "rig.txt").write_text(text + "image_width: 640\nimage_height: 480\n")
+    (tmp_path / "bare.txt").write_text(text)
+    rig, bare = read_rig(tmp_path / "rig.txt"), read_rig(tmp_path / "bare.txt")
+    with warnings.catch_warnings(action="error"):
+        assert rig.rectify(360, 480).intrinsics.fx == pytest.approx(383 * 0.75)
+        assert rig.rectify(480, 640).focal_baseline == pytest.approx(19.15)
+        assert bare.rectify(480, 640).focal_baseline == pytest.approx(19.15)
+    with pytest.warns(UserWarning, match="bare.txt does not say of what size.*photos of 360x480"):
+        bare.rectify(360, 480)
+    with pytest.raises(ValueError, match="photo of 360x640 .*rig.txt of 480x640"):
+        rig.rectify(360, 640)
+    with pytest.raises(ValueError, match="principal point 0.33 to 0.67.*bare.txt"):
+        bare.rectify(240, 320)
 
 
 def test_the_raw_calibration_of_kitti_gives_its_baseline(shared):
