@@ -24,6 +24,7 @@ ERROR_COLOURS = plt.get_cmap("RdBu_r").with_extremes(bad="0.6")
 LARGEST_ERROR = 0.5  # of the true depth; where the error map's colours end
 PANEL = (2.6, 2.15)  # inches
 WIDEST = 10.4  # inches of a figure: panels shrink where there are many, letters do not
+ASPECTS = (0.1, 4)  # a panel's height over its width; what is beyond leaves some of it empty
 LINE = 0.3  # inches that a row of letters takes
 WRAP = 24  # letters of a title above a panel
 PIXELS = 480  # of a panel's shorter side, at most to twice that: more than it shows costs memory
@@ -120,7 +121,7 @@ def show_photos(
         name: np.broadcast_to(np.array(far.get(name), float), len(photos)) for name in predictions
     }
     columns = {"photo": photos, **(changed or {})}
-    aspect = max(photo.shape[0] / photo.shape[1] for photo in photos)
+    aspect = max(map(_find_aspect, photos))
     panel = PANEL[0], PANEL[1] + PANEL[0] * (aspect - 0.75)
     figure, axes = _make_grid(len(photos), len(columns) + len(predictions), panel)
     for row in range(len(photos)):
@@ -274,9 +275,9 @@ def show_views(rows: Sequence[dict[str, np.ndarray]], unit: str = "metre") -> Fi
     Photos uint8 (height, width, 3), depth maps float (height, width) with 0 where invalid, one
     colour scale a row, and masks bool (height, width).
     """
-    height, width = next(iter(rows[0].values())).shape[:2]
-    wide = 1.65 * (width / height) ** 0.5
-    figure, axes = _make_grid(len(rows), max(map(len, rows)), (wide, wide * height / width + 0.12))
+    aspect = _find_aspect(next(iter(rows[0].values())))
+    wide = 1.65 / aspect**0.5
+    figure, axes = _make_grid(len(rows), max(map(len, rows)), (wide, wide * aspect + 0.12))
     for line, row in zip(axes, rows, strict=True):
         for axis in line[len(row) :]:
             axis.set_axis_off()
@@ -298,8 +299,8 @@ def show_points(
     photos uint8 (height, width, 3), depths (height, width) with 0 where nothing was measured. The
     colours are logarithmic, or a road's last metres would have them all.
     """
-    height, width = photos[0].shape[:2]
-    size = (10, 10 * height / width * len(photos))
+    width = photos[0].shape[1]
+    size = (10, 10 * _find_aspect(photos[0]) * len(photos))
     figure, axes = plt.subplots(len(photos), figsize=size, squeeze=False, **_STYLE)
     norm = LogNorm(*_limits(depths))
     for axis, photo, depth in zip(axes.flat, photos, depths, strict=True):
@@ -362,6 +363,11 @@ def save_figure(figure: Figure, path: Path | str, dpi: int = 110, renew: bool = 
 def shorten(unit: str) -> str:
     """How a unit of depth stands at a colour bar."""
     return {"metre": "m"}.get(unit, unit)
+
+
+def _find_aspect(picture: np.ndarray) -> float:
+    """The height over the width of a picture's panel."""
+    return float(np.clip(picture.shape[0] / picture.shape[1], *ASPECTS))
 
 
 def _thin(picture: np.ndarray) -> np.ndarray:

@@ -220,6 +220,20 @@ def test_a_wide_photo_has_a_low_panel():
     assert heights == pytest.approx([2.15, 2.15 - 2.6 * 0.45])  # 4:3 as ever; 0.3 for 0.75
 
 
+@pytest.mark.parametrize("size", [(20_000, 1), (1, 20_000), (3000, 2)])
+@pytest.mark.parametrize("show", ["photos", "views", "points"])
+def test_a_photo_that_is_all_but_a_line_has_a_figure_that_can_be_drawn(size, show, tmp_path):
+    photo = np.full((*size, 3), 90, np.uint8)
+    depth = np.linspace(1, 4, photo.size // 3, dtype=np.float32).reshape(size)
+    figure = {
+        "photos": lambda: plotting.show_photos([photo], {"model": [depth]}),
+        "views": lambda: plotting.show_views([{"photo": photo, "depth": depth}]),
+        "points": lambda: plotting.show_points([photo], [depth]),
+    }[show]()
+    assert max(figure.get_size_inches()) <= 40
+    assert plotting.save_figure(figure, tmp_path / "a.png", dpi=20).stat().st_size > 100
+
+
 def test_photos_of_different_sizes_share_a_figure():
     wide = np.zeros((20, 90, 3), np.uint8)
     depths = [TRUTH, np.full((20, 90), 3.0, np.float32)]

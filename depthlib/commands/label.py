@@ -222,13 +222,17 @@ class _Folder:
         if other := self.summary.find_other(path, self.made):
             reason = f"was labelled in {self.out} by {other}, not by {self.made}"
             return _Refused(path, f"{reason}. Use another folder.")
-        if not all(file.exists() for file in files):
-            return None
         source = path if path.is_file() else path.parent  # of a frame: its video
-        return _Refused(path, changed=self.summary.is_changed(path, self.made_of, source))
+        is_changed = self.summary.is_changed(path, self.made_of, source)
+        enough = any if is_changed else all  # beside files of another photo none is written
+        are_there = enough(file.exists() for file in files)
+        return _Refused(path, changed=is_changed) if are_there else None
 
     def write(self, photo: _Photo, label: Label, teacher: DepthPredictor) -> None:
-        """Writes a photo's name, so that the files are its own; its row before the last file."""
+        """Writes a photo's name, so that the files are its own; its row before the last file.
+
+        Those that are there stay: they are of the same photo, and may have been corrected by hand.
+        """
         rgb, depth, confidence = self.list_files(photo.name)
         height, width = photo.rgb.shape[:2]
         focal = teacher.lay_out(height, width, photo.focal).focal
@@ -237,9 +241,12 @@ class _Folder:
             kept = kept / max(kept.max(), 1e-6)
         kept[kept > self.spec.max_depth] = 0
         said = {"name": photo.name, "made": self.made, "saved": LABEL}
+        said |= {"source": f"{photo.source} {self.made_of}"}
         self.summary.add(photo.path, said)
-        write_rgb(rgb, photo.rgb, QUALITY)
-        write_depth(depth, kept, self.spec)
+        if not rgb.exists():
+            write_rgb(rgb, photo.rgb, QUALITY)
+        if not depth.exists():
+            write_depth(depth, kept, self.spec)
         known = kept[kept > 0]
         ends = np.percentile(known, (0, 50, 100)) if known.size else np.zeros(3)
         ends_row = zip(("nearest", "median", "farthest"), ends, strict=True)
@@ -247,9 +254,9 @@ class _Folder:
         row |= said | {"height": height, "width": width}
         row |= {"focal": f"{focal:.4g}" if focal else ""}
         row |= {"focal_from": "given" if photo.focal else "unknown"}
-        row |= {"source": f"{photo.source} {self.made_of}"}
         self.summary.add(photo.path, row)
-        write_grey(confidence, np.rint(255 * label.confidence).astype(np.uint8))
+        if not confidence.exists():
+            write_grey(confidence, np.rint(255 * label.confidence).astype(np.uint8))
 
     def close(self) -> None:
         """Writes the dataset's file and, but for a shard, the table of pairs, earlier ones too."""

@@ -1,9 +1,10 @@
 """Depth of photos and videos as files: what `depthlib predict` does."""
 
 import errno
+import os
 import sys
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -16,19 +17,27 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from depthlib.commands.shard_notes import Run, note_shard
-from depthlib.commands.summary import FILE, LABEL, UNKNOWN, Summary, are_outputs
+from depthlib.commands.summary import (
+    BEGUN,
+    FILE,
+    LABEL,
+    UNKNOWN,
+    Summary,
+    are_outputs,
+    find_frames,
+)
 from depthlib.data.images import read_rgb
 from depthlib.data.inputs import Listing, find_files_in, list_inputs, locate
 from depthlib.data.intrinsics import CameraCalibration, Intrinsics
 from depthlib.data.lenses import FocalRequest, Lens, find_lens, say_notes
 from depthlib.data.shards import Shard
-from depthlib.files import note_files, remove_left_of
+from depthlib.files import VIDEO, check_ours, note_files, remove_left_of
 from depthlib.prediction.geometry import Layout, check_focal, join, split
 from depthlib.prediction.interface import DepthPredictor, find_confidence
 from depthlib.prediction.known_distance import KnownDistance
 from depthlib.prediction.photo import guess_camera, make_result
 from depthlib.prediction.pipeline import work_ahead
-from depthlib.prediction.writers import WRITERS, DepthResult, list_names, name_file
+from depthlib.prediction.writers import WRITERS, DepthResult, is_ours, list_names, name_file
 
 AHEAD = 2  # photos that are read, and photos that are written, while the network computes
 WRITING = 2  # threads that write
@@ -113,9 +122,10 @@ def predict_files(
     A file that is there already stays as it is unless `overwrite`, so that a run that was stopped
     goes on; that renews what earlier runs wrote, and nothing else. `out`/depth.csv has a row a
     photo: which files are of it (`summary.Summary`), and by what network and settings; the files of
-    a photo are all made alike. What earlier runs wrote is not taken for photos.
-    A video becomes a video, and a folder of files a frame for what else is saved; it is made anew
-    where one of these kinds is missing.
+    a photo are all made alike: beside those of a photo that was replaced since, nothing is written
+    unless `overwrite`. What earlier runs wrote is not taken for photos.
+    A video becomes a video, and a folder of files a frame for what else is saved; its frames that
+    are there stay, too.
     shard: the part of the photos and videos that is predicted; `merge.merge_shards` does the rest.
     One photo at a time is in the network, a few before and behind it: memory does not grow with
     their number. A file that fails is noted, and the rest is done.
@@ -152,7 +162,7 @@ def predict_files(
         folder = _Folder(out, names, sources, summary, save, overwrite, made, note_files(*made_of))
         samples = _make_samples(predictor, known)
         photos, videos = listing.split(shard)
-        waiting = [path for path in photos if folder.is_wanted(path, samples, report)]
+        waiting = [path for path in photos if folder.wants_photo(path, samples, report)]
         jobs = _Jobs(report, tqdm(None, network, len(waiting), unit="photo", disable=not progress))
         with (
             jobs.bar,
@@ -233,30 +243,66 @@ class _Folder:
         for path in videos:
             remove_left_of(self.out / self.names[path], lambda name: True)
 
-    def is_wanted(self, path: Path, samples: Sequence[DepthResult], report: PredictReport) -> bool:
-        """Whether a photo is to be predicted; else the report says why not.
-
-        samples: of each scale that its files may have.
-        """
+    def wants_photo(
+        self, path: Path, samples: Sequence[DepthResult], report: PredictReport
+    ) -> bool:
+        """`is_wanted` of a photo. samples: of each scale that its files may have."""
         possible = [self.list_files(path, sample) for sample in samples]
-        reasons = (self.find_obstacle(path, files) for files in possible)
-        if reason := next(filter(None, reasons), ""):
-            report.failed[path] = reason
-            return False
-        return not any(self.skip(path, list(files.values()), report) for files in possible)
+        files = [file for one in possible for file in one.items()]
+        complete = [list(one.values()) for one in possible]
+        return self.is_wanted(path, files, self.list_stale(path), complete, report)
 
-    def skip(self, path: Path, files: Sequence[Path], report: PredictReport) -> bool:
-        """Whether all its files are there and stay, which the report then says."""
-        if self.overwrite or not all(file.exists() for file in files):
-            return False
-        report.skipped.append(path)
-        report.changed += [path] * self.summary.is_changed(path, self.made_of)
-        return True
+    def wants_video(
+        self, path: Path, target: Path, ends: tuple[str, ...], report: PredictReport
+    ) -> bool:
+        """`is_wanted` of a video. ends: what the names of its frames' files end in."""
+        frames_in = self.out / self.names[path]
+        frames = find_frames(frames_in).items()
+        files = [("colour", target)]
+        files += [(kind, file) for file, kind in frames if file.name.endswith(ends)]
+        if path not in self.summary and any(frames_in.glob("*")):
+            files.append(("anything", frames_in))
+        stale = self.list_stale_frames(path)
+        stale += [target] if self.find_stale(path) and target.exists() else []
+        firsts = [frames_in / f"{0:06d}{end}" for end in ends]
+        is_begun = self.find_begun(path) & {"colour", *self.save}
+        return self.is_wanted(path, files, stale, [] if is_begun else [[target, *firsts]], report)
+
+    def is_wanted(
+        self,
+        path: Path,
+        files: Sequence[tuple[str, Path]],
+        stale: Sequence[Path],
+        complete: Sequence[Sequence[Path]],
+        report: PredictReport,
+    ) -> bool:
+        """Whether a photo or video is to be predicted; else the report says why not.
+
+        files: those that may be written, each with its format. stale: those that are there of
+        another photo, network or way: beside them nothing is written, so that all files of a photo
+        are alike. complete: lists of files, one of which is all that is asked for.
+        """
+        if reason := self.find_obstacle(path, files, stale):
+            report.failed[path] = reason
+        elif not self.overwrite and (
+            stale or any(all(file.exists() for file in one) for one in complete)
+        ):
+            report.skipped.append(path)
+            report.changed += [path] * bool(stale)
+        else:
+            return True
+        return False
 
     def find_saved(self, path: Path) -> set[str]:
         """The formats in which files of a photo or video are there, of earlier runs."""
         saved = self.summary.find_saved(path)
-        return set(WRITERS if saved == UNKNOWN else saved.split())
+        words = WRITERS if saved == UNKNOWN else saved.split()
+        return {word for word in words if not word.startswith(BEGUN)}
+
+    def find_begun(self, path: Path) -> set[str]:
+        """Those formats of a video's that a run was to write which was stopped; no stale ones."""
+        words = self.summary.find_saved(path).split() if not self.find_stale(path) else []
+        return {word.removeprefix(BEGUN) for word in words if word.startswith(BEGUN)}
 
     def find_stale(self, path: Path) -> set[str]:
         """Those formats whose files are of another way, or of another photo or network than now."""
@@ -264,18 +310,29 @@ class _Folder:
         is_stale = other or self.summary.is_changed(path, self.made_of)
         return self.find_saved(path) if is_stale else set()
 
-    def find_outdated(self, path: Path, kinds: Iterable[str]) -> set[str]:
-        """Those stale formats whose files go where `kinds` are written: only those, or all."""
-        stale = self.find_stale(path)
-        return stale if self.overwrite else stale.intersection(kinds)
+    def list_stale(self, path: Path) -> list[Path]:
+        """The files of a photo that are there in those formats, in any scale."""
+        names = list_names(self.names[path], self.find_stale(path) & WRITERS.keys())
+        files = [self.out / name for name in sorted(names)]
+        return [file for file in files if os.path.exists(file)]  # noqa: PTH110  # too long a name
+
+    def list_stale_frames(self, path: Path) -> list[Path]:
+        """The same of a video's frames."""
+        stale, frames = self.find_stale(path), find_frames(self.out / self.names[path])
+        return [file for file, kind in frames.items() if kind in stale]
 
     def name_saved(self, path: Path, kinds: Iterable[str]) -> str:
         """The formats in which its files are there once `kinds` are; stale ones are not its own."""
         before = self.find_saved(path) - self.find_stale(path)
         return " ".join(kind for kind in WRITERS if kind in before.union(kinds))
 
-    def find_obstacle(self, path: Path, files: Mapping[str, Path]) -> str:
-        """Why the files of a photo or video, by format, must not be written; "" where they may."""
+    def find_obstacle(
+        self, path: Path, files: Sequence[tuple[str, Path]], stale: Sequence[Path]
+    ) -> str:
+        """Why `files` of a photo or video must not be written; "" where they may, and `stale` go.
+
+        Arguments as in `is_wanted`.
+        """
         if self.summary.find_saved(path) == LABEL:
             return f"it is labelled in {self.out}, by `depthlib label`. Use another folder"
         other = self.summary.find_other(path, self.made)
@@ -285,7 +342,7 @@ class _Folder:
                 "folder, or --overwrite"
             )
         saved = self.find_saved(path)
-        for kind, file in files.items():
+        for kind, file in files:
             if str(locate(file)) in self.sources:
                 return f"{file} is to be predicted itself, so it is not written. Use another folder"
             try:
@@ -297,6 +354,9 @@ class _Folder:
                     f"{file} is there, and {self.summary.path} does not say that it is of this "
                     "photo. Use another folder, or move the file"
                 )
+        for file in [*stale, *(file for _, file in files)] if self.overwrite else ():
+            if file.exists() and not is_ours(file):
+                return f"{file} is not as depthlib wrote it. Use another folder, or move the file"
         return ""
 
 
@@ -400,9 +460,8 @@ def _write(
 ) -> None:
     """Writes the row and the files of one photo; one that cannot be does not stop the others."""
     result = _make_result(predictor, seen, depth, looks, known)
-    outdated = folder.find_outdated(seen.path, folder.save)
-    for name in list_names(folder.names[seen.path], outdated):
-        (folder.out / name).unlink(missing_ok=True)
+    for file in folder.list_stale(seen.path):
+        file.unlink(missing_ok=True)
     row = _describe(folder.names[seen.path], seen, result)
     row |= {"made": folder.made, "saved": folder.name_saved(seen.path, folder.save)}
     row |= {"source": f"{seen.source} {folder.made_of}"}
@@ -514,24 +573,20 @@ def _predict_video(
     target = folder.out / f"{name}_depth{'.mp4' if find_spec('imageio_ffmpeg') else '.avi'}"
     kinds = [kind for kind in folder.save if kind != "colour"]
     frames_in, (sample,) = folder.out / name, _make_samples(predictor, None)
-    firsts = [frames_in / name_file(kind, f"{0:06d}", sample) for kind in kinds]
-    number = "[0-9]" * 6 + "*"
-    there = {k: frames_in for k in kinds if any(frames_in.glob(name_file(k, number, sample)))}
-    if path not in folder.summary and any(frames_in.glob("*")):
-        there["anything"] = frames_in
-    if reason := folder.find_obstacle(path, {"colour": target, **there}):
-        report.failed[path] = reason
-        return
-    if folder.skip(path, [target, *firsts], report):
+    ends = tuple(name_file(kind, "", sample) for kind in kinds)
+    if not folder.wants_video(path, target, ends, report):
         return
 
     def save_frame(number: int, frame: np.ndarray, depth: np.ndarray, layout: Layout) -> None:
         result = make_result(predictor, frame, depth, layout, path)
         for kind in kinds:
-            WRITERS[kind](frames_in / name_file(kind, f"{number:06d}", result), result)
+            file = frames_in / name_file(kind, f"{number:06d}", result)
+            if folder.overwrite or not file.exists():
+                WRITERS[kind](file, result)
 
     try:
         check_file(path)
+        check_ours(target, kind=VIDEO)
         if isinstance(request, CameraCalibration) or "confidence" in kinds or flip:
             raise ValueError(
                 "A calibration, confidence and --flip must be of photos: a video has none of them. "
@@ -546,17 +601,22 @@ def _predict_video(
         layout = predictor.lay_out(frames.height, frames.width, focal)
         shape = {"height": frames.height, "width": frames.width}
         shown = {"focal": _write_focal(layout), "focal_from": lens.source}
-        if path in folder.summary:  # which may have had more frames
-            old = list_names(number, folder.find_outdated(path, kinds).union(kinds))
-            frames_before = [file for names in old for file in frames_in.glob(names)]
-            for file in [target, *find_parts(target), *frames_before]:
-                file.unlink(missing_ok=True)
-        shown |= {"made": folder.made, "saved": folder.name_saved(path, ["colour", *kinds])}
-        shown |= {"source": f"{source} {folder.made_of}"}
-        folder.summary.add(path, {"name": name, **shape, **shown})
+        shown |= {"made": folder.made, "source": f"{source} {folder.made_of}"}
+        asked, begun = {"colour", *kinds}, folder.find_begun(path)
+        saved = folder.name_saved(path, asked)
+        parts = find_parts(target) if path in folder.summary else []
+        for file in [*parts, *folder.list_stale_frames(path)]:  # the film stays until it is renewed
+            file.unlink(missing_ok=True)
+
+        def note(begun: set[str]) -> None:
+            words = [saved, *sorted(f"{BEGUN}{kind}" for kind in begun)]
+            folder.summary.add(path, {"name": name, **shape, **shown, "saved": " ".join(words)})
+
+        note(begun | asked)
         said = predict_video(
             predictor, path, target, focal=focal, save=save_frame if kinds else None
         )
+        note(begun - asked)
         print(f"{target}: {said}")
         report.written.append(path)
     except (OSError, ValueError) as error:

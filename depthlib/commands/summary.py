@@ -39,6 +39,7 @@ _LATER = 2  # columns that earlier tables have not, at the end
 _HEADING = dict(zip(COLUMNS, COLUMNS, strict=True))
 UNKNOWN = "*"  # what is saved of a photo, or its source, by a table without that column
 LABEL = "label"  # what `depthlib label` saves of a photo
+BEGUN = "begun-"  # before a format of a video's, once more: some of its frames may be missing
 # How what is written of a photo or a frame is called, by its format; a video's by "film".
 _KINDS = {
     kind: re.escape(ending).replace(r"\{\}", f"(?:{'|'.join(SCALE_NAMES)})")
@@ -281,6 +282,16 @@ def _list_written(folder: Path) -> tuple[dict[str, frozenset[str]], set[str]]:
         if _OUTPUT.fullmatch(os.path.basename(photo)):  # noqa: PTH119
             photos.add(photo)
     return written, photos
+
+
+def find_frames(folder: Path) -> dict[Path, str]:
+    """The files of a video's frames in a folder, by their names, and the format of each."""
+    found = {}
+    for file in folder.iterdir() if folder.is_dir() else ():
+        written = _OUTPUT.fullmatch(file.name)
+        if written and written.lastgroup and _FRAME.fullmatch(written["name"]):
+            found[file] = written.lastgroup
+    return found
 
 
 def check_photos(maps: Iterable[tuple[Path, Path]]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from depthlib.data.images import write_rgb
+from depthlib.data.images import read_text, write_rgb
 from depthlib.data.intrinsics import Intrinsics
 from depthlib.data.specs import DENSE_M256, INDOOR_MILLIMETRE
 from depthlib.files import check_suffix, write_bytes
@@ -39,10 +39,13 @@ ENDINGS = {
     "glb": ".glb",
     "confidence": "_confidence.png",
 }
-SCALE_NAMES = ("mm", "m256", "relative")  # how the name of a PNG of depth ends
+_METRES = {"mm": INDOOR_MILLIMETRE.scale, "m256": DENSE_M256.scale}  # of a count, by scale
+SCALE_NAMES = (*_METRES, "relative")  # how the name of a PNG of depth ends
+_SCALE_TEXTS = {"metre": "depth_scale_metres", "relative": "depth_scale_relative"}  # by unit
 LONG_RANGE = 20.0  # metres; networks that see farther are of roads, where colours are logarithmic
 TICKS = 7  # numbers at a colour bar, at most
 ROWS = 240  # a lower photo's picture is enlarged, so that the bar beside it can be read
+LONGEST = 60_000  # pixels of a picture's side, beside its bar: a JPEG's have 65,535 at most
 # A tenth of the time that a smaller file takes, which is a tenth smaller.
 _FAST = [
     cv2.IMWRITE_PNG_COMPRESSION, 1,
@@ -133,6 +136,20 @@ def list_names(stem: str, kinds: Iterable[str]) -> list[str]:
     return list({stem + ENDINGS[kind].format(scale) for kind in kinds for scale in SCALE_NAMES})
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a file with the name of an output may be one: a PNG of depth says its name's scale.
+
+    Other programs, which edit or convert one, write none of our texts, or leave that of another
+    scale. Of other formats nothing tells: True.
+    """
+    scale = path.stem.rpartition("_depth_")[2]
+    if path.suffix != ".png" or scale not in SCALE_NAMES:
+        return True
+    if scale in _METRES:
+        return read_text(path, _SCALE_TEXTS["metre"]) == repr(_METRES[scale])
+    return bool(read_text(path, _SCALE_TEXTS["relative"]))
+
+
 def write_npy(path: Path | str, result: DepthResult) -> Path:
     """Writes depth as NumPy's float32 (height, width), as the network gave it; gives `path`.
 
@@ -177,8 +194,8 @@ def write_png16(path: Path | str, result: DepthResult) -> Path:
             stacklevel=2,
         )
         counts[deep] = 0
-    key = "depth_scale_metres" if result.unit == "metre" else "depth_scale_relative"
-    _write_png(path, counts.astype(np.uint16), {key: repr(scale), "unit": result.unit})
+    texts = {_SCALE_TEXTS[result.unit]: repr(scale), "unit": result.unit}
+    _write_png(path, counts.astype(np.uint16), texts)
     return Path(path)
 
 
@@ -259,7 +276,9 @@ def draw_depth(depth: np.ndarray, unit: str, logarithmic: bool) -> np.ndarray:
     """A map in colours with a colour bar at its right, uint8 RGB.
 
     depth: float32 (height, width) in `unit`, 0 where it is grey, above 0 somewhere. The bar says
-    the nearest and the farthest depth of the colours.
+    the nearest and the farthest depth of the colours. A map of few rows is enlarged where it is not
+    too wide, else it has white below it; of one with a side beyond `LONGEST` every second row and
+    column is drawn, or every third, and so on.
     """
     known = depth > 0
     every = 1 + depth.size // 250_000  # pixel for the limits, which a part of them tells as well
@@ -273,29 +292,37 @@ def draw_depth(depth: np.ndarray, unit: str, logarithmic: bool) -> np.ndarray:
             return np.log(values / low) / math.log(high / low)
         return (values - low) / (high - low)
 
+    step = -(-max(depth.shape) // LONGEST)
+    depth, known = depth[::step, ::step], known[::step, ::step]
     shades = np.rint(255 * place(np.where(known, depth, low)).clip(0, 1)).astype(np.uint8)
     picture = cv2.applyColorMap(shades, DEPTH_COLOURS[:, np.newaxis])
     picture[~known] = GREY
-    times = -(-ROWS // len(depth))
+    height, width = depth.shape
+    times = min(-(-ROWS // height), LONGEST // width)
     if times > 1:
         picture = picture.repeat(times, 0).repeat(times, 1)
+    if len(picture) < ROWS:
+        below = np.full((ROWS - len(picture), *picture.shape[1:]), 255, np.uint8)
+        picture = np.vstack([picture, below])
     ticks = _choose_ticks(low, high, logarithmic)
     label = " m" if unit == "metre" else " rel."
     ends = f"near {low:.3g}{label}", f"far {high:.3g}{label}"
     bar = _draw_bar(
-        len(picture), ends, dict(zip(ticks, place(ticks), strict=True)), bool(known.all())
+        picture.shape[:2], ends, dict(zip(ticks, place(ticks), strict=True)), bool(known.all())
     )
     return np.hstack([picture, bar])
 
 
 def _draw_bar(
-    rows: int, ends: tuple[str, str], ticks: dict[float, float], whole: bool
+    beside: tuple[int, int], ends: tuple[str, str], ticks: dict[float, float], whole: bool
 ) -> np.ndarray:
     """A colour bar, uint8 RGB, with far above and numbers at their places from 0 to 1.
 
-    `whole`: whether all is in colours, so that grey needs no word.
+    beside: rows and columns of the picture: beside a narrow one the bar has as many rows, and stays
+    narrow too. `whole`: whether all is in colours, so that grey needs no word.
     """
-    scale = max(1.0, rows / 480)
+    rows, columns = beside
+    scale = max(1.0, min(rows, 2 * columns) / 480)
     top, bottom = 28, rows / scale - (28 if whole else 52)
     bar = np.full((rows, round(116 * scale), 3), 255, np.uint8)
 
@@ -339,9 +366,8 @@ def _choose_scale(result: DepthResult) -> tuple[str, float]:
     largest = result.max_depth or float(result.depth_m.max()) or 1.0
     if result.unit == "relative":
         return "relative", largest / LARGEST_COUNT
-    if largest / INDOOR_MILLIMETRE.scale < LARGEST_COUNT + 0.5:  # infinity is not
-        return "mm", INDOOR_MILLIMETRE.scale
-    return "m256", DENSE_M256.scale
+    name = "mm" if largest / _METRES["mm"] < LARGEST_COUNT + 0.5 else "m256"  # infinity is not
+    return name, _METRES[name]
 
 
 def _check_target(path: Path | str, result: DepthResult, *suffixes: str) -> None:

@@ -108,6 +108,80 @@ def test_a_stopped_run_goes_on_and_other_teachers_are_refused(photos, tmp_path):
     assert len(pd.read_csv(out / "labels.csv")) == 3
 
 
+PARTS = ["photos/1.jpg", "depth/1.png", "confidence/1.png"]
+
+
+def correct(out, names):
+    """Changes files as somebody does who cleans labels up; gives what is in them."""
+    for name in names:
+        pixels = cv2.imread(str(out / name), cv2.IMREAD_UNCHANGED)
+        pixels[:10] = 0
+        cv2.imwrite(str(out / name), pixels)
+    return {name: (out / name).read_bytes() for name in names}
+
+
+@pytest.mark.parametrize("missing", [[name] for name in PARTS] + [PARTS[:2], PARTS[1:]])
+def test_labels_that_were_corrected_by_hand_stay_where_other_files_are_missing(
+    photos, tmp_path, missing
+):
+    out = tmp_path / "out"
+    label(photos, out)
+    written = {name: (out / name).read_bytes() for name in missing}
+    mine = correct(out, [name for name in PARTS if name not in missing])
+    for name in missing:
+        (out / name).unlink()
+    assert label(photos, out).written == [photos / "1.png"]
+    for name, content in (mine | written).items():
+        assert (out / name).read_bytes() == content
+    assert len(label(photos, out).skipped) == len(pd.read_csv(out / "labels.csv")) == 3
+
+
+@pytest.mark.parametrize("missing", PARTS)
+def test_labels_of_a_photo_that_was_replaced_stay_and_are_named_where_some_are_missing(
+    photos, tmp_path, missing
+):
+    out = tmp_path / "out"
+    label(photos, out)
+    (out / missing).unlink()
+    draw(photos / "1.png", red=30)
+    mine = correct(out, [name for name in PARTS if name != missing])
+    report = label(photos, out)
+    assert report.changed == [photos / "1.png"] and not report.written
+    assert {name: (out / name).read_bytes() for name in mine} == mine
+    assert not (out / missing).exists()
+    for name in mine:
+        (out / name).unlink()
+    assert label(photos, out).written == [photos / "1.png"]
+
+
+def test_labels_of_a_frame_that_were_corrected_by_hand_stay(tmp_path):
+    with open_writer(tmp_path / "drive.avi", 10, 48, 64) as write:
+        for red in range(3):
+            write(np.full((48, 64, 3), 40 * red, np.uint8))
+    out = tmp_path / "out"
+    label(tmp_path / "drive.avi", out, every=2)
+    mine = correct(out, ["depth/drive/000002.png"])
+    (out / "confidence/drive/000002.png").unlink()
+    assert len(label(tmp_path / "drive.avi", out, every=2).written) == 1
+    assert (out / "depth/drive/000002.png").read_bytes() == mine["depth/drive/000002.png"]
+
+
+def test_a_photo_that_is_replaced_after_a_run_was_stopped_gets_no_label_of_before(
+    photos, tmp_path, monkeypatch
+):
+    out = tmp_path / "out"
+    with monkeypatch.context() as killed:
+        killed.setattr("depthlib.commands.label.write_depth", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            label(photos / "1.png", out)
+    before = (out / "photos/1.jpg").read_bytes()
+    draw(photos / "1.png", red=30)
+    assert label(photos / "1.png", out).changed == [photos / "1.png"]
+    (out / "photos/1.jpg").unlink()
+    assert len(label(photos / "1.png", out).written) == 1
+    assert (out / "photos/1.jpg").read_bytes() != before
+
+
 @pytest.mark.parametrize(
     "name",
     ["photos/1.jpg", "depth/1.png", "confidence/1.png", "labels.csv", "dataset.json"],
@@ -265,7 +339,6 @@ def test_a_run_that_was_killed_before_a_photos_row_labels_it_again(photos, tmp_p
         killed.setattr("depthlib.commands.label.write_grey", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             label(photos / "1.png", out)
-    (out / "depth/1.png").write_bytes(b"half")
     assert len(label(photos, out).written) == 3
     assert len(pd.read_csv(out / "labels.csv")) == 3
     table = (out / "depth.csv").read_text()

@@ -12,9 +12,12 @@ from threading import Lock
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from depthlib.commands.merge import merge_shards
 from depthlib.commands.predict import predict_files
+from depthlib.commands.summary import check_photos
 from depthlib.data.images import write_rgb
 from depthlib.data.intrinsics import Intrinsics, read_camera
 from depthlib.data.lenses import parse_focal
@@ -122,7 +125,10 @@ def test_depth_of_another_photo_or_network_is_named_whatever_their_times(photos,
         f"1 of them of another photo or network than is there now: {photos / '1.png'}"
     )
     old = np.load(out / "1_depth.npy")
-    predict(photos, out, save=["npy", "png16"], network=str(network))  # both of the new photo
+    save = ["npy", "png16"]
+    said = str(predict(photos, out, save=save, network=str(network)))
+    assert "1 of them of another" in said and not (out / "1_depth_mm.png").exists()
+    predict(photos, out, save=save, network=str(network), overwrite=True)  # of the new photo
     new = np.load(out / "1_depth.npy")
     assert not np.allclose(new, old)
     counts = cv2.imread(str(out / "1_depth_mm.png"), cv2.IMREAD_UNCHANGED)
@@ -142,13 +148,108 @@ def test_depth_of_another_photo_is_not_taken_for_this_ones_and_stays_unless_it_m
     draw(photos / "1.png", 200)
     predict(photos, out, save=["npy"], overwrite=overwrite)
     assert (out / "0_depth_mm.png").exists() and (out / "1_depth_mm.png").exists() != overwrite
-    assert (rows(out)["0.png"]["saved"], rows(out)["1.png"]["saved"]) == ("npy png16", "npy")
+    assert (out / "1_depth.npy").exists() == overwrite
+    assert rows(out)["0.png"]["saved"] == "npy png16"
+    assert rows(out)["1.png"]["saved"] == ("npy" if overwrite else "png16")
     report = predict(photos, out, save=["png16"])
     if overwrite:
         assert report.written == [photos / "1.png"]
     else:
-        assert "does not say that it is of this photo" in report.failed[photos / "1.png"]
+        assert report.changed == [photos / "1.png"] and not report.written
         assert (out / "1_depth_mm.png").read_bytes() == before
+
+
+def read_all(folder):
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("changed", ["photo", "network"])
+@pytest.mark.parametrize(("first", "then"), [("png16", "colour"), ("png16", "npy"), ("npy", "ply")])
+def test_old_depth_never_lies_beside_new_depth_of_a_photo_or_network_that_was_replaced(
+    tmp_path, changed, first, then
+):
+    photo, network, out = draw(tmp_path / "a.png"), tmp_path / "mine.keras", tmp_path / "out"
+    network.write_text("a network")
+    predict(photo, out, save=[first, "confidence"], network=str(network))
+    before = read_all(out)
+    old = next(out / name for name in before if name.startswith("a_depth"))
+    if changed == "photo":
+        draw(photo, 200)
+    else:
+        network.write_text("another network")
+    for _ in range(2):
+        report = predict(photo, out, save=[then], network=str(network))
+        assert report.skipped == report.changed == [photo] and read_all(out) == before
+        if changed == "photo":
+            with pytest.raises(ValueError, match="Depth must be of the photo"):
+                check_photos([(old, photo)])
+    report = predict(photo, out, save=[then], network=str(network), overwrite=True)
+    assert report.written == [photo] and len(listed(out)) == 2 and not old.exists()
+    assert rows(out)["a.png"]["saved"] == then
+
+
+def test_a_photo_whose_old_files_were_removed_is_predicted_again(tmp_path):
+    photo, out = draw(tmp_path / "a.png"), tmp_path / "out"
+    predict(photo, out, save=["npy", "png16"])
+    draw(photo, 200)
+    (out / "a_depth.npy").unlink()
+    assert predict(photo, out, save=["npy"]).changed == [photo]
+    (out / "a_depth_mm.png").unlink()
+    assert predict(photo, out, save=["npy"]).written == [photo]
+
+
+def convert(written, name, texts=None):
+    """Writes a map of depthlib's in another scale, as a user's own program would."""
+    with Image.open(written) as image:
+        held = PngInfo()
+        for key in texts or ():
+            held.add_text(key, image.text[key])
+        Image.fromarray(np.asarray(image) // 4).save(written.with_name(name), pnginfo=held)
+    return written.with_name(name)
+
+
+OWN = {
+    "a_depth_m256.png": None,
+    "a_depth_relative.png": None,
+    "a_depth_mm.png": None,  # the map itself, corrected
+    "a_depth_m256.png ": ["unit", "depth_scale_metres"],  # by a program that keeps texts
+}
+
+
+@pytest.mark.parametrize(("own", "texts"), OWN.items())
+@pytest.mark.parametrize("save", ["png16", "colour"])
+def test_a_map_that_a_user_converted_or_corrected_is_neither_removed_nor_written_over(
+    tmp_path, own, texts, save
+):
+    photo, out = draw(tmp_path / "a.png"), tmp_path / "out"
+    predict(photo, out, save=["png16", "npy"])
+    mine = convert(out / "a_depth_mm.png", own.strip(), texts)
+    before = read_all(out)
+    report = predict(photo, out, save=[save], lens="26mm", overwrite=True)
+    assert f"{mine} is not as depthlib wrote it" in report.failed[photo]
+    assert read_all(out) == before
+    (out / "a_depth.npy").unlink()
+    draw(photo, 200)
+    before = read_all(out)
+    assert predict(photo, out, save=["png16", "npy"]).changed == [photo]
+    assert predict(photo, out, save=["png16", "npy"], overwrite=True).failed
+    assert read_all(out) == before
+    mine.rename(tmp_path / "mine.png")
+    assert predict(photo, out, save=["npy"], overwrite=True).written == [photo]
+    assert listed(out) == ["a_depth.npy", "depth.csv"]
+
+
+def test_a_photo_whose_name_is_too_long_stops_no_other_once_it_is_replaced(tmp_path):
+    (tmp_path / "in").mkdir()
+    long, photo = draw(tmp_path / "a.png"), draw(tmp_path / "in" / "b.png")
+    long = long.rename(tmp_path / "in" / f"{'a' * 240}.png")  # ..._depth_relative.png has 259
+    for red in (120, 200):
+        draw(photo, red)
+        (tmp_path / "a.png").write_bytes(photo.read_bytes())
+        (tmp_path / "a.png").rename(long)
+        report = predict(photo.parent, tmp_path / "out", save=["png16"], overwrite=True)
+        assert report.written == [photo] and list(report.failed) == [long]
 
 
 def test_videos_in_a_folder_of_photos_are_said_to_be_left(photos, tmp_path, capsys):
@@ -700,6 +801,140 @@ def test_a_folder_of_ones_own_is_not_taken_for_a_videos_frames(tmp_path):
     assert "does not say that it is of this" in report.failed[video]
     assert not predict(video, tmp_path / "out", save=["npy"], lens="26mm", overwrite=True).failed
     assert mine.read_text() == "mine"
+
+
+FILM = "a_depth.mp4" if find_spec("imageio_ffmpeg") else "a_depth.avi"
+
+
+@pytest.fixture
+def fast(monkeypatch):
+    from depthlib.video import render
+
+    monkeypatch.setattr(render.time_alone, "__defaults__", (0.01,))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"save": ["npy", "png16"]},
+        {"overwrite": True},
+        {"overwrite": True, "lens": "26mm", "save": ["png16"]},
+        {"overwrite": True, "network": "another"},
+    ],
+)
+def test_a_film_that_somebody_has_changed_stays_with_its_frames(tmp_path, fast, words):
+    video, out = write_video(tmp_path / "a.avi", 3), tmp_path / "out"
+    predict(video, out)
+    with (out / FILM).open("ab") as film:
+        film.write(b"cut by hand")
+    before = read_all(out)
+    report = predict(video, out, **words)
+    assert "not as depthlib last wrote it" in report.failed[video]
+    assert read_all(out) == before
+    assert predict(video, out).skipped == [video]
+
+
+def stop_at(number, kind, monkeypatch, act):
+    """Runs `act`, which Ctrl-C stops as it writes the frame of this number and format."""
+
+    def stop(path, result):
+        if path.name.startswith(f"{number:06d}"):
+            raise KeyboardInterrupt
+        return write(path, result)
+
+    write = WRITERS[kind]
+    with monkeypatch.context() as stopped:
+        stopped.setitem(WRITERS, kind, stop)
+        with pytest.raises(KeyboardInterrupt):
+            act()
+
+
+@pytest.mark.parametrize("save", [["png16"], ["npy", "png16"]])
+def test_a_run_for_more_kinds_that_is_stopped_leaves_what_was_finished_and_goes_on(
+    tmp_path, fast, monkeypatch, save
+):
+    video, out = write_video(tmp_path / "a.avi", 4), tmp_path / "out"
+    predict(video, out)
+    before = read_all(out)
+    del before["depth.csv"]
+
+    stop_at(2, "png16", monkeypatch, lambda: predict(video, out, save=save))
+    assert before.items() <= read_all(out).items()
+    for part in out.glob("*.part*"):
+        part.unlink()  # as whoever cleans up
+    times = {path: path.stat().st_mtime_ns for path in (out / "a").glob("*.png")}
+    assert len(times) == 2
+    assert predict(video, out, save=save).written == [video]
+    assert len(list((out / "a").glob("*_depth_mm.png"))) == 4
+    assert times.items() <= {path: path.stat().st_mtime_ns for path in times}.items()
+    assert before.items() <= read_all(out).items()
+    assert predict(video, out, save=save).skipped == [video]
+    assert rows(out)["a.avi"]["saved"] == "npy png16 colour"
+
+
+def test_frames_that_a_stopped_run_did_not_write_are_known_to_be_missing_after_other_runs(
+    tmp_path, fast, monkeypatch
+):
+    video, out = write_video(tmp_path / "a.avi", 4), tmp_path / "out"
+    stop_at(2, "npy", monkeypatch, lambda: predict(video, out))
+    for save in (["png16"], ["colour"]):
+        predict(video, out, save=save)
+        assert predict(video, out, save=save).skipped == [video]
+    assert len(list((out / "a").glob("*.npy"))) == 2
+    assert predict(video, out).written == [video]
+    assert len(list((out / "a").glob("*.npy"))) == 4
+    assert predict(video, out).skipped == [video]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_stopped_run_that_overwrites_goes_on_to_the_same_with_no_frame_of_before(
+    tmp_path, fast, monkeypatch, again
+):
+    video, out = write_video(tmp_path / "a.avi", 4), tmp_path / "out"
+    predict(video, out)
+    film = (out / FILM).read_bytes()
+    write_video(video, 3)
+    stop_at(1, "npy", monkeypatch, lambda: predict(video, out, overwrite=True))
+    assert (out / FILM).read_bytes() == film  # until the new one is whole
+    assert predict(video, out, overwrite=again).written == [video]
+    predict(video, tmp_path / "whole")
+    assert read_all(out / "a") == read_all(tmp_path / "whole" / "a")
+    assert predict(video, out).skipped == [video]
+
+
+@pytest.mark.parametrize("save", [["npy"], ["npy", "png16"], ["ply"], ["colour"]])
+def test_depth_of_a_video_that_was_replaced_stays_unless_it_may_go(tmp_path, fast, save):
+    video, out = write_video(tmp_path / "a.avi", 4), tmp_path / "out"
+    predict(video, out)
+    before = read_all(out)
+    write_video(video, 2)
+    report = predict(video, out, save=save)
+    assert report.skipped == report.changed == [video] and read_all(out) == before
+    assert predict(video, out, save=save, overwrite=True).written == [video]
+    kinds = [kind for kind in save if kind != "colour"]
+    assert len(list((out / "a").glob("*"))) == 2 * len(kinds)
+    assert rows(out)["a.avi"]["saved"] == " ".join(k for k in WRITERS if k in [*kinds, "colour"])
+
+
+def test_files_of_ones_own_among_frames_stay_whatever_they_are_called(tmp_path, fast):
+    video, out = write_video(tmp_path / "a.avi", 3), tmp_path / "out"
+    predict(video, out, save=["png16"])
+    names = ["000002_fixed_depth_mm.png", "000002_mine.png", "02_depth_mm.png", "000002.txt"]
+    for name in names:
+        (out / "a" / name).write_bytes(b"mine")
+    mine = convert(out / "a" / "000002_depth_mm.png", "000002_depth_m256.png")
+    before = read_all(out / "a")
+    assert predict(video, out, save=["png16", "npy"]).written == [video]
+    assert before.items() <= read_all(out / "a").items()
+    before = read_all(out)
+    report = predict(video, out, save=["npy"], lens="26mm", overwrite=True)
+    assert f"{mine} is not as depthlib wrote it" in report.failed[video]
+    assert read_all(out) == before
+    mine.unlink()
+    assert predict(video, out, save=["npy"], lens="26mm", overwrite=True).written == [video]
+    assert sorted(path.name for path in (out / "a").iterdir()) == sorted(
+        [*names, *(f"{number:06d}_depth.npy" for number in range(3))]
+    )
 
 
 def test_bad_videos_are_named_and_a_calibration_is_of_photos(tmp_path, capsys):

@@ -12,6 +12,7 @@ from depthlib.commands.summary import (
     Summary,
     are_outputs,
     check_photos,
+    find_frames,
 )
 from depthlib.data.inputs import name_photo
 from depthlib.files import note_files
@@ -222,6 +223,20 @@ def test_what_was_written_is_left_out_and_photos_are_not(tmp_path, output, saved
 )
 def test_a_photo_of_ones_own_that_is_called_like_an_output_is_none(tmp_path, own, saved):
     assert list_outputs(tmp_path, own, saved) == [False, False, False]
+
+
+def test_frames_of_a_run_that_was_stopped_are_outputs(tmp_path):
+    saved = "npy colour begun-npy begun-colour"
+    assert list_outputs(tmp_path, "a/000001_depth.npy", saved) == [False, True, False]
+
+
+def test_frames_are_found_by_their_names_alone(tmp_path):
+    assert find_frames(tmp_path / "nowhere") == {}
+    names = {"000000_depth.npy": "npy", "000001_depth_m256.png": "png16", "1234567.ply": "ply"}
+    own = ["000000_fixed_depth.npy", "01_depth.npy", "000000.png", "x000000_depth.npy", "000002"]
+    for name in [*names, *own]:
+        (tmp_path / name).touch()
+    assert find_frames(tmp_path) == {tmp_path / name: kind for name, kind in names.items()}
 
 
 def test_what_is_listed_as_a_photo_is_no_output(tmp_path):

@@ -13,8 +13,10 @@ from depthlib.prediction.cloud import Intrinsics
 from depthlib.prediction.writers import (
     DEPTH_COLOURS,
     GREY,
+    LONGEST,
     WRITERS,
     DepthResult,
+    is_ours,
     name_file,
 )
 
@@ -329,6 +331,46 @@ def test_a_picture_of_any_size_has_a_bar_that_can_be_read(size, tmp_path):
     assert (colours == GREY).all(1).any()  # the word for what is grey
     dark = (bar < 60).all(-1)  # letters
     assert dark[: 24 * max(240, size[0]) // 480].any() and not dark[:, -2:].any()
+
+
+@pytest.mark.parametrize("size", [(1, 20_000), (20_000, 1), (2, 150_000), (150_000, 2), (900, 2)])
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_a_picture_of_a_photo_that_is_all_but_a_line_has_a_bounded_size(size, name, tmp_path):
+    depth_m = np.linspace(1, 5, size[0] * size[1]).reshape(size)
+    picture = read_picture(make_result(depth_m), tmp_path, name)
+    assert 240 <= picture.shape[0] <= max(LONGEST, 240) and picture.shape[1] <= LONGEST + 116
+    assert picture.size <= 3 * 240 * (LONGEST + 116)
+    assert (picture[:, -116:] < 60).all(-1).any()  # the bar's letters
+    if name == "a.png":
+        assert (picture[0, 0] == DEPTH_COLOURS[0]).all()
+
+
+def test_a_map_that_is_known_at_one_pixel_of_a_long_line_has_a_picture(tmp_path):
+    depth_m = np.zeros((1, 2 * LONGEST))
+    depth_m[0, 1] = 3  # between those that are drawn
+    assert (read_picture(make_result(depth_m), tmp_path)[0, :LONGEST] == GREY).all()
+
+
+@pytest.mark.parametrize(
+    ("scale", "changed"),
+    [
+        ("mm", {}),
+        ("m256", {"max_depth": 80.0}),
+        ("relative", {"unit": "relative", "max_depth": 4.0}),
+    ],
+)
+def test_a_png_of_depth_is_known_from_those_of_other_programs_and_scales(scale, changed, tmp_path):
+    path = WRITERS["png16"](tmp_path / f"a_depth_{scale}.png", make_result(**changed))
+    assert is_ours(path)
+    for other in {"mm", "m256", "relative"} - {scale}:
+        assert not is_ours(path.rename(tmp_path / f"a_depth_{other}.png"))
+        path = (tmp_path / f"a_depth_{other}.png").rename(path)
+    for written in (read_counts(path)[0], np.zeros((4, 6), np.uint16)):
+        cv2.imwrite(str(path), written)
+        assert not is_ours(path)
+    path.write_bytes(b"no picture")
+    assert not is_ours(path)
+    assert is_ours(tmp_path / "a_depth.npy") and is_ours(tmp_path / "a_confidence.png")
 
 
 @pytest.mark.parametrize("limits", [(0.97, 1.03), (3, 9), (6, 7), (1.5, 70)])
