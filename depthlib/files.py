@@ -140,8 +140,8 @@ def replace_ours(path: Path | str, kind: str, data: bytes | None = None) -> Iter
         check_ours(path, data, kind)  # the block may have taken long
         new = f"{describe_state(temporary, by_content=True)} {kind}\n"
         old = f"{describe_state(path, by_content=True)} {kind}\n" if path.exists() else ""
-        write_bytes(_name_note(path), (old + new).encode())  # who is killed here leaves either
-    write_bytes(_name_note(path), new.encode())
+        write_bytes(_name_note(path), _encode(old + new))  # who is killed here leaves either
+    write_bytes(_name_note(path), _encode(new))
 
 
 def check_ours(path: Path | str, data: bytes | None = None, kind: str = PAIRS) -> None:
@@ -150,30 +150,35 @@ def check_ours(path: Path | str, data: bytes | None = None, kind: str = PAIRS) -
     That is of the same `kind` (earlier versions noted none), or it is `data`, byte by byte.
     Errors: FileExistsError for what somebody has made or changed.
     """
-    path, note = Path(path), _name_note(Path(path))
+    path = Path(path)
     if not path.exists():
         return
     check_regular(path)
-    there = describe_state(path, by_content=True)
-    lines = note.read_bytes().decode("ascii", "replace").splitlines() if note.is_file() else []
-    noted = {digest: of for digest, _, of in (line.partition(" ") for line in lines)}
-    is_same = data is not None and there == hashlib.sha256(data).hexdigest()
-    if is_same or noted.get(there) in ("", kind):
+    noted = find_kind(path)
+    is_same = data is not None and path.read_bytes() == data
+    if is_same or (noted is not None and kind.startswith(noted)):  # earlier notes say less
         return
-    reason = f"a {noted[there]}, no {kind}" if there in noted else "not as depthlib last wrote it"
+    reason = f"a {noted}, no {kind}" if noted else "not as depthlib last wrote it"
     raise FileExistsError(
         f"A file of one's own must not be written over. Received: {path}, which is {reason}. "
         "Rename or move it, or choose another folder."
     )
 
 
-def is_ours(path: Path | str) -> bool:
-    """Whether something is at `path`, and as `replace_ours` last wrote it."""
-    try:
-        check_ours(path)
-    except OSError:
-        return False
-    return Path(path).exists()
+def find_kind(path: Path) -> str | None:
+    """As what `replace_ours` noted the file at `path`; None where that is not as it wrote it."""
+    note = _name_note(path)
+    lines = _decode(note.read_bytes()).split("\n") if note.is_file() else []
+    noted = {digest: of for digest, _, of in (line.partition(" ") for line in lines)}
+    return noted.get(describe_state(path, by_content=True))
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")  # a kind may name a folder of any bytes
+
+
+def _decode(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _name_note(path: Path) -> Path:

@@ -244,7 +244,7 @@ def merge_tables(out: Path) -> int:
 
 
 def are_outputs(paths: Sequence[Path | str]) -> np.ndarray:
-    """Of each file whether an earlier run wrote it, as the tables beside it say: bool (paths,).
+    """Of each file whether it is depth that an earlier run wrote, as its table says: bool (paths,).
 
     What a table lists as a photo is none, nor what is in a format that it does not list as saved.
     """
@@ -256,7 +256,21 @@ def are_outputs(paths: Sequence[Path | str]) -> np.ndarray:
         saved, photos = tables[folder]
         return kind in saved.get(name, ()) and file not in photos
 
+    def is_label(path: Path | str) -> bool:
+        """Whether it is depth of a label: depth/NAME.png, of a video depth/VIDEO/NUMBER.png."""
+        head, tail = os.path.split(path)  # millions of them
+        if "depth" not in head or not tail.endswith(".png"):
+            return False
+        place = locate(Path(path)).with_suffix("")
+        folder, (*_, above, name) = place.parent, place.parts
+        return any(
+            up.name == "depth" and is_listed(up.parent, called, LABEL, "")
+            for up, called in ((folder, name), (folder.parent, f"{above}/{name}"))
+        )
+
     def is_output(path: Path | str) -> bool:
+        if is_label(path):
+            return True
         written = _OUTPUT.fullmatch(os.path.basename(path))  # noqa: PTH119
         if not written or not written.lastgroup:
             return False

@@ -1,11 +1,13 @@
 """A folder of photos and depth maps as a dataset: found, its encoding told, split, written."""
 
 import math
+import os
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from depthlib.data.checks import check_pairs
 from depthlib.data.csv_tables import read_pair_table
 from depthlib.data.dataset_file import (
     NAME,
+    describes_dataset,
     find_dataset_file,
     read_dataset_file,
     write_dataset_file,
@@ -22,7 +25,7 @@ from depthlib.data.encodings import guess_encoding
 from depthlib.data.images import read_size
 from depthlib.data.layouts import TOLERANCE, AreOutputs, Layout, find_layout, side_of
 from depthlib.data.lenses import find_lens, parse_focal
-from depthlib.data.pairs import Pairs, choose_spec, find_pairs, format_pairs, write_csv
+from depthlib.data.pairs import Pairs, choose_spec, find_pairs, format_pairs
 from depthlib.data.scenes import KNOWN, TELL, describe_scenes, tell_scenes
 from depthlib.data.shards import Shard, hash_texts
 from depthlib.data.specs import (
@@ -35,7 +38,7 @@ from depthlib.data.specs import (
     DatasetSpec,
 )
 from depthlib.data.splits import group_unknown, split_by_scene, split_last, warn_of_near_copies
-from depthlib.files import check_ours, is_ours
+from depthlib.files import PAIRS, check_ours, find_kind, write_ours
 
 _KNOWN = {  # by the names of their CSVs; told by the names of their folders
     "nyu2_train": NYU_TRAIN,
@@ -46,6 +49,7 @@ _KNOWN = {  # by the names of their CSVs; told by the names of their folders
 }
 _SIDES = ("train", "val", "test")
 _COLUMN = "column:scene"  # that of the CSVs that are written
+_ENCODING = ("metres_per_count", "encoding", "focal_baseline", "invalid_counts")  # of depth
 _FOCAL = "focal"  # their column of focal lengths
 _SAME = 1.002  # times another focal length: one and the same
 
@@ -108,6 +112,7 @@ def find_dataset(
     else:
         notes.append(f"Encoding, as {getattr(said, 'name', said)} says.")
     pairs = _tell_scenes(layout, chosen, notes)
+    _refuse_nested(layout, pairs.spec, (folder, place))
     sides = _split_as_folders(pairs)
     notes += _note_shared_scenes(sides)
     return Dataset(folder, sides, layout.left, tuple(notes), place)
@@ -163,22 +168,28 @@ def set_test_aside(dataset: Dataset, share: float, seed: int = 0) -> Dataset:
         return dataset
     pairs = dataset.first
     tests = _keep_sides(pairs, dataset.place, share, seed)
+    are_told = pairs.scenes == KNOWN and pairs.table["scene"].nunique() > 1
     if tests is not None:
         train, test = (pairs.select(np.flatnonzero(tests == is_test)) for is_test in (False, True))
         note = (
             f"Test: {len(test)} pairs. What {dataset.place} lists in train.csv and test.csv stays "
             "there; remove both to draw anew."
         )
-    elif pairs.scenes == KNOWN and pairs.table["scene"].nunique() > 1:
+    elif are_told:
         train, test = split_by_scene(pairs, seed, share)
         note = f"Test: {test.table['scene'].nunique()} scenes that do not train."
     else:
         train, test = split_last(pairs, share)
-        warn_of_near_copies(train, test)
-        note = (
-            f"Test: the last {len(test)} pairs. They may show the place that trains: the figures "
-            "say how well the network knows it, not how well it does elsewhere."
+        note = f"Test: the last {len(test)} pairs."
+    both = set(train.table["scene"]) & set(test.table["scene"])
+    if both and are_told:
+        note += f" {len(both)} scenes are on both sides, such as {min(both)}: figures are too good."
+    elif not are_told:
+        note += (
+            " They may show the place that trains: the figures say how well the network knows it, "
+            "not how well it does elsewhere."
         )
+    warn_of_near_copies(train, test)
     return replace(dataset, sides={"train": train, "test": test}, notes=(*dataset.notes, note))
 
 
@@ -244,8 +255,8 @@ def _keep_sides(pairs: Pairs, place: Path, share: float, seed: int) -> np.ndarra
         return None
     if pairs.scenes == KNOWN:
         scenes = pairs.table["scene"]
-        test = scenes.isin(scenes[test]).to_numpy(copy=True)
-        new = scenes[~test & ~scenes.isin(scenes[train]).to_numpy()].unique()
+        test |= scenes.isin(scenes[test]).to_numpy() & ~train
+        new = scenes[~scenes.isin(scenes[test | train]).to_numpy()].unique()
         count = math.ceil(share * scenes.nunique()) - scenes[test].nunique()
         drawn = np.random.default_rng(seed).permutation(new)[: max(count, 0)]
         test |= scenes.isin(drawn).to_numpy()
@@ -276,10 +287,11 @@ def write_dataset(dataset: Dataset, out: Path | str | None = None) -> list[Path]
     place = Path(out or dataset.place)
     _refuse_lost_focal(dataset)
     paths = {name: place / f"{name}.csv" for name in dataset.sides}
+    kind = _name_kind(dataset, place)
     for name, pairs in dataset.sides.items():  # all, before the first is written
-        check_ours(paths[name], format_pairs(pairs))
+        check_ours(paths[name], format_pairs(pairs) if kind == PAIRS else None, kind)
         _keep_scenes(paths[name], pairs)
-    _refuse_others(dataset, place)
+    _refuse_others(dataset, place, kind)
     for name, pairs in dataset.sides.items():
         path = paths[name]
         file = find_dataset_file(path) or path.with_name(NAME)
@@ -289,7 +301,7 @@ def write_dataset(dataset: Dataset, out: Path | str | None = None) -> list[Path]
             if pairs.spec.scenes != "template" and not _says(file, pairs.spec):
                 write_dataset_file(pairs.spec, file)
                 written.append(file)
-            write_csv(pairs, path, elsewhere=True)
+            write_ours(path, format_pairs(pairs), kind)
         except OSError as error:
             raise PermissionError(
                 f"A folder must be one that can be written into. Received: {path.parent}: "
@@ -310,15 +322,28 @@ def _refuse_lost_focal(dataset: Dataset) -> None:
         )
 
 
-def _refuse_others(dataset: Dataset, place: Path) -> None:
+def _name_kind(dataset: Dataset, place: Path) -> str:
+    """As what a list is noted: beside its photos as any, elsewhere with their folder."""
+    root = dataset.first.root
+    if place.resolve() == root.resolve():
+        return PAIRS
+    whole = os.path.realpath(root)
+    with suppress(ValueError):  # another drive
+        whole = os.path.relpath(whole, os.path.realpath(place))
+    return f"{PAIRS} of {Path(whole).as_posix()}".replace("\n", " ")
+
+
+def _refuse_others(dataset: Dataset, place: Path, kind: str) -> None:
     """Errors: ValueError for a place with another dataset's CSVs, or with photos of these names."""
     photos = {str(name) for pairs in dataset.sides.values() for name in pairs.table["rgb"]}
     for path in (place / f"{name}.csv" for name in ("pairs", *_SIDES)):
-        if is_ours(path) and photos.isdisjoint(read_pair_table(path)["rgb"]):
+        noted = find_kind(path)
+        is_other = noted and not kind.startswith(noted)
+        if is_other or (noted and photos.isdisjoint(read_pair_table(path)["rgb"])):
             raise ValueError(
                 "A folder must hold the CSVs of one dataset. Received: those of "
-                f"{dataset.folder} for {place}, where {path.name} lists none of its photos. Choose "
-                "another folder, or remove what is there."
+                f"{dataset.folder} for {place}, where {path.name} is a {noted}. Choose another "
+                "folder, or remove what is there."
             )
     root, first = dataset.first.root, str(dataset.first.table["rgb"].iat[0])
     for folder in (place, place.parent):
@@ -405,7 +430,26 @@ def _find_description(place: Path, folder: Path) -> Path | None:
     found = find_dataset_file(place / "pairs.csv") or find_dataset_file(folder / "pairs.csv")
     if found or not all((folder / name).is_dir() for name in ("images", "depth")):
         return found
-    return next(iter(sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])), None)
+    files = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
+    return next(filter(describes_dataset, files), None)
+
+
+def _refuse_nested(layout: Layout, spec: DatasetSpec, own: Sequence[Path]) -> None:
+    """Errors: ValueError where a folder below has a dataset.json that describes depth otherwise."""
+    folders = {PurePosixPath(str(name)).parent for name in layout.table["depth"]}
+    places = {layout.root / place for folder in folders for place in (folder, *folder.parents)}
+    ours = {place.resolve() for place in own}
+    for file in sorted(place / NAME for place in places if place.resolve() not in ours):
+        if not file.is_file():
+            continue
+        said = read_dataset_file(file)
+        differing = [f for f in _ENCODING if getattr(said, f) != getattr(spec, f)]
+        if differing:
+            told = ", ".join(f"{f}={getattr(said, f)}, not {getattr(spec, f)}" for f in differing)
+            raise ValueError(
+                f"A folder must hold one dataset. Received: {own[0]}, in which {file} says {told}. "
+                "Give that folder by itself, or move it elsewhere."
+            )
 
 
 def _guess(layout: Layout, folder: Path, notes: list[str]) -> DatasetSpec:

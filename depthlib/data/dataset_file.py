@@ -265,6 +265,14 @@ def _parse_yaml(path: Path) -> dict[str, Any]:
     }
 
 
+def describes_dataset(path: Path) -> bool:
+    """Whether a YAML is one of a dataset in Ultralytics' layout, and no camera's or program's."""
+    try:
+        return not {"train", "val", "names", "depth_scale"}.isdisjoint(_load_yaml(path))
+    except ValueError:  # OpenCV's have tags of their own
+        return False
+
+
 def dataset_folder(path: Path | str) -> Path:
     """The folder of the pairs that a dataset's file describes: its own, or its YAML's `path`."""
     path = Path(path)

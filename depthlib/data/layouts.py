@@ -23,7 +23,7 @@ from depthlib.files import natural_key, refuse_escape
 TOLERANCE = 0.02  # seconds between a photo and its map, as TUM's associate.py has it
 PICTURE = "depthlib_pairs.png"  # what `depthlib data` draws into the folder
 NO_MAP, NO_PHOTO = "no depth map", "no photo"
-WRITTEN = "depth that `depthlib predict` wrote"
+WRITTEN = "depth that a network predicted"
 _SUFFIXES = PHOTOS | MAPS
 _ALWAYS_PHOTOS = PHOTOS - {".png", ".tif", ".tiff", ".jp2", ".bmp"}
 _ALWAYS_MAPS = MAPS - PHOTOS

@@ -19,7 +19,7 @@ import pandas as pd
 from depthlib.data.augment import Augmentation
 from depthlib.data.cache import metres_per_count
 from depthlib.data.images import read_rgb, read_size
-from depthlib.data.mixed_pairs import settle_focal, show_whole
+from depthlib.data.mixed_pairs import cut_to_view, is_shown_whole, settle_focal, show_whole
 from depthlib.data.pairs import SPLITTERS, Pairs
 from depthlib.data.scenes import KNOWN
 from depthlib.data.specs import DatasetSpec
@@ -98,8 +98,8 @@ def train(
     training, validation = _split(recipe, pairs, extra)
     run = describe_run(recipe, training, validation)
     spec = _with_aspect(_join(training), training[0])
-    for member in training:
-        _warn_of_shapes(member)
+    _warn_of_shapes(training)
+    _warn_of_lenses(training)
     views = find_views(recipe, training)
     with share_folder(run_folder) as folder:
         check_alike(run)
@@ -195,10 +195,17 @@ def _split(recipe: Recipe, pairs: Pairs, extra: Sequence[Pairs]) -> tuple[list[P
     )
     sources = [training]
     for more in extra:
-        others = ~more.table["scene"].isin(validation.table["scene"])
-        sources.append(more.select(np.flatnonzero(others)))
         # Names that nobody told, or each frame's own, say nothing of what another CSV shows.
-        if recipe.split == "frame" or not validation.scenes == more.scenes == KNOWN:
+        are_told = recipe.split == "scene" and validation.scenes == more.scenes == KNOWN
+        others = ~more.table["scene"].isin(validation.table["scene"]) | (not are_told)
+        if not others.any():
+            raise ValueError(
+                "Extra photos must show scenes that do not validate. Received: those of "
+                f"{more.root} alone, {', '.join(more.table['scene'].unique()[:3])}. Use "
+                "validation=0, or leave them out."
+            )
+        sources.append(more.select(np.flatnonzero(others)))
+        if not (are_told and (more.is_packed or validation.is_packed)):
             warn_of_near_copies(sources[-1], validation)
     if recipe.whole:
         # Views do not explain what is mirrored.
@@ -265,19 +272,38 @@ def _with_aspect(spec: DatasetSpec, pairs: Pairs) -> DatasetSpec:
     return replace(spec, aspect=width / height)
 
 
-def _warn_of_shapes(pairs: Pairs) -> None:
-    """Warns where photos have several shapes: all are squeezed to one, in which metres differ."""
-    if pairs.is_packed:
-        return
-    seen = pairs.spread(_LOOKED_AT)
-    sizes = [read_size(seen.rgb_path(row)) for row in range(len(seen))]
+def _warn_of_shapes(sources: Sequence[Pairs]) -> None:
+    """Warns where photos have several shapes: all are squeezed to one, in which metres differ.
+
+    Those of roads are cut to the first ones' view, or shown whole.
+    """
+    first = sources[0]
+    squeezed = [
+        one for one in sources if not one.is_packed and not cut_to_view(one.spec, first.spec)
+    ]
+    seen = [one.spread(_LOOKED_AT) for one in squeezed if not is_shown_whole(one.spec)]
+    photos = [one.rgb_path(row) for one in seen for row in range(len(one))]
+    sizes = [read_size(photo) for photo in photos]
     shapes = [width / height for height, width in sizes]
-    if max(shapes) > _ONE_SHAPE * min(shapes):
-        narrow, wide = sizes[int(np.argmin(shapes))], sizes[int(np.argmax(shapes))]
+    if shapes and max(shapes) > _ONE_SHAPE * min(shapes):
+        ends = (int(np.argmin(shapes)), int(np.argmax(shapes)))
+        told = " and ".join(f"{photos[e]} ({sizes[e][0]}x{sizes[e][1]})" for e in ends)
         warnings.warn(
-            f"Photos of {pairs.root} have several shapes, such as {narrow[0]}x{narrow[1]} and "
-            f"{wide[0]}x{wide[1]}: training squeezes them to one, so that their metres differ. Cut "
-            "them, and their depth, to one shape.",
+            f"Photos have several shapes, such as {told}: training squeezes them to one, so that "
+            "their metres differ. Cut them, and their depth, to one shape.",
+            stacklevel=3,
+        )
+
+
+def _warn_of_lenses(sources: Sequence[Pairs]) -> None:
+    """Warns where the lens of some sources is known, and of others not, who count as alike then."""
+    metric = [one for one in sources if one.spec.unit == "metre"]
+    unknown = [one for one in metric if one.spec.focal is None]
+    if metric and unknown and len(unknown) < len(metric):
+        warnings.warn(
+            f"The focal length of {', '.join(sorted({str(one.root) for one in unknown}))} is not "
+            "known, where that of others is: metres are learned as if one lens had taken all. Say "
+            "it in their dataset.json.",
             stacklevel=3,
         )
 

@@ -188,7 +188,7 @@ def test_a_run_that_was_stopped_between_its_files_goes_on(
     def stop(*words, **named):
         raise KeyboardInterrupt
 
-    for name in ("write_csv", "write_dataset_file"):
+    for name in ("write_ours", "write_dataset_file"):
         for path in (root / "pairs.csv", root / "dataset.json"):
             path.unlink(missing_ok=True)
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -308,9 +308,73 @@ def test_a_folder_holds_the_lists_of_one_dataset(rooms, tmp_path, write_pairs):
     before = {path: path.read_bytes() for path in out.iterdir()}
     names = [(f"{room}/rgb/1.jpg", f"{room}/depth/1.png") for room in ("hall", "loft")]
     other = write_pairs(tmp_path / "other", names)
-    with pytest.raises(ValueError, match="of one dataset. Received: those of .*other for .*out"):
-        write_dataset(find_dataset(other, spec=SPEC, out=out))
+    for more in ([], [("attic/rgb/1.jpg", "attic/depth/1.png")]):  # as one of the first's is too
+        write_pairs(tmp_path / "other", more)
+        with pytest.raises(FileExistsError, match="pairs of ../rooms, no list of pairs of ../oth"):
+            write_dataset(find_dataset(other, spec=SPEC, out=out))
+    twin = write_pairs(tmp_path / "twin", [
+        (f"{room}/rgb/{n}.jpg", f"{room}/depth/{n}.png")
+        for room in ("attic", "bath", "den") for n in (1, 2, 3)
+    ])  # fmt: skip
+    for share in (0, 0.4):
+        with pytest.raises((ValueError, FileExistsError), match="list of pairs of ../rooms"):
+            write_dataset(set_test_aside(find_dataset(twin, spec=SPEC, out=out), share))
     assert {path: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.mark.parametrize("change", [{"metres_per_count": 1 / 256}, {"encoding": "disparity"}])
+def test_a_dataset_below_whose_depth_means_something_else_is_refused(tmp_path, write_pairs, change):
+    for place in ("home/kinect", "home/stereo"):
+        write_pairs(tmp_path / place, [(f"rgb/{n}.jpg", f"depth/{n}.png") for n in (1, 2)])
+        write_dataset(find_dataset(tmp_path / place, spec=SPEC))
+    write_dataset(find_dataset(tmp_path / "home", spec=SPEC))  # both mean the same
+    path = tmp_path / "home/stereo/dataset.json"
+    said = json.loads(path.read_text()) | change
+    if "encoding" in change:
+        said = {k: v for k, v in said.items() if k != "metres_per_count"} | {"focal_baseline": 9.0}
+    path.write_text(json.dumps(said))
+    with pytest.raises(ValueError, match="hold one dataset. Received: .*home, in which .*stereo"):
+        find_dataset(tmp_path / "home", spec=SPEC)
+    assert len(find_dataset(tmp_path / "home/stereo").first) == 2
+
+
+def test_a_camera_beside_the_folders_of_ultralytics_is_no_dataset(tmp_path, write_pairs):
+    write_pairs(tmp_path, [(f"images/{n}.jpg", f"depth/{n}.png") for n in range(3)])
+    before = find_dataset(tmp_path).first.spec
+    (tmp_path / "camera.yaml").write_text("image_width: 1242\ncamera_name: left\n")
+    (tmp_path / "opencv.yml").write_text("%YAML:1.0\nK: !!opencv-matrix\n   rows: 3\n")
+    assert find_dataset(tmp_path).first.spec == before
+    (tmp_path / "data.yaml").write_text("train: images\ndepth_scale: 500\n")
+    assert find_dataset(tmp_path).first.spec.metres_per_count == 1 / 500
+
+
+def test_scenes_that_are_told_later_leave_what_trained_in_training(tmp_path, write_pairs):
+    names = [(f"rgb/{r}_{n}.png", f"depth/{r}_{n}.png") for r in "abc" for n in range(10)]
+    write_pairs(tmp_path, names)
+
+    def make(*words):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dataset = set_test_aside(find_dataset(tmp_path, *words, spec=SPEC), 0.2)
+            write_dataset(dataset)
+        sides = (read_csv(tmp_path / f"{side}.csv").table["rgb"] for side in ("train", "test"))
+        return *(set(side) for side in sides), dataset.notes[-1]
+
+    train, test, _ = make()
+    assert len(test) == 6
+    *again, note = make("rgb/{scene}_{frame}.png", "depth/{scene}_{frame}.png")
+    assert again == [train, test] and "1 scenes are on both sides, such as c" in note
+
+
+def test_copies_that_train_are_told_whatever_their_scenes_are_called(tmp_path, write_pairs):
+    names = [(f"{r}/rgb/{n}.png", f"{r}/depth/{n}.png") for r in ("one", "two") for n in range(4)]
+    write_pairs(tmp_path, names)
+    for path in (tmp_path / "one").rglob("*.png"):
+        (tmp_path / "two" / path.relative_to(tmp_path / "one")).write_bytes(path.read_bytes())
+    with pytest.warns(UserWarning, match="4 of 4 validation photos have a near-copy"):
+        write_dataset(set_test_aside(find_dataset(tmp_path, spec=SPEC), 0.5))
+    with pytest.warns(UserWarning, match="4 of 4 validation photos have a near-copy"):
+        set_test_aside(find_dataset(tmp_path, spec=SPEC), 0.5)  # also the second time
 
 
 @pytest.mark.parametrize("out", ["home", "home/work"])

@@ -334,11 +334,12 @@ def test_packed_photos_that_cannot_be_compared_with_those_that_validate_are_told
         _split(RECIPE, sources[0], sources[1:])
 
 
-def test_extra_photos_of_scenes_that_are_told_are_not_compared(pairs, copies, monkeypatch):
-    monkeypatch.setattr("depthlib.data.splits.hash_photos", None)
+def test_extra_photos_of_scenes_of_other_names_are_compared_too(pairs, copies, monkeypatch):
     others = [f"copy of {scene}" for scene in pairs.table["scene"]]
     told = Pairs(copies.root, copies.table.assign(scene=others), NYU_TRAIN)
-    assert len(_split(RECIPE, pairs, [told])[0][1]) == 18
+    with pytest.warns(UserWarning, match="9 of 9 validation photos have a near-copy that trains"):
+        assert len(_split(RECIPE, pairs, [told])[0][1]) == 18
+    monkeypatch.setattr("depthlib.data.splits.hash_photos", None)
     everything = RECIPE.change(validation=0.0)  # nor where nothing validates
     assert len(_split(everything, pairs, [copies])[0][1]) == 18
 
@@ -496,6 +497,41 @@ def test_photos_of_several_shapes_are_told_before_they_are_squeezed(tiny_nyu, tm
             image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
             cv2.imwrite(str(path), image[:, : image.shape[1] // 2])
     height, width = read_rgb(pairs.rgb_path(0)).shape[:2]
-    said = f"several shapes, such as {height}x{width // 2} and {height}x{width}: training squeezes"
+    said = rf"several shapes, such as .* \({height}x{width // 2}\) and .* \({height}x{width}\)"
     with pytest.warns(UserWarning, match=said):
         train(recipe, pairs, tmp_path / "other", verbose=0)
+
+
+def name_alike(pairs, scenes, tmp_path, lens=None):
+    """Other photos than those of `pairs`, of half their width, whose scenes have the same names."""
+    root = tmp_path / "other"
+    shutil.copytree(pairs.root, root)
+    for path in [*root.rglob("*.jpg"), *root.rglob("*.png")]:
+        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        cv2.imwrite(str(path), np.ascontiguousarray(image[::-1, : image.shape[1] // 2]))
+    spec = replace(pairs.spec, name="other", focal=lens)
+    return replace(pairs, root=root, scenes=scenes, spec=spec)
+
+
+@pytest.mark.parametrize(("scenes", "count"), [("known", 9), ("grouped", 18), ("unknown", 18)])
+def test_extra_photos_stay_where_nobody_told_the_names_of_their_scenes(
+    pairs, tmp_path, scenes, count
+):
+    more = name_alike(pairs, scenes, tmp_path)
+    training, validation = _split(RECIPE, pairs, [more])
+    assert len(validation) == 9 and [len(side) for side in training] == [9, count]
+
+
+def test_extra_photos_that_all_validate_are_refused(pairs):
+    validation = _split(RECIPE, pairs, [])[1]
+    with pytest.raises(ValueError, match="Extra photos must show scenes that do not validate"):
+        _split(RECIPE, pairs, [validation])
+
+
+def test_extra_photos_of_another_shape_or_an_unknown_lens_are_told(pairs, tmp_path):
+    more = name_alike(pairs, "unknown", tmp_path)
+    with pytest.warns(UserWarning) as told:
+        train(RECIPE.change(epochs=1), pairs, tmp_path / "run", extra=[more], verbose=0)
+    said = " ".join(str(one.message) for one in told)
+    assert "Photos have several shapes" in said
+    assert f"The focal length of {more.root} is not known" in said
