@@ -182,7 +182,7 @@ def predict_files(
         for path in videos:
             _predict_video(predictor, path, folder, lens, flip, report)
         if shard is None:  # other shards may be writing; `merge.merge_shards` does it after them
-            folder.remove_left(videos)
+            remove_half_written(out, names.values(), (names[path] for path in videos))
         note.problems = report.describe_failed()
     return report
 
@@ -212,6 +212,19 @@ def find_media(words: Sequence[Path | str]) -> Listing:
     return listing
 
 
+def remove_half_written(out: Path, names: Iterable[str], videos: Iterable[str]) -> None:
+    """Removes what killed runs left half written of files that are there by now.
+
+    names: how the files in `out` begin; videos: those of videos, whose frames lie in folders.
+    """
+    stems, ends = set(names), [*list_names("", WRITERS), "_depth.mp4", "_depth.avi"]
+    remove_left_of(
+        out, lambda name: name == FILE or any(name.removesuffix(end) in stems for end in ends)
+    )
+    for name in videos:
+        remove_left_of(out / name, lambda name: True)
+
+
 @dataclass(frozen=True, eq=False)
 class _Folder:
     """Where files go, how those of each photo begin, and which are to be written.
@@ -232,16 +245,6 @@ class _Folder:
     def list_files(self, path: Path, result: DepthResult) -> dict[str, Path]:
         """The file of each format that is to be saved of a photo."""
         return {kind: self.out / name_file(kind, self.names[path], result) for kind in self.save}
-
-    def remove_left(self, videos: Iterable[Path]) -> None:
-        """Removes what killed processes left half written of files that are there by now."""
-        stems, ends = set(self.names.values()), list_names("", WRITERS)
-        remove_left_of(
-            self.out,
-            lambda name: name == FILE or any(name.removesuffix(end) in stems for end in ends),
-        )
-        for path in videos:
-            remove_left_of(self.out / self.names[path], lambda name: True)
 
     def wants_photo(
         self, path: Path, samples: Sequence[DepthResult], report: PredictReport

@@ -278,7 +278,7 @@ def _list_written(folder: Path) -> tuple[dict[str, frozenset[str]], set[str]]:
     written = {}
     photos = set()
     for photo, row in _read_all(folder):
-        written[row["name"]] = _list_kinds(row["saved"], _is_video(photo))
+        written[row["name"]] = _list_kinds(row["saved"], is_video(photo))
         if _OUTPUT.fullmatch(os.path.basename(photo)):  # noqa: PTH119
             photos.add(photo)
     return written, photos
@@ -311,7 +311,7 @@ def check_photos(maps: Iterable[tuple[Path, Path]]) -> None:
         if not written or written["name"] not in tables[folder]:
             continue
         named, row = tables[folder][written["name"]]
-        is_said = written.lastgroup in _list_kinds(row["saved"], _is_video(named))
+        is_said = written.lastgroup in _list_kinds(row["saved"], is_video(named))
         if is_said and photo.is_file() and _is_another(photo, folder / named, row["source"]):
             raise ValueError(
                 f"Depth must be of the photo that it is compared for. Received: {path} for {photo};"
@@ -378,14 +378,15 @@ def _list_kinds(saved: str, of_video: bool) -> frozenset[str]:
     return frozenset({"film", *(f"frame {kind}" for kind in kinds)} if of_video else kinds)
 
 
-def _is_video(path: str) -> bool:
+def is_video(path: str) -> bool:
+    """Whether a row's photo is a video."""
     return os.path.splitext(path)[1].lower() in VIDEOS  # noqa: PTH122  # millions of them
 
 
 def _find_file(photo: str) -> str:
     """The file that a row is of: a photo, or the video of a frame."""
     place, _, name = photo.rpartition("/")
-    return place if _FRAME.fullmatch(name) and _is_video(place) else photo
+    return place if _FRAME.fullmatch(name) and is_video(place) else photo
 
 
 def _move(photo: str, place: str | None) -> str:

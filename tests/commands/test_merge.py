@@ -232,6 +232,19 @@ def test_what_failed_is_told_and_a_folder_without_shards_is_refused(photos, tmp_
             main(["merge", str(folder)])
 
 
+def test_a_users_hidden_files_stay_and_what_killed_shards_left_goes(photos, tmp_path):
+    out = photos / "a"
+    run_shards(lambda **named: predict(out, out, **named), 2)
+    left = out / ".1_png_depth-depthlib-01234567.npy"
+    # The last is of a process that may be writing to another folder.
+    mine = [".1-20261130.png", "mine/.2-20261130.jpg", "mine/.2-depthlib-01234567.jpg"]
+    for name in (left, out / "mine/2.jpg", *(out / name for name in mine)):
+        name.parent.mkdir(exist_ok=True)
+        name.touch()
+    assert merge_shards(out) == 0
+    assert all((out / name).exists() for name in mine) and not left.exists()
+
+
 def test_two_do_not_merge_one_folder_at_once(photos, tmp_path, monkeypatch):
     out, tables = tmp_path / "out", []
     run_shards(lambda **named: predict(photos / "a", out, **named), 2)

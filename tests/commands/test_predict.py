@@ -374,11 +374,18 @@ def test_a_run_that_was_stopped_goes_on(photos, tmp_path, project, signal):
     command = [sys.executable, "-c", CHILD, signal, str(photos), str(out)]
     assert subprocess.run(command, cwd=project, capture_output=True, check=False).returncode != 0
     assert len(list(out.glob("[0-9]*.npy"))) < 8
-    left = [".depth-01234567.csv", ".3_depth-01234567.npy", ".3_depth_colour-0a234567.jpg"]
-    for name in [*left, ".mine-01234567.npy", ".3_depth-0123.npy", "mine.npy"]:
+    left = [
+        ".depth-depthlib-01234567.csv",
+        ".3_depth-depthlib-01234567.npy",
+        ".3_depth_colour-depthlib-0a234567.jpg",
+    ]
+    for name in [*left, ".mine-depthlib-01234567.npy", ".3_depth-depthlib-0123.npy", "mine.npy"]:
         (out / name).touch()
     report = predict(photos, out, save=["npy", "colour"])
-    assert {path.name for path in out.glob(".*")} == {".mine-01234567.npy", ".3_depth-0123.npy"}
+    assert {path.name for path in out.glob(".*")} == {
+        ".mine-depthlib-01234567.npy",
+        ".3_depth-depthlib-0123.npy",
+    }
     assert not report.failed and len(report.written) + len(report.skipped) == 8
     assert len(rows(out)) == 8 and len(list(out.glob("[0-9]*.npy"))) == 8
 
