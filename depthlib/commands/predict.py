@@ -266,7 +266,7 @@ class _Folder:
         if path not in self.summary and any(frames_in.glob("*")):
             files.append(("anything", frames_in))
         stale = self.list_stale_frames(path)
-        stale += [target] if self.find_stale(path) and target.exists() else []
+        stale += [("colour", target)] if self.find_stale(path) and target.exists() else []
         firsts = [frames_in / f"{0:06d}{end}" for end in ends]
         is_begun = self.find_begun(path) & {"colour", *self.save}
         return self.is_wanted(path, files, stale, [] if is_begun else [[target, *firsts]], report)
@@ -275,15 +275,16 @@ class _Folder:
         self,
         path: Path,
         files: Sequence[tuple[str, Path]],
-        stale: Sequence[Path],
+        stale: Sequence[tuple[str, Path]],
         complete: Sequence[Sequence[Path]],
         report: PredictReport,
     ) -> bool:
         """Whether a photo or video is to be predicted; else the report says why not.
 
-        files: those that may be written, each with its format. stale: those that are there of
-        another photo, network or way: beside them nothing is written, so that all files of a photo
-        are alike. complete: lists of files, one of which is all that is asked for.
+        files: those that may be written, each with its format. stale: those that are there, each
+        with its format, of another photo, network or way: beside them nothing is written, so that
+        all files of a photo are alike. complete: lists of files, one of which is all that is asked
+        for.
         """
         if reason := self.find_obstacle(path, files, stale):
             report.failed[path] = reason
@@ -313,16 +314,18 @@ class _Folder:
         is_stale = other or self.summary.is_changed(path, self.made_of)
         return self.find_saved(path) if is_stale else set()
 
-    def list_stale(self, path: Path) -> list[Path]:
-        """The files of a photo that are there in those formats, in any scale."""
-        names = list_names(self.names[path], self.find_stale(path) & WRITERS.keys())
-        files = [self.out / name for name in sorted(names)]
-        return [file for file in files if os.path.exists(file)]  # noqa: PTH110  # too long a name
+    def list_stale(self, path: Path) -> list[tuple[str, Path]]:
+        """The files of a photo that are there in those formats, in any scale, each with its own."""
+        kinds = sorted(self.find_stale(path) & WRITERS.keys())
+        names = [(kind, list_names(self.names[path], [kind])) for kind in kinds]
+        files = [(kind, self.out / name) for kind, several in names for name in sorted(several)]
+        # Not Path.exists: a name may be too long.
+        return [(kind, file) for kind, file in files if os.path.exists(file)]  # noqa: PTH110
 
-    def list_stale_frames(self, path: Path) -> list[Path]:
+    def list_stale_frames(self, path: Path) -> list[tuple[str, Path]]:
         """The same of a video's frames."""
         stale, frames = self.find_stale(path), find_frames(self.out / self.names[path])
-        return [file for file, kind in frames.items() if kind in stale]
+        return [(kind, file) for file, kind in frames.items() if kind in stale]
 
     def name_saved(self, path: Path, kinds: Iterable[str]) -> str:
         """The formats in which its files are there once `kinds` are; stale ones are not its own."""
@@ -330,7 +333,10 @@ class _Folder:
         return " ".join(kind for kind in WRITERS if kind in before.union(kinds))
 
     def find_obstacle(
-        self, path: Path, files: Sequence[tuple[str, Path]], stale: Sequence[Path]
+        self,
+        path: Path,
+        files: Sequence[tuple[str, Path]],
+        stale: Sequence[tuple[str, Path]],
     ) -> str:
         """Why `files` of a photo or video must not be written; "" where they may, and `stale` go.
 
@@ -357,9 +363,15 @@ class _Folder:
                     f"{file} is there, and {self.summary.path} does not say that it is of this "
                     "photo. Use another folder, or move the file"
                 )
-        for file in [*stale, *(file for _, file in files)] if self.overwrite else ():
+        for _, file in [*stale, *files] if self.overwrite else ():
             if file.exists() and not is_ours(file):
                 return f"{file} is not as depthlib wrote it. Use another folder, or move the file"
+        renewed = {*self.save, *(kind for kind, _ in files)}  # of a video the film, always
+        if self.overwrite and (lost := sorted({kind for kind, _ in stale} - renewed)):
+            return (
+                f"its files in {self.out} are also in formats that would go and not be made anew: "
+                f"{', '.join(lost)}. Add them to --save, or use another folder"
+            )
         return ""
 
 
@@ -463,7 +475,7 @@ def _write(
 ) -> None:
     """Writes the row and the files of one photo; one that cannot be does not stop the others."""
     result = _make_result(predictor, seen, depth, looks, known)
-    for file in folder.list_stale(seen.path):
+    for _, file in folder.list_stale(seen.path):
         file.unlink(missing_ok=True)
     row = _describe(folder.names[seen.path], seen, result)
     row |= {"made": folder.made, "saved": folder.name_saved(seen.path, folder.save)}
@@ -608,7 +620,8 @@ def _predict_video(
         asked, begun = {"colour", *kinds}, folder.find_begun(path)
         saved = folder.name_saved(path, asked)
         parts = find_parts(target) if path in folder.summary else []
-        for file in [*parts, *folder.list_stale_frames(path)]:  # the film stays until it is renewed
+        frames_left = [file for _, file in folder.list_stale_frames(path)]
+        for file in [*parts, *frames_left]:  # the film stays until it is renewed
             file.unlink(missing_ok=True)
 
         def note(begun: set[str]) -> None:
