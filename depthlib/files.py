@@ -387,7 +387,7 @@ def note_files(*paths: Path | str) -> str:
     """
     with ThreadPoolExecutor() as pool:
         contents = pool.map(lambda path: describe_state(path, by_content=True), paths)
-        return f"{_digest(map(describe_state, paths))}-{_digest(contents)}"
+        return f"{_digest(map(_describe_times, paths))}-{_digest(contents)}"
 
 
 def are_noted(note: str, *paths: Path | str) -> bool:
@@ -396,7 +396,7 @@ def are_noted(note: str, *paths: Path | str) -> bool:
     Their contents are read only where sizes or times differ, as the times of copies do.
     """
     state, _, _ = note.partition("-")
-    return state == _digest(map(describe_state, paths)) or are_alike(note, note_files(*paths))
+    return state == _digest(map(_describe_times, paths)) or are_alike(note, note_files(*paths))
 
 
 def are_alike(note: str, other: str) -> bool:
@@ -414,6 +414,17 @@ def describe_state(path: Path | str, by_content: bool = False) -> str:
         return f"{state.st_size}\0{state.st_mtime_ns}"
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _describe_times(path: Path | str) -> str:
+    """`describe_state`, and the system's own time, which nobody sets.
+
+    It changes with each write and each renaming: a frame that took another's name, and a photo
+    whose EXIF was corrected, may have the same size and time of writing. On Windows it is when the
+    file was made, which tells less.
+    """
+    state = describe_state(path)
+    return f"{state}\0{Path(path).stat().st_ctime_ns}" if state else ""
 
 
 def _digest(texts: Iterable[str]) -> str:

@@ -4,11 +4,13 @@ import os
 import re
 import stat
 import threading
+import time
 import zipfile
 
 import pandas as pd
 import pytest
 
+from depthlib import files
 from depthlib.commands.summary import Summary
 from depthlib.data.arrays import read_array
 from depthlib.data.images import read_stored
@@ -433,3 +435,41 @@ def test_files_are_known_again_by_size_and_time_or_else_by_content(tmp_path):
     assert not are_noted(note, *paths) and not are_noted("", *paths)
     paths[0].unlink()
     assert not are_noted(note, *paths)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows tells when a file was made, not changed")
+@pytest.mark.parametrize("change", ["renumbered", "corrected"])
+def test_a_file_that_was_changed_at_the_same_size_and_time_is_another(tmp_path, change):
+    one, two = tmp_path / "1.bmp", tmp_path / "2.bmp"
+    for path in (one, two):
+        path.write_text(path.name)
+        os.utime(path, (1, 1))
+    note, both = note_files(one), note_files(one, two)
+    time.sleep(0.05)  # which is longer than the steps of the system's clock for files
+    if change == "renumbered":
+        one.rename(tmp_path / "3.bmp")
+        two.rename(one)
+        (tmp_path / "3.bmp").rename(two)
+    else:  # as `exiftool -P` does
+        one.write_text("3.bmp")
+        os.utime(one, (1, 1))
+    assert not are_noted(note, one) and not are_noted(both, one, two)
+    assert not are_alike(note, note_files(one))
+
+
+def test_files_are_read_only_where_something_has_touched_them(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    path.write_text("a")
+    note = note_files(path)
+    monkeypatch.setattr(files, "note_files", lambda *paths: pytest.fail("it was read"))
+    assert are_noted(note, path)
+    monkeypatch.undo()
+    path.rename(tmp_path / "b")
+    assert are_noted(note, tmp_path / "b")  # by its content, which stayed
+
+
+def test_a_note_of_before_is_compared_by_content(tmp_path):
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "b").write_text("b")
+    old = "0" * 12 + note_files(tmp_path / "a")[12:]
+    assert are_noted(old, tmp_path / "a") and not are_noted(old, tmp_path / "b")
