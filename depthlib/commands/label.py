@@ -202,11 +202,13 @@ class _Folder:
         spec: DatasetSpec,
         settings: LabelSettings,
         made: str,
-        teachers: Iterable[str],
+        teachers: Mapping[str, DepthPredictor],
         shard: Shard | None,
     ) -> None:
         self.out, self.spec, self.settings, self.made = out, spec, settings, made
-        self.made_of = note_files(*(name.partition(",")[0] for name in teachers))
+        self.made_of = note_files(
+            *(one.path or name.partition(",")[0] for name, one in teachers.items())
+        )
         self.summary, self.is_whole = Summary(out, shard), shard is None
         refuse_another(spec, out / NAME)
         check_ours(out / CSV)

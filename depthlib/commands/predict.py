@@ -118,7 +118,8 @@ def predict_files(
 
     lens: as `lenses.find_lens` takes it; a calibration undistorts too, and the files are then of
     the undistorted photo. save: names in `writers.WRITERS`. flip: average with the mirrored photo.
-    known: sets the scale of the one photo. network: what the predictor is called.
+    known: sets the scale of the one photo. network: what the predictor is called; its file, of one
+    that `zoo.open_network` has not opened.
     A file that is there already stays as it is unless `overwrite`, so that a run that was stopped
     goes on; that renews what earlier runs wrote, and nothing else. `out`/depth.csv has a row a
     photo: which files are of it (`summary.Summary`), and by what network and settings; the files of
@@ -158,7 +159,8 @@ def predict_files(
     ):
         names = summary.name_outputs(listing.paths, listing.choose(shard))
         sources = find_files_in(out, listing.paths)
-        made_of = [network, str(lens.path) if isinstance(lens, CameraCalibration) else ""]
+        made_of = [predictor.path or network]
+        made_of += [lens.path if isinstance(lens, CameraCalibration) else ""]
         folder = _Folder(out, names, sources, summary, save, overwrite, made, note_files(*made_of))
         samples = _make_samples(predictor, known)
         photos, videos = listing.split(shard)

@@ -61,6 +61,7 @@ class Summary:
     before the files are, so that none is ever taken for another photo's. Rows are appended, of
     several of one photo the last counts, and an end that a killed process left is no row.
     Photos that were moved keep their rows: known by content, where the row's own photo is gone.
+    Those whose own names have changed are new to `predict`, whose files are called by them.
     A shard writes a table of its own, .shards/2of4.csv in `out`, and knows the rows of all others.
     Errors: ValueError for another table of this name, and for no shard where some are to be merged;
     OSError where it cannot be read.
@@ -178,19 +179,26 @@ class Summary:
             self._write()
 
     def _follow_moved(self, paths: Iterable[Path | str]) -> None:
-        """Gives the rows of photos that are gone to those of `paths` that have their content."""
+        """Gives the rows of photos that are gone to those of `paths` that have their content.
+
+        A label's, whatever it is called now; one of `predict`, whose files lie where a user looks
+        for them by the photo's name, only where the new one may have that name too.
+        """
         new = [path for path in map(Path, paths) if path not in self]
-        gone: dict[str, list[str]] = {}  # by content
+        gone: dict[str, dict[str, str]] = {}  # by content: the file, and the name of predict's row
         for photo, row in self.rows.items() if new else ():
             file = _find_file(photo)
             content = row.get("source", "").split(" ")[0].partition("-")[2]
             if content and not Path(self._place, file).exists():
-                same = gone.setdefault(content, [])
-                same += [file] * (file not in same[-1:])  # a video's frames follow each other
+                name = "" if row["saved"] == LABEL else row["name"]
+                gone.setdefault(content, {})[file] = name
         moved = {}
         for path in new if gone else ():
-            if left := gone.get(note_files(path).partition("-")[2]):
-                moved[left.pop(0)] = self._key(path)
+            left = gone.get(note_files(path).partition("-")[2], {})
+            names = {"", *name_photo(locate(path))} if left else ()
+            if owner := next((one for one, name in left.items() if name in names), None):
+                del left[owner]
+                moved[owner] = self._key(path)
         if moved:
             rows = ((moved.get(_find_file(photo)), row) for photo, row in self.rows.items())
             named = ((_move(row["photo"], place), row) for place, row in rows)

@@ -11,10 +11,12 @@ from threading import Lock
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from depthlib.__main__ import main
 from depthlib.commands.merge import merge_shards
 from depthlib.commands.predict import predict_files
 from depthlib.commands.summary import check_photos
@@ -22,11 +24,13 @@ from depthlib.data.images import write_rgb
 from depthlib.data.intrinsics import Intrinsics, read_camera
 from depthlib.data.lenses import parse_focal
 from depthlib.data.shards import Shard
+from depthlib.networks import shipped
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
 from depthlib.prediction.known_distance import KnownDistance
 from depthlib.prediction.writers import WRITERS
 from depthlib.video.frames import open_writer
+from tests.onnx_files import write_own_onnx
 
 HEIGHT, WIDTH = 30, 40
 ROOM = View(24, 32, 10.0, focal=0.8, aspect=4 / 3)
@@ -136,6 +140,24 @@ def test_depth_of_another_photo_or_network_is_named_whatever_their_times(photos,
     network.write_text("b network")
     os.utime(network, (when + 1, when + 1))
     assert "3 of them of another" in str(predict(photos, out, network=str(network)))
+
+
+@pytest.mark.parametrize("words", [["predict", "--model=light"], ["label", "--teacher=light"]])
+def test_another_version_of_a_network_that_ships_is_noticed(
+    photos, tmp_path, monkeypatch, capsys, words
+):
+    monkeypatch.setattr(shipped, "PACKAGED", tmp_path)
+    network = write_own_onnx(tmp_path / "light.onnx")
+    said = []
+    for version in ("", "", "another"):
+        changed = onnx.load(network)
+        changed.doc_string = version
+        onnx.save(changed, network)
+        main([*words, str(photos), "--out", str(tmp_path / "out"), "--focal=26mm"])
+        said.append(capsys.readouterr().out)
+    assert "3 written" in said[0] and "3 there already" in said[1]
+    assert "of another photo" not in said[1]
+    assert "3 of them of another photo or network than is there now" in said[2]
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -269,6 +291,50 @@ def test_a_photo_with_a_name_too_long_for_other_scales_is_predicted_anew(tmp_pat
         (tmp_path / "a.png").rename(long)
         report = predict(photo.parent, tmp_path / "out", save=["png16"], overwrite=True)
         assert report.written == [long, photo] and not report.failed
+
+
+def test_photos_of_a_folder_that_was_renamed_are_not_predicted_again(photos, tmp_path):
+    out, video = tmp_path / "out", write_video(tmp_path / "walk.avi", 2)
+    predict([photos, video], out)
+    before = read_all(out)
+    photos = photos.rename(tmp_path / "renamed")
+    video = video.rename(photos / "walk.avi")
+    assert len(predict([photos, video], out).skipped) == 4
+    assert {name: data for name, data in read_all(out).items() if name != "depth.csv"} == {
+        name: data for name, data in before.items() if name != "depth.csv"
+    }
+    assert rows(out)["1.png"]["photo"] == "../renamed/1.png"
+
+
+def test_a_photo_that_was_renamed_has_files_by_its_new_name(tmp_path):
+    photo, out = draw(tmp_path / "in" / "a.png"), tmp_path / "out"
+    predict(photo, out)
+    other = photo.rename(tmp_path / "in" / "b.png")
+    draw(photo, 200)  # a new one takes the old name
+    for _ in range(2):
+        report = predict(photo.parent, out)
+        assert report.changed == [photo]  # whose old depth is told, and not given to it
+        assert {name: row["name"] for name, row in rows(out).items()} == {
+            "a.png": "a", "b.png": "b"
+        }  # fmt: skip
+    assert np.array_equal(np.load(out / "b_depth.npy"), np.load(out / "a_depth.npy"))
+    assert predict(photo, out, overwrite=True).written == [photo]
+    assert np.load(out / "b_depth.npy").mean() > np.load(out / "a_depth.npy").mean()
+    predict(other.rename(tmp_path / "in" / "c.png"), out)
+    assert sorted(rows(out)) == ["a.png", "b.png", "c.png"] and (out / "c_depth.npy").is_file()
+
+
+def test_of_photos_that_were_renumbered_each_has_the_depth_of_its_name(photos, tmp_path):
+    out = tmp_path / "out"
+    predict(photos, out)
+    for number in (2, 1, 0):  # each takes the next name
+        (photos / f"{number}.png").rename(photos / f"{number + 1}.png")
+    report = predict(photos, out)
+    assert report.written == [photos / "3.png"] and len(report.changed) == 2
+    predict(photos, out, overwrite=True)
+    depths = [np.load(out / f"{number}_depth.npy").mean() for number in (1, 2, 3)]
+    assert depths == sorted(depths, reverse=True)
+    assert {row["name"] for row in rows(out).values()} == {"0", "1", "2", "3"}
 
 
 def test_videos_in_a_folder_of_photos_are_said_to_be_left(photos, tmp_path, capsys):
