@@ -431,6 +431,8 @@ def _read(
             if isinstance(request, CameraCalibration):
                 rgb, camera = request.undistort(rgb)
                 lens = replace(lens, focal=camera.focal)
+                if request.undistorts:
+                    lens = replace(lens, source="undistorted")
             height, width = rgb.shape[:2]
             layout = predictor.lay_out(height, width, _choose_focal(predictor, lens))
             camera = camera or guess_camera(layout)

@@ -6,7 +6,6 @@ import math
 import os
 import re
 import sys
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, lru_cache
@@ -17,7 +16,6 @@ from threading import Lock
 import numpy as np
 
 from depthlib.data.inputs import VIDEOS, locate, locate_all, name_photo
-from depthlib.data.intrinsics import read_camera
 from depthlib.data.shards import Shard, count_alike, hash_text, hash_texts
 from depthlib.files import (
     are_alike,
@@ -46,10 +44,10 @@ _KINDS = {
     for kind, ending in ENDINGS.items()
 } | {"film": r"_depth(?:\.part\d*)?\.(?:mp4|avi)"}
 _OUTPUT = re.compile(
-    f"(?P<name>.+)(?:{'|'.join(f'(?P<{kind}>{ending})' for kind, ending in _KINDS.items())})"
+    f"(?P<name>.+)(?:{'|'.join(f'(?P<{kind}>{ending})' for kind, ending in _KINDS.items())})",
+    re.S,  # a name may have lines
 )
 _FRAME = re.compile(r"\d{6,}")
-_CAMERA = re.compile(r" --camera (.*?)(?: --known \S+)?(?: --flip)?$", re.S)  # in `made`
 
 
 class Summary:
@@ -308,7 +306,7 @@ def check_photos(maps: Iterable[tuple[Path, Path]]) -> None:
     That is one with another content than the photo had that was predicted. Of what
     nothing is said, of a video's frames and of labels, whose photos are copies, all are accepted.
     Errors: ValueError that names the file and both photos; and for depth of a photo that `--camera`
-    undistorted. Where its calibration is gone, a warning says that it may be such.
+    undistorted.
     """
     tables: dict[Path, dict[str, tuple[str, dict[str, str]]]] = {}
     for path, photo in maps:
@@ -326,36 +324,12 @@ def check_photos(maps: Iterable[tuple[Path, Path]]) -> None:
                 f" {folder / FILE} says that it is of {named}. Predict this photo, or give the "
                 "folder of its depth."
             )
-        if is_said and row["focal_from"] == "calibration":
-            _refuse_undistorted(path, photo, row["made"])
-
-
-def _refuse_undistorted(path: Path, photo: Path, made: str) -> None:
-    """Errors: ValueError for depth that was `made` of the photo without its distortion."""
-    undistorts = _undistorts(made)
-    if undistorts is False:
-        return
-    if undistorts is None:
-        warnings.warn(
-            f"{path.parent} was made by {made}, whose calibration is not there any more. If that "
-            "undistorted photos, this is not the depth of the photos as they are.",
-            stacklevel=1,  # the same words once, for a thousand files
-        )
-        return
-    raise ValueError(
-        f"Depth must be of the photo as it is. Received: {path} for {photo}, made by {made}, which "
-        "undistorts it. Predict it with --focal, or give the undistorted photos with their depth."
-    )
-
-
-@cache  # one for all photos of a run
-def _undistorts(made: str) -> bool | None:
-    """Whether the calibration by which depth was made has distortion; None: it cannot be read."""
-    named = _CAMERA.search(made)
-    try:
-        return read_camera(named[1]).undistorts if named else None
-    except (OSError, ValueError):
-        return None
+        if is_said and row["focal_from"] == "undistorted":
+            raise ValueError(
+                f"Depth must be of the photo as it is. Received: {path} for {photo}, made by "
+                f"{row['made']}, which undistorts it. Predict it with --focal, or give the "
+                "undistorted photos with their depth."
+            )
 
 
 def _is_another(photo: Path, named: Path, source: str) -> bool:

@@ -811,11 +811,33 @@ def test_a_calibration_undistorts(tmp_path):
     (expected,) = FakePredictor()([undistorted], focals=[camera.focal])
     np.testing.assert_allclose(np.load(tmp_path / "out" / "a_depth.npy"), expected, rtol=1e-5)
     row = rows(tmp_path / "out")["a.png"]
-    assert row["focal_from"] == "calibration"
+    assert row["focal_from"] == "undistorted"
     assert float(row["focal"]) == pytest.approx(camera.focal, rel=1e-3) and camera.focal != 0.75
     wide = draw(tmp_path / "wide.png", height=20)
     report = predict([photo, wide], tmp_path / "two", lens=lens)
     assert report.written == [photo] and "aspect of its calibration" in report.failed[wide]
+
+
+@pytest.mark.parametrize("bend", [-0.2, 0])
+def test_depth_by_a_calibration_is_of_the_photo_unless_it_undistorts_wherever_that_lies_later(
+    tmp_path, bend, monkeypatch
+):
+    photo, calibration = draw(tmp_path / "a.png"), tmp_path / "camera.yaml"
+    camera = "image_width: 40\nimage_height: 30\nK: [30, 0, 19.5, 0, 30, 14.5, 0, 0, 1]\n"
+    calibration.write_text(f"{camera}D: [{bend}, 0, 0, 0, 0]\n")
+    monkeypatch.chdir(tmp_path)
+    predict(photo, tmp_path / "out", lens=read_camera("camera.yaml"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    Path("camera.yaml").write_text(f"{camera}D: [{-0.1 - bend}, 0, 0, 0, 0]\n")
+    maps = [(tmp_path / "out" / "a_depth.npy", photo)]
+    if bend:
+        with pytest.raises(ValueError, match="of the photo as it is.*which undistorts it"):
+            check_photos(maps)
+    else:
+        check_photos(maps)
+    said = "undistorted" if bend else "calibration"
+    assert rows(tmp_path / "out")["a.png"]["focal_from"] == said
 
 
 def test_depth_is_the_same_whatever_else_is_saved(photos, tmp_path):
