@@ -188,7 +188,7 @@ class Summary:
             file = _find_file(photo)
             content = row.get("source", "").split(" ")[0].partition("-")[2]
             if content and not Path(self._place, file).exists():
-                name = "" if row["saved"] == LABEL else row["name"]
+                name = "" if row.get("saved") == LABEL else row["name"]
                 gone.setdefault(content, {})[file] = name
         moved = {}
         for path in new if gone else ():

@@ -1,9 +1,11 @@
 import csv
 import json
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -157,7 +159,9 @@ def test_shards_write_into_the_folder_of_their_photos(photos, tmp_path):
     assert len(predict(photos / "a", photos / "a", shard=Shard(2, 3)).written) == 0
     merge_shards(photos / "a")
     predict(tmp_path / "copy/a", tmp_path / "copy/a")
-    assert contents(photos / "a") == contents(tmp_path / "copy/a")
+    three, one = contents(photos / "a"), contents(tmp_path / "copy/a")
+    tables = [re.sub(rb"[0-9a-f]{12}-", b"", made.pop(Path("depth.csv"))) for made in (three, one)]
+    assert three == one and tables[0] == tables[1]  # but for the times of photos and copies
 
 
 def test_a_merged_folder_is_merged_again_to_the_same_and_goes_on_without_shards(
