@@ -354,7 +354,7 @@ class MapBaseline:
 _SCALES = {"_mm": INDOOR_MILLIMETRE.scale, "_m256": DENSE_M256.scale}
 _TURNED = -0.5  # Spearman's rank correlation of depth with true depth: below, it is none
 _LOOKED_AT = 16  # files, at most, to tell whether they hold depth
-_ENDING = re.compile("(.*?)(?:_depth(_mm|_m256|_relative)?)?")
+_ENDING = re.compile("(.*?)(?:_depth(_mm|_m256|_relative)?)?", re.S)  # a name may have lines
 
 
 def _find_maps(folder: Path, pairs: Pairs) -> list[Path]:

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 PAIRS, TABLE, FIGURE, VIDEO = "list of pairs", "table", "figure", "video"
 NETWORK, RIG, BOARD = "network", "rig", "calibration board"
 LOCK = ".depthlib.lock"  # in a folder that a command writes to
-_TEMPORARY = re.compile(r"\.(.+)-[0-9a-f]{8}(\.[^.]+)?")  # of `replace_file`
-_NOTE = re.compile(r"\.(.+)\.sha256")  # of `write_ours`
+# What `replace_file` puts before the suffix: nobody else's hidden files are called so.
+_MARK = "-depthlib-"
+_MARKED = re.compile(rf"\.(.*){re.escape(_MARK)}[0-9a-f]{{8}}(\.[^.]*)?", re.S)
+_LONGEST = 255 - len(".-depthlib-01234567")  # bytes, of a name that a mark is added to
+_NOTE = re.compile(r"\.(.+)\.sha256", re.S)  # of `write_ours`
 
 
 @contextmanager
@@ -40,7 +43,8 @@ def replace_file(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+    stem, suffix = _shorten(path.name)
+    temporary = path.with_name(f".{stem}{_MARK}{secrets.token_hex(4)}{suffix}")
     try:
         temporary.touch(exist_ok=False)
         yield temporary
@@ -55,6 +59,15 @@ def replace_file(path: Path | str) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _shorten(name: str) -> tuple[str, str]:
+    """The stem and the suffix of a file's name, so short that a disk takes them with a mark."""
+    path = Path(name)
+    stem, suffix = path.stem, path.suffix
+    while stem and len(os.fsencode(stem + suffix)) > _LONGEST:
+        stem = stem[:-1]
+    return stem, suffix
 
 
 def _sync(path: Path) -> None:
@@ -72,7 +85,7 @@ def remove_temporaries(folder: Path, names: Iterable[str]) -> None:
     `names` may be patterns ("*.keras"). Call it where no other process writes them.
     """
     for name in map(Path, names):
-        for temporary in folder.glob(f".{name.stem}-????????{name.suffix}"):
+        for temporary in folder.glob(f".{name.stem}{_MARK}????????{name.suffix}"):
             temporary.unlink(missing_ok=True)
 
 
@@ -94,11 +107,11 @@ def remove_left_of(folder: Path, is_ours: Callable[[str], bool]) -> None:
 def _remove_left_of(
     folder: Path | str, names: Sequence[str], is_ours: Callable[[str], bool]
 ) -> None:
-    there = set(names)
-    for name in names:
-        temporary = _TEMPORARY.fullmatch(name)
-        written = temporary and "".join(temporary.groups(""))
-        if written and written in there and is_ours(_NOTE.sub(r"\1", written)):
+    marked = {name: found for name in names if (found := _MARKED.fullmatch(name))}
+    written = {_shorten(name): name for name in names} if marked else {}
+    for name, found in marked.items():
+        file = written.get((found[1], found[2] or ""))
+        if file and is_ours(_NOTE.sub(r"\1", file)):
             Path(folder, name).unlink(missing_ok=True)
 
 
@@ -156,13 +169,18 @@ def check_ours(path: Path | str, data: bytes | None = None, kind: str = PAIRS) -
     check_regular(path)
     noted = find_kind(path)
     is_same = data is not None and path.read_bytes() == data
-    if is_same or (noted is not None and kind.startswith(noted)):  # earlier notes say less
+    if is_same or (noted is not None and is_kind(noted, kind)):
         return
     reason = f"a {noted}, no {kind}" if noted else "not as depthlib last wrote it"
     raise FileExistsError(
         f"A file of one's own must not be written over. Received: {path}, which is {reason}. "
         "Rename or move it, or choose another folder."
     )
+
+
+def is_kind(noted: str, kind: str) -> bool:
+    """Whether what was noted is of a kind, or may be: earlier versions noted less."""
+    return noted in ("", kind) or kind.startswith(f"{noted} of ")
 
 
 def find_kind(path: Path) -> str | None:
@@ -379,7 +397,7 @@ def note_files(*paths: Path | str) -> str:
     """
     with ThreadPoolExecutor() as pool:
         contents = pool.map(lambda path: describe_state(path, by_content=True), paths)
-        return f"{_digest(map(describe_state, paths))}-{_digest(contents)}"
+        return f"{_digest(map(_describe_times, paths))}-{_digest(contents)}"
 
 
 def are_noted(note: str, *paths: Path | str) -> bool:
@@ -388,7 +406,7 @@ def are_noted(note: str, *paths: Path | str) -> bool:
     Their contents are read only where sizes or times differ, as the times of copies do.
     """
     state, _, _ = note.partition("-")
-    return state == _digest(map(describe_state, paths)) or are_alike(note, note_files(*paths))
+    return state == _digest(map(_describe_times, paths)) or are_alike(note, note_files(*paths))
 
 
 def are_alike(note: str, other: str) -> bool:
@@ -406,6 +424,17 @@ def describe_state(path: Path | str, by_content: bool = False) -> str:
         return f"{state.st_size}\0{state.st_mtime_ns}"
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _describe_times(path: Path | str) -> str:
+    """`describe_state`, and the system's own time, which nobody sets.
+
+    It changes with each write and each renaming: a frame that took another's name, and a photo
+    whose EXIF was corrected, may have the same size and time of writing. On Windows it is when the
+    file was made, which tells less.
+    """
+    state = describe_state(path)
+    return f"{state}\0{Path(path).stat().st_ctime_ns}" if state else ""
 
 
 def _digest(texts: Iterable[str]) -> str:

@@ -1,5 +1,6 @@
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -371,6 +372,20 @@ def test_photos_and_their_truth_are_no_predictions_that_lie_beside_them(test_pai
     write_maps(pairs, beside, "{stem}_depth.npy", lambda depth: depth)
     table = evaluate_files(root, pairs, FULL, ["none"])["full", "none"]
     assert table["abs_rel"].to_numpy() == pytest.approx(0.1, abs=2e-2)
+
+
+@pytest.mark.parametrize("line", ["\n", "\r\n", "\u2028"])
+def test_names_of_files_may_have_lines(test_pairs, tmp_path, line):
+    root, folder = tmp_path / "set", tmp_path / "depth"
+    shutil.copytree(test_pairs.root, root)
+    table, photo = test_pairs.table.copy(), test_pairs.table.loc[0, "rgb"]
+    table.loc[0, "rgb"] = str(Path(photo).with_stem(f"my{line}photo"))
+    (root / photo).rename(root / table.loc[0, "rgb"])
+    pairs = replace(test_pairs, root=root, table=table)
+    write_maps(pairs, folder, "{stem}_depth_mm.png", lambda d: np.rint(1000 * d).astype(np.uint16))
+    (folder / f"another{line}_depth.npy").touch()  # of no photo: it is not read
+    scores = evaluate_files(folder, pairs, FULL, ["none"])["full", "none"]
+    assert scores["abs_rel"].to_numpy() == pytest.approx(0.1, abs=2e-3)
 
 
 @pytest.mark.parametrize("start", ["", "./"])

@@ -4,11 +4,13 @@ import os
 import re
 import stat
 import threading
+import time
 import zipfile
 
 import pandas as pd
 import pytest
 
+from depthlib import files
 from depthlib.commands.summary import Summary
 from depthlib.data.arrays import read_array
 from depthlib.data.images import read_stored
@@ -122,7 +124,12 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     for name in ("last.keras", "log.csv", "001.keras"):
         writing = replace_file(tmp_path / name)  # kept, or its end would clear up
         left.append((writing, writing.__enter__()))
-    others = ("last.keras", ".last-note.keras", ".last-0123456789.keras", ".best-01234567.keras")
+    others = (
+        "last.keras",
+        ".last-note.keras",
+        ".last-0123456789.keras",
+        ".best-depthlib-01234567.keras",
+    )
     for name in others:
         (tmp_path / name).write_bytes(b"kept")
     assert all(path.exists() for _, path in left)
@@ -270,8 +277,15 @@ def test_numbers_in_names_sort_by_their_value():
 
 
 def test_what_a_killed_process_left_is_removed_once_the_file_is_written(tmp_path):
-    kept = ["a.png", "b/c.tar.gz", "b/d", ".a-0123456.png", ".e-01234567.png", "a-01234567.png"]
-    left = [".a-01234567.png", "b/.c.tar-89abcdef.gz", "b/.d-89abcdef"]
+    kept = [
+        "a.png",
+        "b/c.tar.gz",
+        "b/d",
+        ".a-depthlib-0123456.png",
+        ".e-depthlib-01234567.png",
+        "a-depthlib-01234567.png",
+    ]
+    left = [".a-depthlib-01234567.png", "b/.c.tar-depthlib-89abcdef.gz", "b/.d-depthlib-89abcdef"]
     for name in kept + left:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -280,11 +294,39 @@ def test_what_a_killed_process_left_is_removed_once_the_file_is_written(tmp_path
     assert sorted([*found, "b/d"]) == sorted(kept)
 
 
+def test_hidden_files_of_a_user_are_nothing_that_was_left(tmp_path):
+    mine = ["1.jpg", ".1-20261130.jpg", ".1-deadbeef.jpg", ".1-depthlib-notes.jpg", ".1"]
+    for name in mine:
+        (tmp_path / name).touch()
+    remove_left(tmp_path)
+    remove_left_of(tmp_path, lambda name: True)
+    remove_temporaries(tmp_path, ("1.jpg",))
+    assert {path.name for path in tmp_path.iterdir()} == {*mine}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a" * 251 + ".npy", "é" * 125 + ".npy", "深" * 85, "a\nb.npy"],
+    ids=["letters", "accents", "signs", "lines"],
+)
+def test_a_name_as_long_as_a_disk_takes_is_written_and_what_was_left_of_it_removed(tmp_path, name):
+    write_bytes(tmp_path / name, b"whole")
+    writing = replace_file(tmp_path / name)  # kept, or its end would clear up
+    left = writing.__enter__()
+    assert left.exists() and left.suffix == (tmp_path / name).suffix
+    remove_left_of(tmp_path, lambda file: file == name)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_what_was_left_of_files_of_ones_own_and_of_their_notes_is_removed_alone(tmp_path):
     for name in ("a.csv", "b.csv"):
         write_ours(tmp_path / name, b"rows")
-    kept = {path.name for path in tmp_path.iterdir()} | {".b-01234567.csv"}
-    for name in (".a-01234567.csv", "..a.csv-01234567.sha256", ".b-01234567.csv"):
+    kept = {path.name for path in tmp_path.iterdir()} | {".b-depthlib-01234567.csv"}
+    for name in (
+        ".a-depthlib-01234567.csv",
+        "..a.csv-depthlib-01234567.sha256",
+        ".b-depthlib-01234567.csv",
+    ):
         (tmp_path / name).touch()
     remove_left_of(tmp_path, lambda name: name == "a.csv")
     assert {path.name for path in tmp_path.iterdir()} == kept
@@ -393,3 +435,41 @@ def test_files_are_known_again_by_size_and_time_or_else_by_content(tmp_path):
     assert not are_noted(note, *paths) and not are_noted("", *paths)
     paths[0].unlink()
     assert not are_noted(note, *paths)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows tells when a file was made, not changed")
+@pytest.mark.parametrize("change", ["renumbered", "corrected"])
+def test_a_file_that_was_changed_at_the_same_size_and_time_is_another(tmp_path, change):
+    one, two = tmp_path / "1.bmp", tmp_path / "2.bmp"
+    for path in (one, two):
+        path.write_text(path.name)
+        os.utime(path, (1, 1))
+    note, both = note_files(one), note_files(one, two)
+    time.sleep(0.05)  # which is longer than the steps of the system's clock for files
+    if change == "renumbered":
+        one.rename(tmp_path / "3.bmp")
+        two.rename(one)
+        (tmp_path / "3.bmp").rename(two)
+    else:  # as `exiftool -P` does
+        one.write_text("3.bmp")
+        os.utime(one, (1, 1))
+    assert not are_noted(note, one) and not are_noted(both, one, two)
+    assert not are_alike(note, note_files(one))
+
+
+def test_files_are_read_only_where_something_has_touched_them(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    path.write_text("a")
+    note = note_files(path)
+    monkeypatch.setattr(files, "note_files", lambda *paths: pytest.fail("it was read"))
+    assert are_noted(note, path)
+    monkeypatch.undo()
+    path.rename(tmp_path / "b")
+    assert are_noted(note, tmp_path / "b")  # by its content, which stayed
+
+
+def test_a_note_of_before_is_compared_by_content(tmp_path):
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "b").write_text("b")
+    old = "0" * 12 + note_files(tmp_path / "a")[12:]
+    assert are_noted(old, tmp_path / "a") and not are_noted(old, tmp_path / "b")

@@ -138,7 +138,7 @@ def label_files(
 def write_labels(out: Path, table: Iterable[Mapping[str, str]]) -> int:
     """Writes labels.csv of what is labelled in `out`, if anything is; the number of its rows.
 
-    table: the rows of depth.csv.
+    What killed runs left half written goes. table: the rows of depth.csv.
     """
     rows = _find_labelled(out, table)
     names = sorted(rows, key=natural_key)
@@ -156,6 +156,9 @@ def write_labels(out: Path, table: Iterable[Mapping[str, str]]) -> int:
     )
     if len(labels):
         write_ours(out / CSV, format_table(labels))
+    remove_left_of(out, lambda name: name in (FILE, CSV, NAME))
+    for part in PARTS:
+        remove_left(out / part)
     return len(labels)
 
 
@@ -199,11 +202,13 @@ class _Folder:
         spec: DatasetSpec,
         settings: LabelSettings,
         made: str,
-        teachers: Iterable[str],
+        teachers: Mapping[str, DepthPredictor],
         shard: Shard | None,
     ) -> None:
         self.out, self.spec, self.settings, self.made = out, spec, settings, made
-        self.made_of = note_files(*(name.partition(",")[0] for name in teachers))
+        self.made_of = note_files(
+            *(one.path or name.partition(",")[0] for name, one in teachers.items())
+        )
         self.summary, self.is_whole = Summary(out, shard), shard is None
         refuse_another(spec, out / NAME)
         check_ours(out / CSV)
@@ -266,9 +271,6 @@ class _Folder:
             write_dataset_file(self.spec, self.out / NAME)
         if self.is_whole:  # else `merge.merge_shards` does it after all shards
             write_labels(self.out, rows)
-            remove_left_of(self.out, lambda name: name in (FILE, CSV, NAME))
-            for part in PARTS:
-                remove_left(self.out / part)
 
 
 def _describe_labels(teachers: Sequence[DepthPredictor], name: str) -> DatasetSpec:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from depthlib.commands.data import merge_dataset
 from depthlib.commands.label import write_labels
+from depthlib.commands.predict import remove_half_written
 from depthlib.commands.shard_notes import Note, read_notes, remove_notes
 from depthlib.commands.stereo import SETTINGS, list_matched
-from depthlib.commands.summary import FILE, SHARDS, merge_tables, read_rows
+from depthlib.commands.summary import FILE, SHARDS, is_video, merge_tables, read_rows
 from depthlib.data.dataset_file import NAME
 from depthlib.files import hold_folder, remove_left
 
@@ -35,7 +36,6 @@ def merge_shards(folder: Path) -> int:
                 failed += len(note.problems)
                 for file, problem in note.problems.items():
                     print(f"  {file}: {problem}")
-            remove_left(place)
             remove_notes(place)
     return 1 if failed else 0
 
@@ -47,14 +47,21 @@ def _find_scenes(folder: Path) -> list[Path]:
 
 
 def _merge(place: Path, notes: Sequence[Note]) -> str:
-    """Merges what wrote the notes into `place`; what is there now, in words."""
+    """Merges what wrote the notes into `place`; what is there now, in words.
+
+    What killed shards left half written goes, of the files that the run writes alone.
+    """
     command = notes[0].run.command
     if command == "data":
         merge_dataset(place, notes)
         return f"{notes[0].run.files} pairs checked"
     if command == "stereo":
+        remove_left(place)
         return str(list_matched(place.parent, {}))
     rows = f"{merge_tables(place)} rows in {place / FILE}"
+    table = read_rows(place)
     if command == "label":
-        rows += f", {write_labels(place, read_rows(place))} pairs"
+        return f"{rows}, {write_labels(place, table)} pairs"
+    videos = (row["name"] for row in table if is_video(row["photo"]))
+    remove_half_written(place, (row["name"] for row in table), videos)
     return rows

@@ -118,7 +118,8 @@ def predict_files(
 
     lens: as `lenses.find_lens` takes it; a calibration undistorts too, and the files are then of
     the undistorted photo. save: names in `writers.WRITERS`. flip: average with the mirrored photo.
-    known: sets the scale of the one photo. network: what the predictor is called.
+    known: sets the scale of the one photo. network: what the predictor is called; its file, of one
+    that `zoo.open_network` has not opened.
     A file that is there already stays as it is unless `overwrite`, so that a run that was stopped
     goes on; that renews what earlier runs wrote, and nothing else. `out`/depth.csv has a row a
     photo: which files are of it (`summary.Summary`), and by what network and settings; the files of
@@ -158,7 +159,8 @@ def predict_files(
     ):
         names = summary.name_outputs(listing.paths, listing.choose(shard))
         sources = find_files_in(out, listing.paths)
-        made_of = [network, str(lens.path) if isinstance(lens, CameraCalibration) else ""]
+        made_of = [predictor.path or network]
+        made_of += [lens.path if isinstance(lens, CameraCalibration) else ""]
         folder = _Folder(out, names, sources, summary, save, overwrite, made, note_files(*made_of))
         samples = _make_samples(predictor, known)
         photos, videos = listing.split(shard)
@@ -182,7 +184,7 @@ def predict_files(
         for path in videos:
             _predict_video(predictor, path, folder, lens, flip, report)
         if shard is None:  # other shards may be writing; `merge.merge_shards` does it after them
-            folder.remove_left(videos)
+            remove_half_written(out, names.values(), (names[path] for path in videos))
         note.problems = report.describe_failed()
     return report
 
@@ -212,6 +214,19 @@ def find_media(words: Sequence[Path | str]) -> Listing:
     return listing
 
 
+def remove_half_written(out: Path, names: Iterable[str], videos: Iterable[str]) -> None:
+    """Removes what killed runs left half written of files that are there by now.
+
+    names: how the files in `out` begin; videos: those of videos, whose frames lie in folders.
+    """
+    stems, ends = set(names), [*list_names("", WRITERS), "_depth.mp4", "_depth.avi"]
+    remove_left_of(
+        out, lambda name: name == FILE or any(name.removesuffix(end) in stems for end in ends)
+    )
+    for name in videos:
+        remove_left_of(out / name, lambda name: True)
+
+
 @dataclass(frozen=True, eq=False)
 class _Folder:
     """Where files go, how those of each photo begin, and which are to be written.
@@ -233,16 +248,6 @@ class _Folder:
         """The file of each format that is to be saved of a photo."""
         return {kind: self.out / name_file(kind, self.names[path], result) for kind in self.save}
 
-    def remove_left(self, videos: Iterable[Path]) -> None:
-        """Removes what killed processes left half written of files that are there by now."""
-        stems, ends = set(self.names.values()), list_names("", WRITERS)
-        remove_left_of(
-            self.out,
-            lambda name: name == FILE or any(name.removesuffix(end) in stems for end in ends),
-        )
-        for path in videos:
-            remove_left_of(self.out / self.names[path], lambda name: True)
-
     def wants_photo(
         self, path: Path, samples: Sequence[DepthResult], report: PredictReport
     ) -> bool:
@@ -263,7 +268,7 @@ class _Folder:
         if path not in self.summary and any(frames_in.glob("*")):
             files.append(("anything", frames_in))
         stale = self.list_stale_frames(path)
-        stale += [target] if self.find_stale(path) and target.exists() else []
+        stale += [("colour", target)] if self.find_stale(path) and target.exists() else []
         firsts = [frames_in / f"{0:06d}{end}" for end in ends]
         is_begun = self.find_begun(path) & {"colour", *self.save}
         return self.is_wanted(path, files, stale, [] if is_begun else [[target, *firsts]], report)
@@ -272,15 +277,16 @@ class _Folder:
         self,
         path: Path,
         files: Sequence[tuple[str, Path]],
-        stale: Sequence[Path],
+        stale: Sequence[tuple[str, Path]],
         complete: Sequence[Sequence[Path]],
         report: PredictReport,
     ) -> bool:
         """Whether a photo or video is to be predicted; else the report says why not.
 
-        files: those that may be written, each with its format. stale: those that are there of
-        another photo, network or way: beside them nothing is written, so that all files of a photo
-        are alike. complete: lists of files, one of which is all that is asked for.
+        files: those that may be written, each with its format. stale: those that are there, each
+        with its format, of another photo, network or way: beside them nothing is written, so that
+        all files of a photo are alike. complete: lists of files, one of which is all that is asked
+        for.
         """
         if reason := self.find_obstacle(path, files, stale):
             report.failed[path] = reason
@@ -310,16 +316,18 @@ class _Folder:
         is_stale = other or self.summary.is_changed(path, self.made_of)
         return self.find_saved(path) if is_stale else set()
 
-    def list_stale(self, path: Path) -> list[Path]:
-        """The files of a photo that are there in those formats, in any scale."""
-        names = list_names(self.names[path], self.find_stale(path) & WRITERS.keys())
-        files = [self.out / name for name in sorted(names)]
-        return [file for file in files if os.path.exists(file)]  # noqa: PTH110  # too long a name
+    def list_stale(self, path: Path) -> list[tuple[str, Path]]:
+        """The files of a photo that are there in those formats, in any scale, each with its own."""
+        kinds = sorted(self.find_stale(path) & WRITERS.keys())
+        names = [(kind, list_names(self.names[path], [kind])) for kind in kinds]
+        files = [(kind, self.out / name) for kind, several in names for name in sorted(several)]
+        # Not Path.exists: a name may be too long.
+        return [(kind, file) for kind, file in files if os.path.exists(file)]  # noqa: PTH110
 
-    def list_stale_frames(self, path: Path) -> list[Path]:
+    def list_stale_frames(self, path: Path) -> list[tuple[str, Path]]:
         """The same of a video's frames."""
         stale, frames = self.find_stale(path), find_frames(self.out / self.names[path])
-        return [file for file, kind in frames.items() if kind in stale]
+        return [(kind, file) for file, kind in frames.items() if kind in stale]
 
     def name_saved(self, path: Path, kinds: Iterable[str]) -> str:
         """The formats in which its files are there once `kinds` are; stale ones are not its own."""
@@ -327,7 +335,10 @@ class _Folder:
         return " ".join(kind for kind in WRITERS if kind in before.union(kinds))
 
     def find_obstacle(
-        self, path: Path, files: Sequence[tuple[str, Path]], stale: Sequence[Path]
+        self,
+        path: Path,
+        files: Sequence[tuple[str, Path]],
+        stale: Sequence[tuple[str, Path]],
     ) -> str:
         """Why `files` of a photo or video must not be written; "" where they may, and `stale` go.
 
@@ -354,9 +365,15 @@ class _Folder:
                     f"{file} is there, and {self.summary.path} does not say that it is of this "
                     "photo. Use another folder, or move the file"
                 )
-        for file in [*stale, *(file for _, file in files)] if self.overwrite else ():
+        for _, file in [*stale, *files] if self.overwrite else ():
             if file.exists() and not is_ours(file):
                 return f"{file} is not as depthlib wrote it. Use another folder, or move the file"
+        renewed = {*self.save, *(kind for kind, _ in files)}  # of a video the film, always
+        if self.overwrite and (lost := sorted({kind for kind, _ in stale} - renewed)):
+            return (
+                f"its files in {self.out} are also in formats that would go and not be made anew: "
+                f"{', '.join(lost)}. Add them to --save, or use another folder"
+            )
         return ""
 
 
@@ -414,6 +431,8 @@ def _read(
             if isinstance(request, CameraCalibration):
                 rgb, camera = request.undistort(rgb)
                 lens = replace(lens, focal=camera.focal)
+                if request.undistorts:
+                    lens = replace(lens, source="undistorted")
             height, width = rgb.shape[:2]
             layout = predictor.lay_out(height, width, _choose_focal(predictor, lens))
             camera = camera or guess_camera(layout)
@@ -460,7 +479,7 @@ def _write(
 ) -> None:
     """Writes the row and the files of one photo; one that cannot be does not stop the others."""
     result = _make_result(predictor, seen, depth, looks, known)
-    for file in folder.list_stale(seen.path):
+    for _, file in folder.list_stale(seen.path):
         file.unlink(missing_ok=True)
     row = _describe(folder.names[seen.path], seen, result)
     row |= {"made": folder.made, "saved": folder.name_saved(seen.path, folder.save)}
@@ -605,7 +624,8 @@ def _predict_video(
         asked, begun = {"colour", *kinds}, folder.find_begun(path)
         saved = folder.name_saved(path, asked)
         parts = find_parts(target) if path in folder.summary else []
-        for file in [*parts, *folder.list_stale_frames(path)]:  # the film stays until it is renewed
+        frames_left = [file for _, file in folder.list_stale_frames(path)]
+        for file in [*parts, *frames_left]:  # the film stays until it is renewed
             file.unlink(missing_ok=True)
 
         def note(begun: set[str]) -> None:

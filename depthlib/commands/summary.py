@@ -6,7 +6,6 @@ import math
 import os
 import re
 import sys
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, lru_cache
@@ -17,7 +16,6 @@ from threading import Lock
 import numpy as np
 
 from depthlib.data.inputs import VIDEOS, locate, locate_all, name_photo
-from depthlib.data.intrinsics import read_camera
 from depthlib.data.shards import Shard, count_alike, hash_text, hash_texts
 from depthlib.files import (
     are_alike,
@@ -46,10 +44,10 @@ _KINDS = {
     for kind, ending in ENDINGS.items()
 } | {"film": r"_depth(?:\.part\d*)?\.(?:mp4|avi)"}
 _OUTPUT = re.compile(
-    f"(?P<name>.+)(?:{'|'.join(f'(?P<{kind}>{ending})' for kind, ending in _KINDS.items())})"
+    f"(?P<name>.+)(?:{'|'.join(f'(?P<{kind}>{ending})' for kind, ending in _KINDS.items())})",
+    re.S,  # a name may have lines
 )
 _FRAME = re.compile(r"\d{6,}")
-_CAMERA = re.compile(r" --camera (.*?)(?: --known \S+)?(?: --flip)?$", re.S)  # in `made`
 
 
 class Summary:
@@ -61,6 +59,7 @@ class Summary:
     before the files are, so that none is ever taken for another photo's. Rows are appended, of
     several of one photo the last counts, and an end that a killed process left is no row.
     Photos that were moved keep their rows: known by content, where the row's own photo is gone.
+    Those whose own names have changed are new to `predict`, whose files are called by them.
     A shard writes a table of its own, .shards/2of4.csv in `out`, and knows the rows of all others.
     Errors: ValueError for another table of this name, and for no shard where some are to be merged;
     OSError where it cannot be read.
@@ -178,19 +177,26 @@ class Summary:
             self._write()
 
     def _follow_moved(self, paths: Iterable[Path | str]) -> None:
-        """Gives the rows of photos that are gone to those of `paths` that have their content."""
+        """Gives the rows of photos that are gone to those of `paths` that have their content.
+
+        A label's, whatever it is called now; one of `predict`, whose files lie where a user looks
+        for them by the photo's name, only where the new one may have that name too.
+        """
         new = [path for path in map(Path, paths) if path not in self]
-        gone: dict[str, list[str]] = {}  # by content
+        gone: dict[str, dict[str, str]] = {}  # by content: the file, and the name of predict's row
         for photo, row in self.rows.items() if new else ():
             file = _find_file(photo)
             content = row.get("source", "").split(" ")[0].partition("-")[2]
             if content and not Path(self._place, file).exists():
-                same = gone.setdefault(content, [])
-                same += [file] * (file not in same[-1:])  # a video's frames follow each other
+                name = "" if row.get("saved") == LABEL else row["name"]
+                gone.setdefault(content, {})[file] = name
         moved = {}
         for path in new if gone else ():
-            if left := gone.get(note_files(path).partition("-")[2]):
-                moved[left.pop(0)] = self._key(path)
+            left = gone.get(note_files(path).partition("-")[2], {})
+            names = {"", *name_photo(locate(path))} if left else ()
+            if owner := next((one for one, name in left.items() if name in names), None):
+                del left[owner]
+                moved[owner] = self._key(path)
         if moved:
             rows = ((moved.get(_find_file(photo)), row) for photo, row in self.rows.items())
             named = ((_move(row["photo"], place), row) for place, row in rows)
@@ -292,7 +298,7 @@ def _list_written(folder: Path) -> tuple[dict[str, frozenset[str]], set[str]]:
     written = {}
     photos = set()
     for photo, row in _read_all(folder):
-        written[row["name"]] = _list_kinds(row["saved"], _is_video(photo))
+        written[row["name"]] = _list_kinds(row["saved"], is_video(photo))
         if _OUTPUT.fullmatch(os.path.basename(photo)):  # noqa: PTH119
             photos.add(photo)
     return written, photos
@@ -314,7 +320,7 @@ def check_photos(maps: Iterable[tuple[Path, Path]]) -> None:
     That is one with another content than the photo had that was predicted. Of what
     nothing is said, of a video's frames and of labels, whose photos are copies, all are accepted.
     Errors: ValueError that names the file and both photos; and for depth of a photo that `--camera`
-    undistorted. Where its calibration is gone, a warning says that it may be such.
+    undistorted.
     """
     tables: dict[Path, dict[str, tuple[str, dict[str, str]]]] = {}
     for path, photo in maps:
@@ -325,43 +331,19 @@ def check_photos(maps: Iterable[tuple[Path, Path]]) -> None:
         if not written or written["name"] not in tables[folder]:
             continue
         named, row = tables[folder][written["name"]]
-        is_said = written.lastgroup in _list_kinds(row["saved"], _is_video(named))
+        is_said = written.lastgroup in _list_kinds(row["saved"], is_video(named))
         if is_said and photo.is_file() and _is_another(photo, folder / named, row["source"]):
             raise ValueError(
                 f"Depth must be of the photo that it is compared for. Received: {path} for {photo};"
                 f" {folder / FILE} says that it is of {named}. Predict this photo, or give the "
                 "folder of its depth."
             )
-        if is_said and row["focal_from"] == "calibration":
-            _refuse_undistorted(path, photo, row["made"])
-
-
-def _refuse_undistorted(path: Path, photo: Path, made: str) -> None:
-    """Errors: ValueError for depth that was `made` of the photo without its distortion."""
-    undistorts = _undistorts(made)
-    if undistorts is False:
-        return
-    if undistorts is None:
-        warnings.warn(
-            f"{path.parent} was made by {made}, whose calibration is not there any more. If that "
-            "undistorted photos, this is not the depth of the photos as they are.",
-            stacklevel=1,  # the same words once, for a thousand files
-        )
-        return
-    raise ValueError(
-        f"Depth must be of the photo as it is. Received: {path} for {photo}, made by {made}, which "
-        "undistorts it. Predict it with --focal, or give the undistorted photos with their depth."
-    )
-
-
-@cache  # one for all photos of a run
-def _undistorts(made: str) -> bool | None:
-    """Whether the calibration by which depth was made has distortion; None: it cannot be read."""
-    named = _CAMERA.search(made)
-    try:
-        return read_camera(named[1]).undistorts if named else None
-    except (OSError, ValueError):
-        return None
+        if is_said and row["focal_from"] == "undistorted":
+            raise ValueError(
+                f"Depth must be of the photo as it is. Received: {path} for {photo}, made by "
+                f"{row['made']}, which undistorts it. Predict it with --focal, or give the "
+                "undistorted photos with their depth."
+            )
 
 
 def _is_another(photo: Path, named: Path, source: str) -> bool:
@@ -392,14 +374,15 @@ def _list_kinds(saved: str, of_video: bool) -> frozenset[str]:
     return frozenset({"film", *(f"frame {kind}" for kind in kinds)} if of_video else kinds)
 
 
-def _is_video(path: str) -> bool:
+def is_video(path: str) -> bool:
+    """Whether a row's photo is a video."""
     return os.path.splitext(path)[1].lower() in VIDEOS  # noqa: PTH122  # millions of them
 
 
 def _find_file(photo: str) -> str:
     """The file that a row is of: a photo, or the video of a frame."""
     place, _, name = photo.rpartition("/")
-    return place if _FRAME.fullmatch(name) and _is_video(place) else photo
+    return place if _FRAME.fullmatch(name) and is_video(place) else photo
 
 
 def _move(photo: str, place: str | None) -> str:

@@ -38,7 +38,7 @@ from depthlib.data.specs import (
     DatasetSpec,
 )
 from depthlib.data.splits import group_unknown, split_by_scene, split_last, warn_of_near_copies
-from depthlib.files import PAIRS, check_ours, find_kind, write_ours
+from depthlib.files import PAIRS, check_ours, find_kind, is_kind, write_ours
 
 _KNOWN = {  # by the names of their CSVs; told by the names of their folders
     "nyu2_train": NYU_TRAIN,
@@ -338,11 +338,11 @@ def _refuse_others(dataset: Dataset, place: Path, kind: str) -> None:
     photos = {str(name) for pairs in dataset.sides.values() for name in pairs.table["rgb"]}
     for path in (place / f"{name}.csv" for name in ("pairs", *_SIDES)):
         noted = find_kind(path)
-        is_other = noted and not kind.startswith(noted)
-        if is_other or (noted and photos.isdisjoint(read_pair_table(path)["rgb"])):
+        is_other = noted is not None and not is_kind(noted, kind)
+        if is_other or (noted is not None and photos.isdisjoint(read_pair_table(path)["rgb"])):
             raise ValueError(
                 "A folder must hold the CSVs of one dataset. Received: those of "
-                f"{dataset.folder} for {place}, where {path.name} is a {noted}. Choose another "
+                f"{dataset.folder} for {place}, where {path.name} is a {noted or PAIRS}. Choose another "
                 "folder, or remove what is there."
             )
     root, first = dataset.first.root, str(dataset.first.table["rgb"].iat[0])

@@ -71,11 +71,12 @@ class Lens:
     """The focal length of one photo.
 
     focal: horizontal focal length over the width of the photo as shown (upright), None where it is
-    unknown. source: where it is from. note: what is to be said of the photo, "" where nothing is.
+    unknown. source: where it is from; "undistorted" where a calibration's is of the photo that it
+    undistorted. note: what is to be said of the photo, "" where nothing is.
     """
 
     focal: float | None
-    source: Literal["exif", "given", "calibration", "unknown"]
+    source: Literal["exif", "given", "calibration", "undistorted", "unknown"]
     note: str = ""
 
 

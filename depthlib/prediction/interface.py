@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from numbers import Integral
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -34,6 +35,8 @@ class DepthPredictor(ABC):
     Errors: ValueError for a batch size that is none, for a focal length that is none, or where
     training's is not known.
     """
+
+    path: Path | None = None  # the file that it was opened from, if it was from one
 
     def __init__(
         self,

@@ -122,6 +122,8 @@ class OnnxPredictor(DepthPredictor):
     holds no such network, or one that `spec` does not fit, and for a focal length that is none.
     """
 
+    path: Path
+
     def __init__(
         self,
         path: Path | str,

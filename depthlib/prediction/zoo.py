@@ -63,4 +63,6 @@ def open_network(
     from depthlib.networks.saving import load_model
     from depthlib.prediction.predictor import Predictor
 
-    return Predictor(load_model(path), batch_size=batch_size)
+    predictor = Predictor(load_model(path), batch_size=batch_size)
+    predictor.path = path
+    return predictor

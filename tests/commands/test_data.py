@@ -156,8 +156,13 @@ def test_a_share_is_not_set_aside_where_folders_say_what_tests(tmp_path, write_p
 def test_what_a_killed_process_left_of_a_dataset_goes_with_the_next_one(folder):
     assert main(["data", str(folder), "--spec=indoor_millimetre"]) == 0
     before = sorted(folder.rglob("*"))
-    mine = folder / "rgb" / ".1-01234567.jpg"
-    for name in (mine, ".pairs-01234567.csv", "..pairs.csv-01234567.sha256", ".depthlib.lock"):
+    mine = folder / "rgb" / ".1-depthlib-01234567.jpg"
+    for name in (
+        mine,
+        ".pairs-depthlib-01234567.csv",
+        "..pairs.csv-depthlib-01234567.sha256",
+        ".depthlib.lock",
+    ):
         (folder / name).touch()
     assert main(["data", str(folder), "--spec=indoor_millimetre"]) == 0
     assert sorted(folder.rglob("*")) == sorted([*before, mine])

@@ -92,7 +92,11 @@ def test_a_stopped_run_goes_on_and_other_teachers_are_refused(photos, tmp_path):
     label([photos / "1.png", photos / "2.png"], out)
     before = (out / "depth/1.png").stat().st_mtime_ns
     (out / "confidence/2.png").unlink()  # as where the run was killed
-    for name in ("photos/.2-01234567.jpg", "depth/.2-01234567.png", ".labels-01234567.csv"):
+    for name in (
+        "photos/.2-depthlib-01234567.jpg",
+        "depth/.2-depthlib-01234567.png",
+        ".labels-depthlib-01234567.csv",
+    ):
         (out / name).touch()
     report = label(photos, out)
     left = [path.name for path in out.rglob(".*") if path.is_file()]

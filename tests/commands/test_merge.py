@@ -1,9 +1,11 @@
 import csv
 import json
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -157,7 +159,9 @@ def test_shards_write_into_the_folder_of_their_photos(photos, tmp_path):
     assert len(predict(photos / "a", photos / "a", shard=Shard(2, 3)).written) == 0
     merge_shards(photos / "a")
     predict(tmp_path / "copy/a", tmp_path / "copy/a")
-    assert contents(photos / "a") == contents(tmp_path / "copy/a")
+    three, one = contents(photos / "a"), contents(tmp_path / "copy/a")
+    tables = [re.sub(rb"[0-9a-f]{12}-", b"", made.pop(Path("depth.csv"))) for made in (three, one)]
+    assert three == one and tables[0] == tables[1]  # but for the times of photos and copies
 
 
 def test_a_merged_folder_is_merged_again_to_the_same_and_goes_on_without_shards(
@@ -230,6 +234,19 @@ def test_what_failed_is_told_and_a_folder_without_shards_is_refused(photos, tmp_
     for folder in (photos, tmp_path / "nowhere"):
         with pytest.raises(SystemExit, match="depthlib merge: There are no shards to merge in"):
             main(["merge", str(folder)])
+
+
+def test_a_users_hidden_files_stay_and_what_killed_shards_left_goes(photos, tmp_path):
+    out = photos / "a"
+    run_shards(lambda **named: predict(out, out, **named), 2)
+    left = out / ".1_png_depth-depthlib-01234567.npy"
+    # The last is of a process that may be writing to another folder.
+    mine = [".1-20261130.png", "mine/.2-20261130.jpg", "mine/.2-depthlib-01234567.jpg"]
+    for name in (left, out / "mine/2.jpg", *(out / name for name in mine)):
+        name.parent.mkdir(exist_ok=True)
+        name.touch()
+    assert merge_shards(out) == 0
+    assert all((out / name).exists() for name in mine) and not left.exists()
 
 
 def test_two_do_not_merge_one_folder_at_once(photos, tmp_path, monkeypatch):

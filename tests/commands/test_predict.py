@@ -11,10 +11,12 @@ from threading import Lock
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from depthlib.__main__ import main
 from depthlib.commands.merge import merge_shards
 from depthlib.commands.predict import predict_files
 from depthlib.commands.summary import check_photos
@@ -22,11 +24,13 @@ from depthlib.data.images import write_rgb
 from depthlib.data.intrinsics import Intrinsics, read_camera
 from depthlib.data.lenses import parse_focal
 from depthlib.data.shards import Shard
+from depthlib.networks import shipped
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
 from depthlib.prediction.known_distance import KnownDistance
 from depthlib.prediction.writers import WRITERS
 from depthlib.video.frames import open_writer
+from tests.onnx_files import write_own_onnx
 
 HEIGHT, WIDTH = 30, 40
 ROOM = View(24, 32, 10.0, focal=0.8, aspect=4 / 3)
@@ -138,6 +142,24 @@ def test_depth_of_another_photo_or_network_is_named_whatever_their_times(photos,
     assert "3 of them of another" in str(predict(photos, out, network=str(network)))
 
 
+@pytest.mark.parametrize("words", [["predict", "--model=light"], ["label", "--teacher=light"]])
+def test_another_version_of_a_network_that_ships_is_noticed(
+    photos, tmp_path, monkeypatch, capsys, words
+):
+    monkeypatch.setattr(shipped, "PACKAGED", tmp_path)
+    network = write_own_onnx(tmp_path / "light.onnx")
+    said = []
+    for version in ("", "", "another"):
+        changed = onnx.load(network)
+        changed.doc_string = version
+        onnx.save(changed, network)
+        main([*words, str(photos), "--out", str(tmp_path / "out"), "--focal=26mm"])
+        said.append(capsys.readouterr().out)
+    assert "3 written" in said[0] and "3 there already" in said[1]
+    assert "of another photo" not in said[1]
+    assert "3 of them of another photo or network than is there now" in said[2]
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_depth_of_another_photo_is_not_taken_for_this_ones_and_stays_unless_it_may_go(
     photos, tmp_path, overwrite
@@ -146,14 +168,14 @@ def test_depth_of_another_photo_is_not_taken_for_this_ones_and_stays_unless_it_m
     predict(photos, out, save=["png16"])
     before = (out / "1_depth_mm.png").read_bytes()
     draw(photos / "1.png", 200)
-    predict(photos, out, save=["npy"], overwrite=overwrite)
-    assert (out / "0_depth_mm.png").exists() and (out / "1_depth_mm.png").exists() != overwrite
+    predict(photos, out, save=["npy", "png16"], overwrite=overwrite)
+    assert ((out / "1_depth_mm.png").read_bytes() != before) == overwrite
     assert (out / "1_depth.npy").exists() == overwrite
     assert rows(out)["0.png"]["saved"] == "npy png16"
-    assert rows(out)["1.png"]["saved"] == ("npy" if overwrite else "png16")
+    assert rows(out)["1.png"]["saved"] == ("npy png16" if overwrite else "png16")
     report = predict(photos, out, save=["png16"])
     if overwrite:
-        assert report.written == [photos / "1.png"]
+        assert len(report.skipped) == 3 and not report.changed
     else:
         assert report.changed == [photos / "1.png"] and not report.written
         assert (out / "1_depth_mm.png").read_bytes() == before
@@ -185,8 +207,27 @@ def test_old_depth_never_lies_beside_new_depth_of_a_photo_or_network_that_was_re
             with pytest.raises(ValueError, match="Depth must be of the photo"):
                 check_photos([(old, photo)])
     report = predict(photo, out, save=[then], network=str(network), overwrite=True)
-    assert report.written == [photo] and len(listed(out)) == 2 and not old.exists()
-    assert rows(out)["a.png"]["saved"] == then
+    assert "go and not be made anew: confidence" in report.failed[photo] and read_all(out) == before
+    save = {first, then, "confidence"}
+    report = predict(photo, out, save=[*save], network=str(network), overwrite=True)
+    assert report.written == [photo] and len(listed(out)) == 1 + len(save)
+    assert old.read_bytes() != before[old.name] or changed == "network"
+    assert set(rows(out)["a.png"]["saved"].split()) == save
+
+
+@pytest.mark.parametrize("kind", sorted(WRITERS))
+def test_overwriting_keeps_what_it_would_not_make_anew(tmp_path, kind):
+    photo, out = draw(tmp_path / "a.png"), tmp_path / "out"
+    predict(photo, out, save=[*WRITERS])
+    before = read_all(out)
+    save = [other for other in WRITERS if other != kind]
+    report = predict(photo, out, save=save, lens="28mm", overwrite=True)
+    assert f"not be made anew: {kind}. Add them to --save" in report.failed[photo]
+    assert read_all(out) == before
+    assert predict(photo, out, save=[*WRITERS], lens="28mm", overwrite=True).written == [photo]
+    before = {name: data for name, data in read_all(out).items() if name != "depth.csv"}
+    assert predict(photo, out, save=save, lens="28mm", overwrite=True).written == [photo]
+    assert before.keys() < read_all(out).keys()  # the same way: those of `kind` are right
 
 
 def test_a_photo_whose_old_files_were_removed_is_predicted_again(tmp_path):
@@ -226,7 +267,7 @@ def test_a_map_that_a_user_converted_or_corrected_is_neither_removed_nor_written
     predict(photo, out, save=["png16", "npy"])
     mine = convert(out / "a_depth_mm.png", own.strip(), texts)
     before = read_all(out)
-    report = predict(photo, out, save=[save], lens="26mm", overwrite=True)
+    report = predict(photo, out, save=[save, "npy"], lens="26mm", overwrite=True)
     assert f"{mine} is not as depthlib wrote it" in report.failed[photo]
     assert read_all(out) == before
     (out / "a_depth.npy").unlink()
@@ -236,11 +277,11 @@ def test_a_map_that_a_user_converted_or_corrected_is_neither_removed_nor_written
     assert predict(photo, out, save=["png16", "npy"], overwrite=True).failed
     assert read_all(out) == before
     mine.rename(tmp_path / "mine.png")
-    assert predict(photo, out, save=["npy"], overwrite=True).written == [photo]
-    assert listed(out) == ["a_depth.npy", "depth.csv"]
+    assert predict(photo, out, save=["png16", "npy"], overwrite=True).written == [photo]
+    assert listed(out) == ["a_depth.npy", "a_depth_mm.png", "depth.csv"]
 
 
-def test_a_photo_whose_name_is_too_long_stops_no_other_once_it_is_replaced(tmp_path):
+def test_a_photo_with_a_name_too_long_for_other_scales_is_predicted_anew(tmp_path):
     (tmp_path / "in").mkdir()
     long, photo = draw(tmp_path / "a.png"), draw(tmp_path / "in" / "b.png")
     long = long.rename(tmp_path / "in" / f"{'a' * 240}.png")  # ..._depth_relative.png has 259
@@ -249,7 +290,51 @@ def test_a_photo_whose_name_is_too_long_stops_no_other_once_it_is_replaced(tmp_p
         (tmp_path / "a.png").write_bytes(photo.read_bytes())
         (tmp_path / "a.png").rename(long)
         report = predict(photo.parent, tmp_path / "out", save=["png16"], overwrite=True)
-        assert report.written == [photo] and list(report.failed) == [long]
+        assert report.written == [long, photo] and not report.failed
+
+
+def test_photos_of_a_folder_that_was_renamed_are_not_predicted_again(photos, tmp_path):
+    out, video = tmp_path / "out", write_video(tmp_path / "walk.avi", 2)
+    predict([photos, video], out)
+    before = read_all(out)
+    photos = photos.rename(tmp_path / "renamed")
+    video = video.rename(photos / "walk.avi")
+    assert len(predict([photos, video], out).skipped) == 4
+    assert {name: data for name, data in read_all(out).items() if name != "depth.csv"} == {
+        name: data for name, data in before.items() if name != "depth.csv"
+    }
+    assert rows(out)["1.png"]["photo"] == "../renamed/1.png"
+
+
+def test_a_photo_that_was_renamed_has_files_by_its_new_name(tmp_path):
+    photo, out = draw(tmp_path / "in" / "a.png"), tmp_path / "out"
+    predict(photo, out)
+    other = photo.rename(tmp_path / "in" / "b.png")
+    draw(photo, 200)  # a new one takes the old name
+    for _ in range(2):
+        report = predict(photo.parent, out)
+        assert report.changed == [photo]  # whose old depth is told, and not given to it
+        assert {name: row["name"] for name, row in rows(out).items()} == {
+            "a.png": "a", "b.png": "b"
+        }  # fmt: skip
+    assert np.array_equal(np.load(out / "b_depth.npy"), np.load(out / "a_depth.npy"))
+    assert predict(photo, out, overwrite=True).written == [photo]
+    assert np.load(out / "b_depth.npy").mean() > np.load(out / "a_depth.npy").mean()
+    predict(other.rename(tmp_path / "in" / "c.png"), out)
+    assert sorted(rows(out)) == ["a.png", "b.png", "c.png"] and (out / "c_depth.npy").is_file()
+
+
+def test_of_photos_that_were_renumbered_each_has_the_depth_of_its_name(photos, tmp_path):
+    out = tmp_path / "out"
+    predict(photos, out)
+    for number in (2, 1, 0):  # each takes the next name
+        (photos / f"{number}.png").rename(photos / f"{number + 1}.png")
+    report = predict(photos, out)
+    assert report.written == [photos / "3.png"] and len(report.changed) == 2
+    predict(photos, out, overwrite=True)
+    depths = [np.load(out / f"{number}_depth.npy").mean() for number in (1, 2, 3)]
+    assert depths == sorted(depths, reverse=True)
+    assert {row["name"] for row in rows(out).values()} == {"0", "1", "2", "3"}
 
 
 def test_videos_in_a_folder_of_photos_are_said_to_be_left(photos, tmp_path, capsys):
@@ -374,11 +459,18 @@ def test_a_run_that_was_stopped_goes_on(photos, tmp_path, project, signal):
     command = [sys.executable, "-c", CHILD, signal, str(photos), str(out)]
     assert subprocess.run(command, cwd=project, capture_output=True, check=False).returncode != 0
     assert len(list(out.glob("[0-9]*.npy"))) < 8
-    left = [".depth-01234567.csv", ".3_depth-01234567.npy", ".3_depth_colour-0a234567.jpg"]
-    for name in [*left, ".mine-01234567.npy", ".3_depth-0123.npy", "mine.npy"]:
+    left = [
+        ".depth-depthlib-01234567.csv",
+        ".3_depth-depthlib-01234567.npy",
+        ".3_depth_colour-depthlib-0a234567.jpg",
+    ]
+    for name in [*left, ".mine-depthlib-01234567.npy", ".3_depth-depthlib-0123.npy", "mine.npy"]:
         (out / name).touch()
     report = predict(photos, out, save=["npy", "colour"])
-    assert {path.name for path in out.glob(".*")} == {".mine-01234567.npy", ".3_depth-0123.npy"}
+    assert {path.name for path in out.glob(".*")} == {
+        ".mine-depthlib-01234567.npy",
+        ".3_depth-depthlib-0123.npy",
+    }
     assert not report.failed and len(report.written) + len(report.skipped) == 8
     assert len(rows(out)) == 8 and len(list(out.glob("[0-9]*.npy"))) == 8
 
@@ -616,7 +708,7 @@ def test_a_known_distance_moves_the_sky_with_the_rest(tmp_path):
     assert not report.failed and not depth[:6].any() and (depth[16:] > 0).all()
     far = KnownDistance.parse("5,25,35,25=900")
     report = predict(
-        tmp_path / "a.png", out, FakePredictor(ROAD), known=far, save=["ply"], overwrite=True
+        tmp_path / "a.png", out, FakePredictor(ROAD), known=far, save=["npy", "ply"], overwrite=True
     )
     assert not report.failed  # the road is farther than 64 m now, and still no sky
 
@@ -656,8 +748,9 @@ def test_a_folder_never_holds_one_photo_by_two_networks_or_lenses(tmp_path):
         (reason,) = report.failed.values()
         assert "were made by road --focal exif, not by " in reason and "--overwrite" in reason
     assert (out / "a_depth.npy").read_bytes() == before and len(listed(out)) == 3
-    report = predict(photo, out, save=["png16"], network="light", overwrite=True)
-    assert not report.failed and listed(out) == ["a_depth_mm.png", "depth.csv"]
+    report = predict(photo, out, save=["png16", "npy"], network="light", overwrite=True)
+    assert not report.failed
+    assert listed(out) == ["a_depth.npy", "a_depth_mm.png", "depth.csv"]  # the road's _m256 is gone
     assert rows(out)["a.png"]["made"] == "light --focal exif"
 
 
@@ -668,10 +761,10 @@ def test_files_of_ones_own_beside_the_photo_outlive_another_way_of_predicting_it
         file.write_bytes(b"a scan")
         os.utime(file, (1e9, 1e9))  # older than the photo, as what is to be made anew
     predict(photo, tmp_path, save=["png16"])
+    save = ["colour", "png16"]
     for _ in range(2):
-        assert not predict(photo, tmp_path, save=["colour"], lens="26mm", overwrite=True).failed
+        assert not predict(photo, tmp_path, save=save, lens="26mm", overwrite=True).failed
         assert {file.read_bytes() for file in own} == {b"a scan"}
-        assert not (tmp_path / "a_depth_mm.png").exists()
     for overwrite in (False, True):
         report = predict(photo, tmp_path, save=["colour", "npy"], lens="26mm", overwrite=overwrite)
         assert "does not say that it is of this photo" in report.failed[photo]
@@ -718,11 +811,33 @@ def test_a_calibration_undistorts(tmp_path):
     (expected,) = FakePredictor()([undistorted], focals=[camera.focal])
     np.testing.assert_allclose(np.load(tmp_path / "out" / "a_depth.npy"), expected, rtol=1e-5)
     row = rows(tmp_path / "out")["a.png"]
-    assert row["focal_from"] == "calibration"
+    assert row["focal_from"] == "undistorted"
     assert float(row["focal"]) == pytest.approx(camera.focal, rel=1e-3) and camera.focal != 0.75
     wide = draw(tmp_path / "wide.png", height=20)
     report = predict([photo, wide], tmp_path / "two", lens=lens)
     assert report.written == [photo] and "aspect of its calibration" in report.failed[wide]
+
+
+@pytest.mark.parametrize("bend", [-0.2, 0])
+def test_depth_by_a_calibration_is_of_the_photo_unless_it_undistorts_wherever_that_lies_later(
+    tmp_path, bend, monkeypatch
+):
+    photo, calibration = draw(tmp_path / "a.png"), tmp_path / "camera.yaml"
+    camera = "image_width: 40\nimage_height: 30\nK: [30, 0, 19.5, 0, 30, 14.5, 0, 0, 1]\n"
+    calibration.write_text(f"{camera}D: [{bend}, 0, 0, 0, 0]\n")
+    monkeypatch.chdir(tmp_path)
+    predict(photo, tmp_path / "out", lens=read_camera("camera.yaml"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    Path("camera.yaml").write_text(f"{camera}D: [{-0.1 - bend}, 0, 0, 0, 0]\n")
+    maps = [(tmp_path / "out" / "a_depth.npy", photo)]
+    if bend:
+        with pytest.raises(ValueError, match="of the photo as it is.*which undistorts it"):
+            check_photos(maps)
+    else:
+        check_photos(maps)
+    said = "undistorted" if bend else "calibration"
+    assert rows(tmp_path / "out")["a.png"]["focal_from"] == said
 
 
 def test_depth_is_the_same_whatever_else_is_saved(photos, tmp_path):
@@ -783,6 +898,11 @@ def test_frames_of_a_video_are_those_that_it_has_and_of_each_kind_that_is_asked_
     assert len(predict(video, out, save=["npy", "png16"]).skipped) == 1
     predict(video, out, save=["npy", "png16"], overwrite=True)
     assert len(list((out / "a").iterdir())) == 4
+    report = predict(video, out, save=["npy"], overwrite=True, lens="26mm")
+    assert "go and not be made anew: png16. Add" in report.failed[video]
+    assert len(list((out / "a").iterdir())) == 4
+    for file in (out / "a").glob("*.png"):
+        file.unlink()
     predict(video, out, save=["npy"], overwrite=True, lens="26mm")
     names = sorted(path.name for path in (out / "a").iterdir())
     assert names == ["000000_depth.npy", "000001_depth.npy"]
@@ -818,7 +938,7 @@ def fast(monkeypatch):
     [
         {"save": ["npy", "png16"]},
         {"overwrite": True},
-        {"overwrite": True, "lens": "26mm", "save": ["png16"]},
+        {"overwrite": True, "lens": "26mm", "save": ["npy", "png16"]},
         {"overwrite": True, "network": "another"},
     ],
 )
@@ -902,7 +1022,7 @@ def test_a_stopped_run_that_overwrites_goes_on_to_the_same_with_no_frame_of_befo
     assert predict(video, out).skipped == [video]
 
 
-@pytest.mark.parametrize("save", [["npy"], ["npy", "png16"], ["ply"], ["colour"]])
+@pytest.mark.parametrize("save", [["npy"], ["npy", "png16"], ["npy", "ply"]])
 def test_depth_of_a_video_that_was_replaced_stays_unless_it_may_go(tmp_path, fast, save):
     video, out = write_video(tmp_path / "a.avi", 4), tmp_path / "out"
     predict(video, out)
@@ -911,9 +1031,8 @@ def test_depth_of_a_video_that_was_replaced_stays_unless_it_may_go(tmp_path, fas
     report = predict(video, out, save=save)
     assert report.skipped == report.changed == [video] and read_all(out) == before
     assert predict(video, out, save=save, overwrite=True).written == [video]
-    kinds = [kind for kind in save if kind != "colour"]
-    assert len(list((out / "a").glob("*"))) == 2 * len(kinds)
-    assert rows(out)["a.avi"]["saved"] == " ".join(k for k in WRITERS if k in [*kinds, "colour"])
+    assert len(list((out / "a").glob("*"))) == 2 * len(save)
+    assert rows(out)["a.avi"]["saved"] == " ".join(k for k in WRITERS if k in [*save, "colour"])
 
 
 def test_files_of_ones_own_among_frames_stay_whatever_they_are_called(tmp_path, fast):
@@ -927,13 +1046,15 @@ def test_files_of_ones_own_among_frames_stay_whatever_they_are_called(tmp_path, 
     assert predict(video, out, save=["png16", "npy"]).written == [video]
     assert before.items() <= read_all(out / "a").items()
     before = read_all(out)
-    report = predict(video, out, save=["npy"], lens="26mm", overwrite=True)
+    save = ["npy", "png16"]
+    report = predict(video, out, save=save, lens="26mm", overwrite=True)
     assert f"{mine} is not as depthlib wrote it" in report.failed[video]
     assert read_all(out) == before
     mine.unlink()
-    assert predict(video, out, save=["npy"], lens="26mm", overwrite=True).written == [video]
+    assert predict(video, out, save=save, lens="26mm", overwrite=True).written == [video]
+    ends = ("_depth.npy", "_depth_mm.png")
     assert sorted(path.name for path in (out / "a").iterdir()) == sorted(
-        [*names, *(f"{number:06d}_depth.npy" for number in range(3))]
+        [*names, *(f"{number:06d}{end}" for number in range(3) for end in ends)]
     )
 
 

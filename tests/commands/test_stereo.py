@@ -194,13 +194,18 @@ def test_what_a_killed_process_left_goes_with_the_next_one(rig, drive, tmp_path)
     out = tmp_path / "dataset"
     run(rig, drive, out)
     whole = sorted(out.rglob("*"))
-    names = ("rgb/.1-01234567.jpg", "depth/.1-01234567.png", ".stereo-01234567.json")
-    for name in (*(f"drive_0007/{name}" for name in names), ".stereo-01234567.csv",
-                 ".dataset-01234567.json", "..stereo.png-01234567.sha256"):  # fmt: skip
+    names = (
+        "rgb/.1-depthlib-01234567.jpg",
+        "depth/.1-depthlib-01234567.png",
+        ".stereo-depthlib-01234567.json",
+    )
+    for name in (*(f"drive_0007/{name}" for name in names), ".stereo-depthlib-01234567.csv",
+                 ".dataset-depthlib-01234567.json",
+                 "..stereo.png-depthlib-01234567.sha256"):  # fmt: skip
         (out / name).touch()
     (out / ".depthlib.lock").touch()
     (out / "drive_0007" / ".depthlib.lock").touch()
-    mine = out / ".mine-01234567.csv"
+    mine = out / ".mine-depthlib-01234567.csv"
     mine.touch()
     run(rig, drive, out)
     (out / ".depthlib.lock").unlink()

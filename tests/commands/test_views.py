@@ -254,7 +254,11 @@ def test_photos_that_a_whole_scene_has_lost_are_made_again(frames, tmp_path):
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     lost = out / "walk" / "rgb" / "3.jpg"
     lost.unlink()
-    for left in (".views-01234567.csv", "walk/rgb/.0-01234567.jpg", "walk/.depthlib.lock"):
+    for left in (
+        ".views-depthlib-01234567.csv",
+        "walk/rgb/.0-depthlib-01234567.jpg",
+        "walk/.depthlib.lock",
+    ):
         (out / left).touch()  # of a process that was killed
     assert run(frames, out, "--focal=0.7") == 0
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before

@@ -308,6 +308,9 @@ def test_a_folder_holds_the_lists_of_one_dataset(rooms, tmp_path, write_pairs):
     before = {path: path.read_bytes() for path in out.iterdir()}
     names = [(f"{room}/rgb/1.jpg", f"{room}/depth/1.png") for room in ("hall", "loft")]
     other = write_pairs(tmp_path / "other", names)
+    longer = write_pairs(tmp_path / "rooms2", names)
+    with pytest.raises(FileExistsError, match="pairs of ../rooms, no list of pairs of ../rooms2"):
+        write_dataset(find_dataset(longer, spec=SPEC, out=out))
     for more in ([], [("attic/rgb/1.jpg", "attic/depth/1.png")]):  # as one of the first's is too
         write_pairs(tmp_path / "other", more)
         with pytest.raises(FileExistsError, match="pairs of ../rooms, no list of pairs of ../oth"):

@@ -505,7 +505,7 @@ def test_a_damaged_pack_is_whole_once_it_is_packed_again(pairs, tmp_path, damage
     second.write_bytes({"end": data[:-1], "swapped": before[first]}.get(damage, data))
     if damage == "missing":
         second.unlink()
-    (out / ".pairs-01234567.csv").touch()  # of a process that was killed
+    (out / ".pairs-depthlib-01234567.csv").touch()  # of a process that was killed
     pack_pairs(pairs, *SIZE, out, progress=False)
     assert {path: path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()} == before
     assert check_packed(out) == {}

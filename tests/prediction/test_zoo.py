@@ -26,6 +26,7 @@ def test_a_packaged_network_opens_and_knows_its_lens(name):
     network = open_network(name, batch_size=3)
     assert isinstance(network, OnnxPredictor) and network.batch_size == 3
     assert network.view.focal and network.unit == "metre"
+    assert network.path == find_network(name)
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "keras"])

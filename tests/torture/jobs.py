@@ -25,6 +25,8 @@ PYTHON = sys.executable
 OUT = "out"
 # What a killed process may leave, until the next one has ended, and locks and notes, which stay.
 LEFT = re.compile(r"(^|/)\.|\.part\d*\.")
+# What notes a source: its times, which are not those of its copies, and its content.
+NOTED = rb"[0-9a-f]{12}-([0-9a-f]{12})"
 STAY = re.compile(r"\.lock$|(^|/)\.[^/]+\.sha256$")
 
 
@@ -89,8 +91,13 @@ def _digest(data: bytes) -> str:
 
 
 def _digest_text(path: Path, folder: Path) -> str:
-    """The bytes of a file, wherever the job's folder is: settings name their sources in full."""
-    return _digest(path.read_bytes().replace(os.fsencode(folder.resolve()), b"."))
+    """The bytes of a file, wherever the job's folder is: settings name their sources in full.
+
+    Without the times of sources, which are copies, and in a PNG the sum of the chunk that has them.
+    """
+    noted = re.compile(NOTED + (b".{4}" if path.suffix == ".png" else b""), re.S)
+    data = path.read_bytes().replace(os.fsencode(folder.resolve()), b".")
+    return _digest(noted.sub(rb"\1", data))
 
 
 def _digest_run(path: Path) -> str:
