@@ -187,7 +187,7 @@ def find_kind(path: Path) -> str | None:
     """As what `replace_ours` noted the file at `path`; None where that is not as it wrote it."""
     note = _name_note(path)
     lines = _decode(note.read_bytes()).split("\n") if note.is_file() else []
-    noted = {digest: of for digest, _, of in (line.partition(" ") for line in lines)}
+    noted = {digest: of for digest, _, of in (line.partition(" ") for line in lines if line)}
     return noted.get(describe_state(path, by_content=True))
 
 

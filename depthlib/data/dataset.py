@@ -342,8 +342,8 @@ def _refuse_others(dataset: Dataset, place: Path, kind: str) -> None:
         if is_other or (noted is not None and photos.isdisjoint(read_pair_table(path)["rgb"])):
             raise ValueError(
                 "A folder must hold the CSVs of one dataset. Received: those of "
-                f"{dataset.folder} for {place}, where {path.name} is a {noted or PAIRS}. Choose another "
-                "folder, or remove what is there."
+                f"{dataset.folder} for {place}, where {path.name} is a {noted or PAIRS}. Choose "
+                "another folder, or remove what is there."
             )
     root, first = dataset.first.root, str(dataset.first.table["rgb"].iat[0])
     for folder in (place, place.parent):
