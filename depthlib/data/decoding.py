@@ -37,6 +37,12 @@ _OTHERS = ("WEBP", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM")  # as Pillow
 
 _ORIENTATION = 0x0112  # EXIF's tag
 _TIFF_STARTS = b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"
+# TIFF 6.0, section 18: a directory's entry ExtraSamples, one SHORT, of 2: an unassociated alpha.
+_ALPHAS = (
+    struct.pack("<HHIH", 338, 3, 1, 2),
+    struct.pack(">HHIH", 338, 3, 1, 2),
+    struct.pack("<HHQH", 338, 3, 1, 2),  # a BigTIFF's
+)
 _Decoder = Callable[[int], np.ndarray | None]  # takes a mode of OpenCV's
 _pillow = Lock()
 
@@ -198,6 +204,8 @@ def _inspect(data: bytes, path: Path, mode: int) -> tuple[tuple[int, int], _Deco
         tags = header.tag_v2 if isinstance(header, TiffImageFile) else header.getexif()
         orientation = header.info.get("original_orientation") or _read_orientation(tags)
         height, width = (width, height) if orientation > 4 else (height, width)
+    if header.format == "TIFF" and header.mode == "RGBA":
+        data = _hide_alpha(data)
     decoder = partial(_decode_with_opencv, data)
     if header.format in ("AVIF", "HEIF"):  # OpenCV does not turn the one, nor read the other
         decoder = partial(_decode_with_pillow, header)
@@ -265,6 +273,13 @@ def _refuse_loss(data: bytes, path: Path) -> None:
                 f"{kind} in {path}, whose numbers are changed at every edge. Save it as PNG from "
                 "what it was made of, or call it .jpg if there is nothing better."
             )
+
+
+def _hide_alpha(data: bytes) -> bytes:
+    """A TIFF whose alpha counts as data of no known meaning: OpenCV multiplies colours by it."""
+    for entry in _ALPHAS:
+        data = data.replace(entry, entry.replace(b"\2", b"\0"))
+    return data
 
 
 def _is_tiff_of_jpegs(data: bytes) -> bool:
