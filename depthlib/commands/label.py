@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,7 +34,6 @@ from depthlib.files import (
     remove_left_of,
     write_ours,
 )
-from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
 from depthlib.prediction.pipeline import work_ahead
 from depthlib.prediction.teachers import COMBINATIONS, Label, find_unit, label_photo
@@ -89,36 +88,39 @@ def label_files(
 ) -> PredictReport:
     """Labels what `words` mean (`data.inputs`) and writes a dataset to the folder `out`.
 
-    teachers: networks by what they are called. Of each photo, and of some frames of each video:
-    photos/NAME.jpg, cut about its middle to the shape that the first teacher knows (for a road's
-    teacher: as it is) and shrunk; depth/NAME.png, 16 bits; confidence/NAME.png, 8 bits, of which
-    255 is certain: in training a pixel's weight. labels.csv lists them with the photo's focal
-    length in pixels, given or assumed, and its scene: a video's frames are one, the scene of photos
-    is unknown. dataset.json says how depth is stored, depth.csv of which file each photo is and by
-    which teachers. A run that was stopped goes on; one with other teachers or settings is refused.
-    One photo at a time is in memory. shard: the part that is labelled; `merge.merge_shards` writes
-    labels.csv of all.
+    teachers: networks by what they are called. The first one that knows its training's focal
+    length, else the first one, is the guide. Of each photo, and of some frames of each video:
+    photos/NAME.jpg, cut about its middle to the shape that the guide knows (for a road's: as it is)
+    and shrunk; depth/NAME.png, 16 bits; confidence/NAME.png, 8 bits, of which 255 is certain: in
+    training a pixel's weight. labels.csv lists them with the photo's focal length in pixels, given
+    or as the guide assumes it, and its scene: a video's frames are one, the scene of photos is
+    unknown. Where the guide assumes none, a photo without is refused if another has one; if none
+    has, there is no such column. dataset.json says how depth is stored, depth.csv of which file
+    each photo is and by which teachers. A run that was stopped goes on; one with other teachers or
+    settings is refused. One photo at a time is in memory. shard: the part that is labelled;
+    `merge.merge_shards` writes labels.csv of all.
     Errors: those of `find_media`, `find_unit` and `refuse_another`; FileExistsError for a
     labels.csv of one's own; those of `note_shard`.
     """
     settings, members = settings or LabelSettings(), list(teachers.values())
-    spec = _describe_labels(members, Path(out).absolute().name)
+    find_unit(members)  # before photos are looked at
+    guide = next((teacher for teacher in members if teacher.view.focal), members[0])
     listing = find_media(words)
+    has_focals = bool(guide.view.focal) or _have_focals(listing.split()[0], settings.lens)
+    spec = _describe_labels(members, Path(out).absolute().name, has_focals)
     made = f"{' + '.join(teachers)} {settings}"
     run = Run("label", made, listing.digest(), len(listing))
     report = PredictReport(advice="")
     with (
         note_shard(Path(out), shard, run) as note,
-        closing(_Folder(Path(out), spec, settings, made, teachers, shard)) as folder,
+        closing(_Folder(Path(out), spec, settings, made, teachers, guide, shard)) as folder,
     ):
         names = folder.summary.name_outputs(listing.paths, listing.choose(shard))
         photos, videos = listing.split(shard)
         total = None if videos else len(photos)
         with (
             tqdm(total=total, unit="photo", disable=not progress) as bar,
-            closing(
-                work_ahead(_read(photos, videos, names, folder, members[0].view), AHEAD)
-            ) as items,
+            closing(work_ahead(_read(photos, videos, names, folder), AHEAD)) as items,
         ):
             for item in items:
                 bar.update()
@@ -127,7 +129,7 @@ def label_files(
                     continue
                 try:
                     label = label_photo(members, item.rgb, item.focal, settings.combine)
-                    folder.write(item, label, members[0])
+                    folder.write(item, label)
                     report.written.append(item.path)
                 except (OSError, ValueError) as error:
                     report.failed[item.path] = describe_error(error)
@@ -142,18 +144,16 @@ def write_labels(out: Path, table: Iterable[Mapping[str, str]]) -> int:
     """
     rows = _find_labelled(out, table)
     names = sorted(rows, key=natural_key)
-    labels = pd.DataFrame(
-        {
-            "rgb": [f"photos/{name}.jpg" for name in names],
-            "depth": [f"depth/{name}.png" for name in names],
-            "confidence": [f"confidence/{name}.png" for name in names],
-            "focal": [
-                f"{float(rows[name]['focal'] or 0) * float(rows[name]['width']):.6g}"
-                for name in names
-            ],
-            "scene": [name.rpartition("/")[0] for name in names],
-        }
-    )
+    columns = {
+        "rgb": [f"photos/{name}.jpg" for name in names],
+        "depth": [f"depth/{name}.png" for name in names],
+        "confidence": [f"confidence/{name}.png" for name in names],
+    }
+    if all(row["focal"] for row in rows.values()):
+        pixels = (float(rows[name]["focal"]) * float(rows[name]["width"]) for name in names)
+        columns["focal"] = [f"{focal:.6g}" for focal in pixels]
+    columns["scene"] = [name.rpartition("/")[0] for name in names]
+    labels = pd.DataFrame(columns)
     if len(labels):
         write_ours(out / CSV, format_table(labels))
     remove_left_of(out, lambda name: name in (FILE, CSV, NAME))
@@ -203,9 +203,11 @@ class _Folder:
         settings: LabelSettings,
         made: str,
         teachers: Mapping[str, DepthPredictor],
+        guide: DepthPredictor,
         shard: Shard | None,
     ) -> None:
         self.out, self.spec, self.settings, self.made = out, spec, settings, made
+        self.guide = guide
         self.made_of = note_files(
             *(one.path or name.partition(",")[0] for name, one in teachers.items())
         )
@@ -233,14 +235,48 @@ class _Folder:
         are_there = enough(file.exists() for file in files)
         return _Refused(path, changed=is_changed) if are_there else None
 
-    def write(self, photo: _Photo, label: Label, teacher: DepthPredictor) -> None:
+    def find_focal(self, photo: Path | tuple[int, int]) -> float | None:
+        """A photo's focal length; None where the guide assumes one, or the dataset has none.
+
+        Errors: those of `find_lens`; ValueError for a photo without where others have one.
+        """
+        focal = find_lens(photo, self.settings.lens).focal
+        if focal is None and self.spec.focal_column and not self.guide.view.focal:
+            raise ValueError(
+                "A photo must have a focal length where others of the dataset have one, and no "
+                "teacher knows its training's. Received: none by EXIF. Give it by --focal, such as "
+                "--focal 26mm, or leave the photo out."
+            )
+        return focal
+
+    def prepare(
+        self, path: Path, name: str, source: str, rgb: np.ndarray, focal: float | None
+    ) -> _Photo:
+        """A photo cut to the guide's shape, unless a road's, whose height tells depth; shrunk."""
+        view = self.guide.view
+        height, width = rgb.shape[:2]
+        rows, columns = height, width
+        if view.horizon is None:
+            rows = min(height, max(1, round(width / view.shape)))
+            columns = min(width, max(1, round(height * view.shape)))
+        top, left = (height - rows) // 2, (width - columns) // 2
+        rgb = rgb[top : top + rows, left : left + columns]
+        scale = min(1.0, self.settings.long_side / max(rows, columns))
+        if scale < 1:
+            rgb = resize_rgb(rgb, max(1, round(rows * scale)), max(1, round(columns * scale)))
+        rgb = np.ascontiguousarray(rgb)
+        return _Photo(path, name, source, rgb, focal * width / columns if focal else None)
+
+    def write(self, photo: _Photo, label: Label) -> None:
         """Writes a photo's name, so that the files are its own; its row before the last file.
 
         Those that are there stay: they are of the same photo, and may have been corrected by hand.
         """
         rgb, depth, confidence = self.list_files(photo.name)
         height, width = photo.rgb.shape[:2]
-        focal = teacher.lay_out(height, width, photo.focal).focal
+        focal = photo.focal
+        if self.guide.view.focal:
+            focal = self.guide.lay_out(height, width, focal).focal
         kept = np.where(label.confidence >= self.settings.least_confidence, label.depth, 0)
         if self.spec.is_relative:
             kept = kept / max(kept.max(), 1e-6)
@@ -273,9 +309,24 @@ class _Folder:
             write_labels(self.out, rows)
 
 
-def _describe_labels(teachers: Sequence[DepthPredictor], name: str) -> DatasetSpec:
+def _have_focals(photos: Iterable[Path], lens: FocalRequest) -> bool:
+    """Whether a focal length is given, or a photo's EXIF says one."""
+    if lens.unit != "exif":
+        return lens.unit != "none"
+    for photo in photos:
+        with suppress(OSError, ValueError):  # whoever labels it says what is wrong
+            check_file(photo)
+            if find_lens(photo, lens).focal:
+                return True
+    return False
+
+
+def _describe_labels(
+    teachers: Sequence[DepthPredictor], name: str, has_focals: bool
+) -> DatasetSpec:
     """How the labels of these teachers are stored. Errors: those of `find_unit`."""
-    known: dict[str, Any] = {"scenes": "column:scene", "focal_column": "focal"}
+    known: dict[str, Any] = {"scenes": "column:scene"}
+    known |= {"focal_column": "focal"} if has_focals else {}
     if find_unit(teachers) == "relative":
         return make_spec(name, metres_per_count=None, **known)
     # Another project's network says no range: it follows those that do.
@@ -291,17 +342,14 @@ def _read(
     videos: Sequence[Path],
     names: Mapping[Path, str],
     folder: _Folder,
-    view: View,
 ) -> Generator[_Photo | _Refused, None, None]:
     for path in photos:
         try:
             check_file(path)
             refused = folder.refuse(path, names[path])
             if refused is None:
-                source, lens = note_files(path), find_lens(path, folder.settings.lens)
-                yield _prepare(
-                    path, names[path], source, read_rgb(path), lens.focal, view, folder.settings
-                )
+                source, focal = note_files(path), folder.find_focal(path)
+                yield folder.prepare(path, names[path], source, read_rgb(path), focal)
             else:
                 yield refused
         except (OSError, ValueError) as error:
@@ -309,14 +357,12 @@ def _read(
     for path in videos:
         try:
             check_file(path)
-            yield from _read_video(path, names[path], folder, view)
+            yield from _read_video(path, names[path], folder)
         except (OSError, ValueError) as error:
             yield _Refused(path, describe_error(error))
 
 
-def _read_video(
-    path: Path, name: str, folder: _Folder, view: View
-) -> Generator[_Photo | _Refused, None, None]:
+def _read_video(path: Path, name: str, folder: _Folder) -> Generator[_Photo | _Refused, None, None]:
     # Here: it imports matplotlib, which photos do not need.
     from depthlib.video.frames import WHOLE, open_frames
 
@@ -324,37 +370,11 @@ def _read_video(
     folder.summary.add(path, {"name": name, "made": folder.made, "saved": LABEL})
     source = note_files(path)
     frames = open_frames(path)
-    focal = find_lens((frames.height, frames.width), folder.settings.lens).focal
+    focal = folder.find_focal((frames.height, frames.width))
     number = -1
     for number, rgb in enumerate(frames):
         if number % folder.settings.every == 0:
             frame, called = path / f"{number:06d}", f"{name}/{number:06d}"
-            yield folder.refuse(frame, called) or _prepare(
-                frame, called, source, rgb, focal, view, folder.settings
-            )
+            yield folder.refuse(frame, called) or folder.prepare(frame, called, source, rgb, focal)
     if frames.count and number + 1 < WHOLE * frames.count:
         yield _Refused(path, f"ends here, {frames.count - number - 1} frames too early")
-
-
-def _prepare(
-    path: Path,
-    name: str,
-    source: str,
-    rgb: np.ndarray,
-    focal: float | None,
-    view: View,
-    settings: LabelSettings,
-) -> _Photo:
-    """A photo cut to the view's shape, unless a road's, whose height tells depth, and shrunk."""
-    height, width = rgb.shape[:2]
-    rows, columns = height, width
-    if view.horizon is None:
-        rows = min(height, max(1, round(width / view.shape)))
-        columns = min(width, max(1, round(height * view.shape)))
-    top, left = (height - rows) // 2, (width - columns) // 2
-    rgb = rgb[top : top + rows, left : left + columns]
-    scale = min(1.0, settings.long_side / max(rows, columns))
-    if scale < 1:
-        rgb = resize_rgb(rgb, max(1, round(rows * scale)), max(1, round(columns * scale)))
-    rgb = np.ascontiguousarray(rgb)
-    return _Photo(path, name, source, rgb, focal * width / columns if focal else None)

@@ -26,7 +26,8 @@ from depthlib.commands.summary import (
     are_outputs,
     find_frames,
 )
-from depthlib.data.images import read_rgb
+from depthlib.data.decoding import MAX_PIXELS
+from depthlib.data.images import read_rgb, read_size
 from depthlib.data.inputs import Listing, find_files_in, list_inputs, locate
 from depthlib.data.intrinsics import CameraCalibration, Intrinsics
 from depthlib.data.lenses import FocalRequest, Lens, find_lens, say_notes
@@ -36,11 +37,12 @@ from depthlib.prediction.geometry import Layout, check_focal, join, split
 from depthlib.prediction.interface import DepthPredictor, find_confidence
 from depthlib.prediction.known_distance import KnownDistance
 from depthlib.prediction.photo import guess_camera, make_result
-from depthlib.prediction.pipeline import work_ahead
+from depthlib.prediction.pipeline import Room, work_ahead
 from depthlib.prediction.writers import WRITERS, DepthResult, is_ours, list_names, name_file
 
 AHEAD = 2  # photos that are read, and photos that are written, while the network computes
 WRITING = 2  # threads that write
+ROOM = MAX_PIXELS  # pixels of all photos that are read and not yet written, but for a larger one
 SHOWN = 5  # photos that a line names
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -87,6 +89,7 @@ class _Seen:
 
     path: Path
     source: str  # `note_files` of it, before it was read
+    taken: int  # pixels of ROOM
     rgb: np.ndarray
     lens: Lens
     camera: Intrinsics
@@ -128,8 +131,8 @@ def predict_files(
     A video becomes a video, and a folder of files a frame for what else is saved; its frames that
     are there stay, too.
     shard: the part of the photos and videos that is predicted; `merge.merge_shards` does the rest.
-    One photo at a time is in the network, a few before and behind it: memory does not grow with
-    their number. A file that fails is noted, and the rest is done.
+    One photo at a time is in the network, a few before and behind it, of ROOM pixels together:
+    memory does not grow with their number. A file that fails is noted, and the rest is done.
     Errors: those of `list_inputs`; ValueError for an unknown format, `known` of several photos, a
     focal length for a network that knows none, or where there are only files of earlier runs;
     those of `note_shard`; OSError where the disk is full.
@@ -165,11 +168,13 @@ def predict_files(
         samples = _make_samples(predictor, known)
         photos, videos = listing.split(shard)
         waiting = [path for path in photos if folder.wants_photo(path, samples, report)]
+        room = Room(ROOM)
         jobs = _Jobs(report, tqdm(None, network, len(waiting), unit="photo", disable=not progress))
         with (
             jobs.bar,
             ThreadPoolExecutor(WRITING) as pool,
-            closing(work_ahead(_read(predictor, waiting, lens), AHEAD)) as seen,
+            closing(work_ahead(_read(predictor, waiting, lens, room), AHEAD)) as seen,
+            closing(room),  # before what may wait for it ends
             say_notes(partial(tqdm.write, file=sys.stderr)) as say,
         ):
             for one in seen:
@@ -179,7 +184,10 @@ def predict_files(
                 say(one.path, one.lens)
                 depth, looks = _look(predictor, one.canvases, flip, "confidence" in save)
                 jobs.wait_for(AHEAD)
-                jobs.add(one.path, pool.submit(_write, predictor, one, depth, looks, folder, known))
+                job = pool.submit(_write, predictor, one, depth, looks, folder, known)
+                room.give_after(job, one.taken)
+                jobs.add(one.path, job)
+                del one  # so that memory has room too
             jobs.wait_for(0)
         for path in videos:
             _predict_video(predictor, path, folder, lens, flip, report)
@@ -421,24 +429,35 @@ def _read(
     predictor: DepthPredictor,
     paths: Sequence[Path],
     request: FocalRequest | CameraCalibration,
+    room: Room,
 ) -> Generator[_Seen | _Failed, None, None]:
     for path in paths:
+        taken = 0
         try:
             check_file(path)
-            source = note_files(path)
-            rgb, lens = read_rgb(path), find_lens(path, request)
-            camera = None
-            if isinstance(request, CameraCalibration):
-                rgb, camera = request.undistort(rgb)
-                lens = replace(lens, focal=camera.focal)
-                if request.undistorts:
-                    lens = replace(lens, source="undistorted")
-            height, width = rgb.shape[:2]
-            layout = predictor.lay_out(height, width, _choose_focal(predictor, lens))
-            camera = camera or guess_camera(layout)
-            yield _Seen(path, source, rgb, lens, camera, layout, split(rgb, layout))
+            height, width = read_size(path)
+            taken = room.take(height * width)
+            yield _see(predictor, path, taken, request)
         except (OSError, ValueError) as error:
+            room.give(taken)
             yield _Failed(path, describe_error(error))
+
+
+def _see(
+    predictor: DepthPredictor, path: Path, taken: int, request: FocalRequest | CameraCalibration
+) -> _Seen:
+    source = note_files(path)
+    rgb, lens = read_rgb(path), find_lens(path, request)
+    camera = None
+    if isinstance(request, CameraCalibration):
+        rgb, camera = request.undistort(rgb)
+        lens = replace(lens, focal=camera.focal)
+        if request.undistorts:
+            lens = replace(lens, source="undistorted")
+    height, width = rgb.shape[:2]
+    layout = predictor.lay_out(height, width, _choose_focal(predictor, lens))
+    camera = camera or guess_camera(layout)
+    return _Seen(path, source, taken, rgb, lens, camera, layout, split(rgb, layout))
 
 
 def check_file(path: Path) -> None:

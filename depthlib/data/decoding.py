@@ -5,15 +5,16 @@ import re
 import stat
 import struct
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from depthlib.data import jpeg
 
@@ -36,6 +37,12 @@ _OTHERS = ("WEBP", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM")  # as Pillow
 
 _ORIENTATION = 0x0112  # EXIF's tag
 _TIFF_STARTS = b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"
+# TIFF 6.0, section 18: a directory's entry ExtraSamples, one SHORT, of 2: an unassociated alpha.
+_ALPHAS = (
+    struct.pack("<HHIH", 338, 3, 1, 2),
+    struct.pack(">HHIH", 338, 3, 1, 2),
+    struct.pack("<HHQH", 338, 3, 1, 2),  # a BigTIFF's
+)
 _Decoder = Callable[[int], np.ndarray | None]  # takes a mode of OpenCV's
 _pillow = Lock()
 
@@ -91,8 +98,16 @@ def decode(path: Path, mode: int, max_pixels: int | None = None) -> Decoded:
 
 def read_sides(path: Path) -> tuple[int, int]:
     """The height and width that an image's header claims, turned. Errors: those of `decode`."""
-    _, (height, width), _, orientation = _measure(path, cv2.IMREAD_COLOR_RGB)
-    return (width, height) if orientation > 4 else (height, width)
+    return read_header(path)[0]
+
+
+def read_header(path: Path, max_pixels: int | None = None) -> tuple[tuple[int, int], int]:
+    """What `Decoded` says of an image but its pixels: `sides` as its header claims, `orientation`.
+
+    Errors: those of `decode`.
+    """
+    _, (height, width), _, orientation = _measure(path, cv2.IMREAD_COLOR_RGB, max_pixels)
+    return (width, height) if orientation > 4 else (height, width), orientation
 
 
 def turn(image: np.ndarray, orientation: int) -> np.ndarray:
@@ -186,11 +201,16 @@ def _inspect(data: bytes, path: Path, mode: int) -> tuple[tuple[int, int], _Deco
     width, height = header.size
     orientation = _read_orientation(header.info.get("exif", b""))
     if header.format in ("TIFF", "HEIF"):  # whose size Pillow gives as turned
-        orientation = header.info.get("original_orientation") or _read_orientation(header.getexif())
+        tags = header.tag_v2 if isinstance(header, TiffImageFile) else header.getexif()
+        orientation = header.info.get("original_orientation") or _read_orientation(tags)
         height, width = (width, height) if orientation > 4 else (height, width)
+    if header.format == "TIFF" and header.mode == "RGBA":
+        data = _hide_alpha(data)
     decoder = partial(_decode_with_opencv, data)
     if header.format in ("AVIF", "HEIF"):  # OpenCV does not turn the one, nor read the other
         decoder = partial(_decode_with_pillow, header)
+    if header.format == "AVIF":
+        decoder = partial(_turn, decoder, orientation)
     return (height, width), partial(_decode_then_halve, decoder), orientation
 
 
@@ -255,6 +275,13 @@ def _refuse_loss(data: bytes, path: Path) -> None:
             )
 
 
+def _hide_alpha(data: bytes) -> bytes:
+    """A TIFF whose alpha counts as data of no known meaning: OpenCV multiplies colours by it."""
+    for entry in _ALPHAS:
+        data = data.replace(entry, entry.replace(b"\2", b"\0"))
+    return data
+
+
 def _is_tiff_of_jpegs(data: bytes) -> bool:
     try:
         return "jpeg" in str(_open(data, ("TIFF",)).info.get("compression"))
@@ -262,18 +289,22 @@ def _is_tiff_of_jpegs(data: bytes) -> bool:
         return False
 
 
-def _read_orientation(exif: bytes | Image.Exif) -> int:
-    """EXIF's orientation, 1 to 8; 1 where there is none, or none that can be read."""
-    values = Image.Exif()
+def _read_orientation(exif: bytes | Mapping[int, Any]) -> int:
+    """EXIF's orientation, 1 to 8; 1 where there is none, or none that can be read.
+
+    Only EXIF counts, as for OpenCV and browsers. Pillow's `getexif` takes it from XMP too.
+    """
     try:
-        if isinstance(exif, Image.Exif):
-            values = exif
-        else:
-            values.load(exif)
-        orientation = int(values.get(_ORIENTATION, 1))
+        orientation = int((_load(exif) if isinstance(exif, bytes) else exif).get(_ORIENTATION, 1))
     except Exception:  # what Pillow's reader raises, as OpenCV's turns nothing then
         return 1
     return orientation if 1 <= orientation <= 8 else 1
+
+
+def _load(exif: bytes) -> Image.Exif:
+    tags = Image.Exif()
+    tags.load(exif)
+    return tags
 
 
 def _find_exif(data: bytes) -> bytes:
@@ -325,7 +356,7 @@ def _decode_with_opencv(data: bytes, mode: int) -> np.ndarray | None:
 
 
 def _decode_with_pillow(header: Image.Image, mode: int) -> np.ndarray:
-    return np.array(ImageOps.exif_transpose(header).convert("RGB"))
+    return np.array(header.convert("RGB"))
 
 
 def _decode_then_halve(decoder: _Decoder, mode: int) -> np.ndarray | None:

@@ -13,7 +13,8 @@ _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _SCAN, _APP1, _CODES = 0xDA, 0xE1, 0xC4
 _SEGMENTS = {*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE}
 _ZEROS = 8
-_HOLE = re.compile(rb"\0{24,}")  # a lost sector is zeros; of 3,000 photos none had as many in a row
+_LEAST = 24  # zeros: a lost sector is some; of 3,000 photos none had as many in a row
+_HOLE = re.compile(rb"\0{%d,}" % _LEAST)
 _MAX_SCANS = 100  # a decoder goes over all pixels in each; cameras and programs write one to twenty
 
 
@@ -76,7 +77,8 @@ def read_jpeg(data: bytes) -> Jpeg:
     if not scans or sum(come.values()) < 64 * components or (found and not ended):
         raise EOFError
     data = data[:end].rstrip(b"\xff")
-    holes = [match.span() for match in _HOLE.finditer(data, first)]
+    start = data.find(bytes(_LEAST), first)  # a regular expression takes 60 times as long
+    holes = [match.span() for match in _HOLE.finditer(data, start)] if start >= 0 else []
     hole = max(holes, key=lambda span: span[1] - span[0], default=(0, 0))[1]
     return Jpeg(height, width, data, scans, ended, exif, hole, zeros_are_data)
 

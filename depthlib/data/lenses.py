@@ -14,6 +14,7 @@ from typing import Literal
 
 from PIL import Image
 
+from depthlib.data.decoding import read_header
 from depthlib.data.intrinsics import SHARES, CameraCalibration, same_aspect
 from depthlib.files import check_regular
 
@@ -39,8 +40,10 @@ _WORD = re.compile(
     r"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?|[-+]?(?:nan|inf(?:inity)?))\s*(.*)"
 )
 
-# EXIF 2.32 (CIPA DC-008-2019), section 4.6: tags of the Exif IFD, and one of the main one.
-_EXIF_IFD, _ORIENTATION = 0x8769, 0x0112
+_MAX_PIXELS = 2**28  # whose header is read; phones take photos of 200 megapixels
+
+# EXIF 2.32 (CIPA DC-008-2019), section 4.6: where the Exif IFD is, and tags of it.
+_EXIF_IFD = 0x8769
 _FOCAL_LENGTH, _FOCAL_LENGTH_35MM, _DIGITAL_ZOOM = 0x920A, 0xA405, 0xA404
 _PIXEL_X_DIMENSION, _PIXEL_Y_DIMENSION = 0xA002, 0xA003
 _FOCAL_PLANE_X_RESOLUTION, _FOCAL_PLANE_UNIT = 0xA20E, 0xA210
@@ -82,17 +85,15 @@ class Lens:
 
 @dataclass(frozen=True)
 class _Header:
-    """What a photo's file says without its pixels: size (height, width) as stored, tags, XMP."""
+    """What a photo's file says without its pixels: tags, XMP, and its size (height, width).
+
+    `size` is as stored, `shown` as its pixels are turned when they are read.
+    """
 
     size: tuple[int, int]
+    shown: tuple[int, int]
     tags: dict[int, object]
     xmp: bytes
-
-    @property
-    def shown(self) -> tuple[int, int]:
-        """(height, width) as the photo is shown."""
-        lies = 5 <= _read_number(self.tags, _ORIENTATION) <= 8  # shown turned by a quarter
-        return self.size[::-1] if lies else self.size
 
 
 def parse_focal(text: str | float | None) -> FocalRequest:
@@ -319,7 +320,6 @@ def _read_header(path: Path | str) -> _Header:
                 photo = Image.open(file)
         except Exception as error:  # a dozen kinds, by format and damage
             raise ValueError(f"A photo must be an image. Received: {path}.") from error
-        width, height = photo.size
         try:
             main = photo.getexif()
             # TIFF/EP and some programs write the tags of the Exif IFD into the main one.
@@ -327,9 +327,9 @@ def _read_header(path: Path | str) -> _Header:
         except Exception:  # the same: a photo with damaged EXIF is one without
             tags = {}
         xmp = photo.info.get("xmp", b"")
-    if photo.format == "TIFF" and 5 <= _read_number(tags, _ORIENTATION) <= 8:
-        width, height = height, width  # of this format alone Pillow gives the size as shown
-    return _Header((height, width), tags, xmp if isinstance(xmp, bytes) else str(xmp).encode())
+        shown, orientation = read_header(Path(path), _MAX_PIXELS)
+    size = shown[::-1] if orientation > 4 else shown
+    return _Header(size, shown, tags, xmp if isinstance(xmp, bytes) else str(xmp).encode())
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from depthlib.data.images import check_rgb, read_rgb, write_rgb
+from depthlib.data.images import check_rgb, read_rgb, resize_rgb, write_rgb
 from depthlib.files import VIDEO, check_ours, natural_key, replace_ours
 from depthlib.video.containers import AviFile, Mp4File, find_ffmpeg
 
@@ -33,6 +33,7 @@ SLOWEST, FASTEST = 0.01, 1000
 _LIST = re.compile(rb"(\xef\xbb\xbf)?\s*(#EXT|ffconcat|<|v=0|\[)", re.IGNORECASE)
 WHOLE = 0.98  # of the frames that a file says it has, at least: some count by their duration
 _STDERR = 2  # its file descriptor
+WIDEST = 4  # pixels of video are up to 2.8 times as wide as high; what says more is wrong
 STAMPS = 1000  # frames whose time stamps are compared with the rate that a file claims
 
 
@@ -71,6 +72,7 @@ def open_frames(source: Path | str | int) -> Frames:
     comes first: a folder 2024 is no camera. Of URLs, http://, https:// and rtsp:// (live) are
     opened; http:// is tested on a local server, while https://, rtsp:// and /dev/video0 have not
     been run. FFmpeg brings a video file that changes its size to its first one.
+    Frames of other than square pixels (HDV, DV, DVD) are stretched, as players do.
     The rate of a file is what its time stamps say where it claims another: browsers record at 1,000
     frames a second, phones at a rate that varies, of which this is the mean.
     Errors: FileNotFoundError; ValueError for a video that cannot be decoded or has no frame, a
@@ -289,14 +291,28 @@ def _capture(*source: Any) -> cv2.VideoCapture:
 
 def _read_capture(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
     frame = None
+    down, across = _read_pixel_sides(capture)
     try:
         while capture.isOpened():
             there, frame = capture.read(frame)
             if not there:
                 return
-            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+            height, width = round(frame.shape[0] * down), round(frame.shape[1] * across)
+            yield resize_rgb(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), height, width)
     finally:
         capture.release()
+
+
+def _read_pixel_sides(capture: cv2.VideoCapture) -> tuple[float, float]:
+    """A pixel's height and width as it is shown, of which one is 1: those of HDV and DV differ."""
+    get = capture.get
+    wide, high = get(cv2.CAP_PROP_SAR_NUM), get(cv2.CAP_PROP_SAR_DEN)
+    ratio = wide / high if high > 0 else 1.0
+    if not 1 / WIDEST <= ratio <= WIDEST or abs(ratio - 1) <= 0.01:
+        return 1.0, 1.0
+    # The ratio is that of the pixels as stored; OpenCV turns the frames by the file's rotation.
+    lies = get(cv2.CAP_PROP_ORIENTATION_AUTO) and get(cv2.CAP_PROP_ORIENTATION_META) % 180 == 90
+    return (ratio, 1.0) if lies else (1.0, ratio)
 
 
 def _read_rate(capture: cv2.VideoCapture) -> tuple[float | None, int | None]:

@@ -4,13 +4,15 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from depthlib.__main__ import main
 from depthlib.commands.label import LabelSettings, label_files
 from depthlib.commands.predict import predict_files
 from depthlib.data.dataset_file import make_spec, read_dataset_file
-from depthlib.data.images import read_depth, write_depth, write_rgb
+from depthlib.data.images import read_depth, read_rgb, write_depth, write_rgb
 from depthlib.data.lenses import FocalRequest, parse_focal
+from depthlib.data.pairs import read_csv
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
 from depthlib.video.frames import open_writer
@@ -381,6 +383,87 @@ def test_roads_keep_their_shape_and_reach_farther(photos, tmp_path):
     assert table["focal"].tolist() == pytest.approx([0.7 * 64])
 
 
+class Foreign(Fake):
+    """Another project's network, which knows neither its range nor a lens."""
+
+    def __init__(self, unit="metre"):
+        super().__init__(View(24, 24, np.inf), unit)
+
+    def predict_batch(self, batch):
+        return 10 - batch[..., 0].astype(np.float32) / 30
+
+
+def say_focal(path, millimetres=26):
+    """Gives a photo an EXIF with this focal length (35-mm equivalent)."""
+    exif = Image.Exif()
+    exif[0x8769] = {0xA405: millimetres}
+    with Image.open(path) as photo:
+        photo.save(path, exif=exif)
+    return path
+
+
+@pytest.mark.parametrize("unit", ["disparity", "metre", "relative"])
+def test_the_first_teacher_that_knows_a_lens_decides_shape_and_focal_length(photos, tmp_path, unit):
+    say_focal(photos / "1.png")
+    for number, focal in enumerate(("exif", "26mm", "none")):
+        tables = []
+        for order in (1, -1):
+            out = tmp_path / f"{number}{order}"
+            teachers = [Fake(), Foreign(unit)][::order]
+            report = label(photos, out, *teachers, lens=parse_focal(focal))
+            assert len(report.written) == 3 and not report.failed
+            assert read_dataset_file(out / "dataset.json").focal_column == "focal"
+            tables.append(pd.read_csv(out / "labels.csv"))
+            assert cv2.imread(str(out / "photos/2.jpg")).shape == (48, 64, 3)
+        pd.testing.assert_frame_equal(*tables)
+    assert tables[0]["focal"].tolist() == pytest.approx([0.8 * 64, 0.8 * 64, 0.8 * 48], rel=1e-3)
+
+
+@pytest.mark.parametrize("unit", ["metre", "relative"])
+def test_a_focal_length_that_is_said_is_written_where_no_teacher_knows_a_lens(tmp_path, unit):
+    photos = [say_focal(draw(tmp_path / f"{name}.png", width=80), 24) for name in "ab"]
+    pixels = 24 / 43.2666 * np.hypot(48, 80)
+    for focal in ("exif", "24mm", f"{pixels}px", str(pixels / 80)):
+        out = tmp_path / focal
+        report = label(photos, out, Foreign(unit), lens=parse_focal(focal), long_side=200)
+        assert len(report.written) == 2 and not report.failed
+        pairs = read_csv(out / "labels.csv", read_dataset_file(out / "dataset.json"))
+        assert pairs.table["focal"].tolist() == pytest.approx([pixels] * 2, rel=1e-3)
+        assert read_rgb(pairs.rgb_path(0)).shape == (48, 48, 3)  # cut, which moves no pixel
+
+
+@pytest.mark.parametrize("focal", ["exif", "none"])
+def test_a_dataset_whose_focal_lengths_nobody_knows_has_none(photos, tmp_path, focal):
+    if focal == "none":
+        say_focal(photos / "1.png")
+    with open_writer(tmp_path / "drive.avi", 10, 48, 64) as write:
+        write(np.full((48, 64, 3), 100, np.uint8))
+    out = tmp_path / "out"
+    words, lens = [photos, tmp_path / "drive.avi"], parse_focal(focal)
+    assert len(label(words, out, Foreign(), lens=lens).written) == 4
+    assert list(pd.read_csv(out / "labels.csv")) == ["rgb", "depth", "confidence", "scene"]
+    spec = read_dataset_file(out / "dataset.json")
+    assert (spec.focal, spec.focal_column) == (None, None)
+    assert len(read_csv(out / "labels.csv", spec)) == 4
+    assert len(label(words, out, Foreign(), lens=lens).skipped) == 4
+    with pytest.raises(ValueError, match="focal_column focal and None.*another folder"):
+        label(words, out, Foreign(), lens=parse_focal("26mm"))
+
+
+def test_photos_without_a_focal_length_are_refused_beside_photos_with_one(photos, tmp_path):
+    say_focal(photos / "2.png")
+    with open_writer(tmp_path / "drive.avi", 10, 48, 64) as write:
+        write(np.full((48, 64, 3), 100, np.uint8))
+    words, out = [photos, tmp_path / "drive.avi"], tmp_path / "out"
+    for found in ("written", "skipped"):
+        report = label(words, out, Foreign())
+        assert getattr(report, found) == [photos / "2.png"]
+        assert set(report.failed) == {photos / "1.png", photos / "10.png", tmp_path / "drive.avi"}
+        assert all("such as --focal 26mm" in reason for reason in report.failed.values())
+    pairs = read_csv(out / "labels.csv", read_dataset_file(out / "dataset.json"))
+    assert pairs.table["focal"].tolist() == pytest.approx([26 / 43.2666 * np.hypot(48, 96)], 1e-3)
+
+
 def test_a_network_that_says_no_range_follows_those_that_do(photos, tmp_path):
     endless = Fake(View(24, 32, np.inf), factor=0.0)
     ramp = np.linspace(25, 30, 32, dtype=np.float32)
@@ -445,6 +528,15 @@ def test_settings_that_are_none_are_refused():
     ):
         with pytest.raises(ValueError, match=f"`{name}` must be .*Received: "):
             LabelSettings(**{name: value})
+
+
+def test_no_teacher_and_teachers_of_disparity_alone_are_refused_before_anything_is_written(
+    photos, tmp_path
+):
+    for teachers, received in (({}, "none"), ({"a": Foreign("disparity")}, "disparity")):
+        with pytest.raises(ValueError, match=f"must give depth: .*Received: {received}. Add"):
+            label_files(teachers, [photos], tmp_path / "out", progress=False)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_command_labels_by_networks_of_ours_and_of_others(tmp_path, capsys):

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import gettempdir
@@ -17,9 +18,11 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from depthlib.__main__ import main
+from depthlib.commands import predict as command
 from depthlib.commands.merge import merge_shards
 from depthlib.commands.predict import predict_files
 from depthlib.commands.summary import check_photos
+from depthlib.data import images
 from depthlib.data.images import write_rgb
 from depthlib.data.intrinsics import Intrinsics, read_camera
 from depthlib.data.lenses import parse_focal
@@ -1097,6 +1100,47 @@ def test_a_frame_of_ones_own_is_not_written_over_by_a_run_that_may_overwrite(tmp
     assert "does not say that it is of this" in report.failed[video]
     assert mine.read_bytes() == b"mine"
     assert predict(video, out, overwrite=True).written == [video] and mine.exists()
+
+
+@pytest.mark.parametrize(("room", "together"), [(1, 1), (2 * HEIGHT * WIDTH, 2), (10**8, 3)])
+def test_photos_that_are_in_memory_together_have_no_more_pixels_than_there_is_room(
+    tmp_path, monkeypatch, room, together
+):
+    paths = [draw(tmp_path / "in" / f"{number}.png") for number in range(8)]
+    paths[2].write_text("no photo")
+    cv2.imwrite(str(paths[3]), np.full((HEIGHT, WIDTH), 200, np.uint16))  # refused once it is read
+    there, most, write_colour = set(), [], WRITERS["colour"]
+
+    def read(path):
+        there.add(path.stem)
+        most.append(len(there))
+        try:
+            return images.read_rgb(path)
+        except ValueError:
+            there.remove(path.stem)
+            raise
+
+    def write(path, result):
+        time.sleep(0.05)
+        write_colour(path, result)
+        there.remove(path.name.removesuffix("_depth_colour.jpg"))
+
+    monkeypatch.setattr(command, "ROOM", room)
+    monkeypatch.setattr(command, "read_rgb", read)
+    monkeypatch.setitem(WRITERS, "colour", write)
+    report = predict(tmp_path / "in", tmp_path / "out", save=["colour"])
+    assert set(report.failed) == {paths[2], paths[3]} and len(report.written) == 6
+    assert max(most) == together if together < 3 else max(most) >= 3
+
+
+def test_an_error_of_the_network_ends_a_run_in_which_the_next_photo_waits_for_room(
+    tmp_path, monkeypatch
+):
+    for number in range(4):
+        draw(tmp_path / "in" / f"{number}.png")
+    monkeypatch.setattr(command, "ROOM", 1)
+    with pytest.raises(ZeroDivisionError):
+        predict(tmp_path / "in", tmp_path / "out", FakePredictor(at=lambda: 1 / 0))
 
 
 def test_memory_does_not_grow_with_the_number_of_photos(tmp_path, project):

@@ -307,6 +307,47 @@ def test_a_pair_of_any_kind_of_photo_comes_at_half_its_size(tmp_path, kind):
     assert np.abs(half - means).mean() < 3
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("alpha", ["unassalpha", "assocalpha", "unspecified"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"byteorder": "<"},
+        {"byteorder": ">"},
+        {"bigtiff": True},
+        {"tile": (16, 16)},
+        {"compression": "zlib", "predictor": True},
+    ],
+    ids=str,
+)
+def test_the_alpha_of_a_tiff_leaves_its_colours_as_they_are_stored(tmp_path, dtype, alpha, options):
+    tifffile = pytest.importorskip("tifffile")
+    path, scale = tmp_path / "photo.tif", np.iinfo(dtype).max // 255
+    stored = np.dstack([PIXELS, np.full((32, 48), 40)]).astype(dtype) * dtype(scale)
+    tifffile.imwrite(path, stored, photometric="rgb", extrasamples=[alpha], **options)
+    np.testing.assert_array_equal(images.read_rgb(path), PIXELS)
+    unchanged = decoding.decode(path, cv2.IMREAD_UNCHANGED).image
+    np.testing.assert_array_equal(unchanged[..., [2, 1, 0, 3]], stored)
+    if alpha == "unassalpha":
+        planes = stored.transpose(2, 0, 1)
+        tifffile.imwrite(
+            path, planes, photometric="rgb", extrasamples=[alpha], planarconfig="separate"
+        )
+        np.testing.assert_array_equal(images.read_rgb(path), PIXELS)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP", "BMP", "JPEG2000", "AVIF"])
+def test_the_alpha_of_any_image_leaves_its_colours_as_they_are_stored(tmp_path, kind):
+    image = Image.fromarray(np.dstack([PIXELS, np.full((32, 48), 40, np.uint8)]))
+    options = {
+        "WEBP": {"lossless": True},
+        "AVIF": {"quality": 100, "subsampling": "4:4:4"},
+    }.get(kind, {})
+    (tmp_path / "photo.img").write_bytes(encode(kind, image, **options))
+    found = images.read_rgb(tmp_path / "photo.img").astype(int)
+    assert np.abs(found - PIXELS).max() <= (3 if kind == "AVIF" else 0)
+
+
 def test_photos_of_other_colours_and_depths_become_8_bit_rgb(tmp_path):
     picture = Image.fromarray(PIXELS)
     rows = b"".join(b"\0" + (row.astype(">u2") * 257).tobytes() for row in PIXELS)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from depthlib.data import photos
-from depthlib.data.images import read_rgb
+from depthlib.data.images import read_rgb, read_size
 from depthlib.data.intrinsics import read_camera
 from depthlib.data.lenses import FocalRequest, find_focals, find_lens, parse_focal, read_focal
 
@@ -136,6 +136,58 @@ def test_a_photo_is_as_wide_as_its_pixels_are_read(tmp_path, suffix, orientation
     assert read_rgb(path).shape[1] == width
     assert find_lens(path, parse_focal("36px")).focal == pytest.approx(36 / width)
     assert read_focal(path) == pytest.approx(26 / 43.2666 * 50 / width, abs=1e-4)
+
+
+XMP = '<x:xmpmeta xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "tif"])
+@pytest.mark.parametrize("orientation", [None, 1, 3, 8])
+def test_xmp_turns_neither_the_pixels_nor_the_focal_length(tmp_path, suffix, orientation):
+    options = {"xmp": XMP.encode()}
+    if suffix == "png":
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", XMP)
+        options = {"pnginfo": info}
+    if suffix == "tif":
+        options = {"main": {700: XMP.encode()}}
+    path = write_photo(tmp_path / f"photo.{suffix}", PHONE, orientation=orientation, **options)
+    plain = write_photo(tmp_path / f"plain.{suffix}", PHONE, orientation=orientation)
+    if orientation is None:  # the premise: there Pillow takes it for EXIF's
+        with Image.open(path) as image:
+            assert image.getexif()[ORIENTATION] == 6
+    assert read_rgb(path).shape == read_rgb(plain).shape
+    assert read_size(path) == read_size(plain) == read_rgb(path).shape[:2]
+    for word in ("exif", "26mm", "36px"):
+        assert find_lens(path, parse_focal(word)) == find_lens(plain, parse_focal(word))
+    width = 30 if orientation == 8 else 40
+    assert read_focal(path) == pytest.approx(26 / 43.2666 * 50 / width, abs=1e-4)
+
+
+def test_exif_in_a_pngs_text_turns_neither_the_pixels_nor_the_focal_length(tmp_path):
+    exif = Image.Exif()
+    exif.get_ifd(EXIF_IFD).update(PHONE)
+    exif[ORIENTATION] = 6
+    data, info = exif.tobytes(), PngImagePlugin.PngInfo()
+    info.add_text("Raw profile type exif", f"\nexif\n{len(data):8d}\n{data.hex()}\n")
+    path = tmp_path / "raw.png"
+    Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(path, pnginfo=info)
+    with Image.open(path) as image:
+        assert image.getexif()[ORIENTATION] == 6
+    assert read_rgb(path).shape[:2] == read_size(path) == (30, 40)
+    assert find_lens(path, parse_focal("36px")).focal == pytest.approx(36 / 40)
+    assert read_focal(path) == pytest.approx(0.7511, abs=1e-4)
+
+
+def test_exif_behind_a_pngs_pixels_turns_them_and_the_focal_length(tmp_path):
+    path = write_photo(tmp_path / "behind.png", PHONE, orientation=6)
+    data = path.read_bytes()
+    start = data.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(data[start : start + 4])
+    path.write_bytes(data[:start] + data[end:-12] + data[start:end] + data[-12:])
+    assert read_rgb(path).shape[:2] == read_size(path) == (40, 30)
+    assert find_lens(path, parse_focal("36px")).focal == pytest.approx(36 / 30)
+    assert find_lens(path, parse_focal("26mm")).focal == pytest.approx(1.0015, abs=1e-4)
 
 
 @pytest.mark.parametrize(

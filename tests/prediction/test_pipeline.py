@@ -13,7 +13,7 @@ from depthlib.data.lenses import parse_focal
 from depthlib.networks.saving import load_model
 from depthlib.prediction.export import export_onnx
 from depthlib.prediction.onnx import OnnxPredictor
-from depthlib.prediction.pipeline import work_ahead
+from depthlib.prediction.pipeline import Room, work_ahead
 from depthlib.prediction.predictor import Predictor
 from depthlib.prediction.zoo import open_network
 from depthlib.video import render
@@ -113,3 +113,28 @@ def iter_forever(closed):
             yield 1
     finally:
         closed.append(True)
+
+
+def test_a_room_keeps_what_is_in_it_within_its_size_and_takes_what_is_larger_alone():
+    room, taken = Room(10), []
+    amounts = [4, 6, 30, 1, 2]
+    thread = threading.Thread(target=lambda: [taken.append(room.take(one)) for one in amounts])
+    thread.start()
+    for given, expected in ((4, [4, 6]), (6, [4, 6]), (30, [4, 6, 30])):
+        time.sleep(0.05)
+        assert taken == expected
+        room.give(given)
+    thread.join(5)
+    assert taken == amounts
+
+
+def test_a_closed_room_has_nobody_wait():
+    room = Room(10)
+    room.take(10)
+    thread = threading.Thread(target=room.take, args=[10])
+    thread.start()
+    thread.join(0.05)
+    assert thread.is_alive()
+    room.close()
+    thread.join(5)
+    assert not thread.is_alive()

@@ -45,6 +45,64 @@ def test_a_video_comes_back_in_order_size_and_colour(tmp_path):
     assert [file.name for file in path.parent.glob("[!.]*")] == ["a.avi"]
 
 
+def squeeze(folder, suffix, ratio, *rotation):
+    """A video of a disc, 48x72, whose file says that its pixels are `ratio` as wide as high."""
+    ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="needs the extra `video`")
+    disc = cv2.circle(plain(BLUE, 48, 72), (36, 24), 12, RED, -1)
+    source = write_all(folder / "square.avi", [disc] * 3)
+    run = partial(subprocess.run, check=True)
+    command = [ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y"]
+    said, path = folder / f"said{suffix}", folder / f"squeezed{suffix}"
+    run(
+        [
+            *command,
+            "-i",
+            source,
+            "-vf",
+            f"setsar={ratio}:max=200",
+            "-c:v",
+            "mpeg4",
+            "-q:v",
+            "2",
+            said,
+        ]
+    )
+    run([*command, *rotation, "-i", said, "-c", "copy", path])
+    return path
+
+
+def measure_disc(frame):
+    """Its height and width in pixels."""
+    is_red = frame[..., 0].astype(int) > frame[..., 2]
+    return is_red.any(1).sum(), is_red.any(0).sum()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
+@pytest.mark.parametrize(
+    ("ratio", "width", "disc"),
+    # HDV 4:3, DV of PAL 64:45, of NTSC 10:11; ratios that are as good as square, and absurd ones.
+    [("4/3", 96, 33), ("64/45", 102, 36), ("10/11", 65, 23)]
+    + [(ratio, 72, 25) for ratio in ("1", "107/106", "0", "200", "1/200")],
+)
+def test_frames_of_pixels_that_are_not_square_are_stretched(tmp_path, suffix, ratio, width, disc):
+    video = open_frames(squeeze(tmp_path, suffix, ratio))
+    assert (video.height, video.width, video.count) == (48, width, 3)
+    for frame in video:
+        high, wide = measure_disc(frame)
+        assert abs(high - 25) <= 2 and abs(wide - disc) <= 2
+
+
+@pytest.mark.parametrize(("turn", "size"), [("90", (96, 48)), ("270", (96, 48)), ("180", (48, 96))])
+def test_frames_that_are_turned_are_stretched_along_the_side_that_was_their_width(
+    tmp_path, turn, size
+):
+    video = open_frames(squeeze(tmp_path, ".mp4", "4/3", "-display_rotation", turn))
+    assert (video.height, video.width) == size
+    for frame in video:
+        discs = zip(measure_disc(frame), (33, 25) if size[0] == 96 else (25, 33), strict=True)
+        assert all(abs(found - expected) <= 2 for found, expected in discs)
+
+
 def test_images_of_a_folder_come_in_natural_order(tmp_path):
     for number in (10, 2, 1):
         write_rgb(tmp_path / f"frame{number}.png", plain(number))
