@@ -1,6 +1,7 @@
 """A dataset from photos that nobody measured, labelled by networks: what `depthlib label` does."""
 
 import math
+import warnings
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ from depthlib.prediction.teachers import COMBINATIONS, Label, find_unit, label_p
 
 CSV = "labels.csv"
 PARTS = {"photos": ".jpg", "depth": ".png", "confidence": ".png"}  # folders, and their files' ends
+TOO_FAR = 0.02  # of a photo's pixels: what may be left out without a word
 QUALITY = 95  # of the photos' JPEG: a network is to learn from them
 LONGEST = 65.535  # metres that 16 bits of millimetres hold
 
@@ -109,11 +111,12 @@ def label_files(
     has_focals = bool(guide.view.focal) or _have_focals(listing.split()[0], settings.lens)
     spec = _describe_labels(members, Path(out).absolute().name, has_focals)
     made = f"{' + '.join(teachers)} {settings}"
-    run = Run("label", made, listing.digest(), len(listing))
+    made_of = note_files(*(one.path or name.partition(",")[0] for name, one in teachers.items()))
+    run = Run("label", f"{made} of {made_of.partition('-')[2]}", listing.digest(), len(listing))
     report = PredictReport(advice="")
     with (
         note_shard(Path(out), shard, run) as note,
-        closing(_Folder(Path(out), spec, settings, made, teachers, guide, shard)) as folder,
+        closing(_Folder(Path(out), spec, settings, made, made_of, guide, shard)) as folder,
     ):
         names = folder.summary.name_outputs(listing.paths, listing.choose(shard))
         photos, videos = listing.split(shard)
@@ -202,15 +205,12 @@ class _Folder:
         spec: DatasetSpec,
         settings: LabelSettings,
         made: str,
-        teachers: Mapping[str, DepthPredictor],
+        made_of: str,
         guide: DepthPredictor,
         shard: Shard | None,
     ) -> None:
         self.out, self.spec, self.settings, self.made = out, spec, settings, made
-        self.guide = guide
-        self.made_of = note_files(
-            *(one.path or name.partition(",")[0] for name, one in teachers.items())
-        )
+        self.guide, self.made_of = guide, made_of
         self.summary, self.is_whole = Summary(out, shard), shard is None
         refuse_another(spec, out / NAME)
         check_ours(out / CSV)
@@ -280,7 +280,14 @@ class _Folder:
         kept = np.where(label.confidence >= self.settings.least_confidence, label.depth, 0)
         if self.spec.is_relative:
             kept = kept / max(kept.max(), 1e-6)
-        kept[kept > self.spec.max_depth] = 0
+        too_far = kept > self.spec.max_depth
+        if too_far.mean() > TOO_FAR:
+            warnings.warn(
+                f"Depth beyond {self.spec.max_depth:g} m, which the teachers learned, is left out. "
+                "Through a long lens that may be most of it.",
+                stacklevel=2,  # the same words once, for all photos
+            )
+        kept[too_far] = 0
         said = {"name": photo.name, "made": self.made, "saved": LABEL}
         said |= {"source": f"{photo.source} {self.made_of}"}
         self.summary.add(photo.path, said)

@@ -153,8 +153,18 @@ def predict_files(
             f"A known distance must be of one photo. Received: {len(photos)} photos and "
             f"{len(videos)} videos. Give the one that it was measured in."
         )
+    if known is not None and isinstance(lens, CameraCalibration) and lens.undistorts:
+        raise ValueError(
+            "A known distance must be measured in the photo that is predicted. Received: --known "
+            f"with {lens.path}, which undistorts the photo. Leave one of them out, or predict the "
+            "undistorted photo by itself."
+        )
     made = _describe_way(network, lens, flip, known)
-    run = Run("predict", f"{made} --save {','.join(save)}", listing.digest(), len(listing))
+    made_of = note_files(
+        predictor.path or network, lens.path if isinstance(lens, CameraCalibration) else ""
+    )
+    words_made = f"{made} --save {','.join(save)} of {made_of.partition('-')[2]}"
+    run = Run("predict", words_made, listing.digest(), len(listing))
     report = PredictReport()
     with (
         note_shard(out, shard, run) as note,
@@ -162,9 +172,7 @@ def predict_files(
     ):
         names = summary.name_outputs(listing.paths, listing.choose(shard))
         sources = find_files_in(out, listing.paths)
-        made_of = [predictor.path or network]
-        made_of += [lens.path if isinstance(lens, CameraCalibration) else ""]
-        folder = _Folder(out, names, sources, summary, save, overwrite, made, note_files(*made_of))
+        folder = _Folder(out, names, sources, summary, save, overwrite, made, made_of)
         samples = _make_samples(predictor, known)
         photos, videos = listing.split(shard)
         waiting = [path for path in photos if folder.wants_photo(path, samples, report)]

@@ -292,6 +292,7 @@ def write_dataset(dataset: Dataset, out: Path | str | None = None) -> list[Path]
         check_ours(paths[name], format_pairs(pairs) if kind == PAIRS else None, kind)
         _keep_scenes(paths[name], pairs)
     _refuse_others(dataset, place, kind)
+    _refuse_change(dataset, place, set(paths.values()))
     for name, pairs in dataset.sides.items():
         path = paths[name]
         file = find_dataset_file(path) or path.with_name(NAME)
@@ -353,6 +354,32 @@ def _refuse_others(dataset: Dataset, place: Path, kind: str) -> None:
                 "A CSV must not lie where other photos would be taken for its own. Received: "
                 f"{place} for photos of {root}, with {found} there too. Choose another folder."
             )
+
+
+def _refuse_change(dataset: Dataset, place: Path, written: set[Path]) -> None:
+    """Errors: ValueError where dataset.json would mean something else for a CSV that stays."""
+    file = place / NAME
+    if not file.is_file():
+        return
+    said, spec = read_dataset_file(file), dataset.first.spec
+    changed = [f for f in (*_ENCODING, "depth_dtype") if getattr(said, f) != getattr(spec, f)]
+    # In an earlier table the column scene holds groups of like frames.
+    changed += ["scenes"] * (said.scenes == "unknown" != spec.scenes)
+    for path in sorted(place.glob("*.csv")) if changed else ():
+        if path not in written and find_dataset_file(path) == file and _lists_depth(path):
+            raise ValueError(
+                "A dataset.json must keep its meaning for all CSVs beside it. Received: another "
+                f"{' and '.join(changed)} than in {file}, beside which {path.name} is. Remove or "
+                "move that, or use another --out."
+            )
+
+
+def _lists_depth(path: Path) -> bool:
+    """Whether a CSV is one of pairs, and no other table."""
+    try:
+        return "depth" in read_pair_table(path)
+    except (OSError, ValueError):
+        return False
 
 
 def _says(file: Path, spec: DatasetSpec) -> bool:

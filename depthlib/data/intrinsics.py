@@ -39,6 +39,7 @@ _WIDTHS, _HEIGHTS = ("image_width", "width"), ("image_height", "height")
 _SIZES = ("image_size", "S_rect_02")  # width and height in one
 _PINHOLES = ("", "plumbbob", "radtan", "rationalpolynomial")
 _FISHEYES = ("equidistant", "fisheye")
+_TERMS = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")  # a coefficient each, to some programs
 _COUNTS = (0, 4, 5, 8, 12, 14)  # of coefficients that OpenCV's pinhole model has
 
 _NUMBER = re.compile(
@@ -270,6 +271,7 @@ def _read_distortion(
     entries: dict[str, str], path: Path, names: tuple[str, ...]
 ) -> tuple[np.ndarray, bool]:
     """The coefficients, and whether they are those of the fisheye model."""
+    _refuse_unread(entries, path)
     model = entries.get(find_entry(entries, _MODELS), "").strip()
     word = re.sub(r"[^a-z]", "", model.lower())
     if word not in _PINHOLES + _FISHEYES:
@@ -281,6 +283,23 @@ def _read_distortion(
     flag = read_numbers(entries, _FISHEYE_FLAGS, (0, 1), path)
     fisheye = word in _FISHEYES or bool(flag.any())
     return read_numbers(entries, names, (4,) if fisheye else _COUNTS, path), fisheye
+
+
+def _refuse_unread(entries: dict[str, str], path: Path) -> None:
+    """Errors: ValueError for what looks like distortion, but has no name of it that we know."""
+    tables = (*_MATRICES.values(), *PROJECTIONS.values(), *_DISTORTIONS.values(), _MODELS)
+    known = {_plain(name) for names in (*tables, _FISHEYE_FLAGS) for name in names}
+    for name, text in entries.items():
+        plain = _plain(name)
+        is_term = plain in _TERMS and len(_NUMBER.findall(text)) == 1
+        is_lens = "model" in plain and any(word in text.lower() for word in (*_FISHEYES, "omni"))
+        is_named = is_lens or re.search("dist(?!ance)|coef", plain)
+        if is_term or (is_named and plain not in known):
+            raise ValueError(
+                "A calibration's distortion must be called distortion_coefficients, with its "
+                f"distortion_model where it is a fisheye's. Received: {name} in {path}, which "
+                "would not be read. Rename it, and list all coefficients there, as OpenCV does."
+            )
 
 
 def _read_size(entries: dict[str, str], path: Path) -> tuple[int, int] | None:
@@ -326,12 +345,14 @@ def read_numbers(
     Errors: ValueError for another count than one of `counts`, for NaN and infinity.
     """
     name = find_entry(entries, names)
-    numbers = np.array([float(word) for word in _NUMBER.findall(entries.get(name, ""))])
-    if len(numbers) not in counts or not np.isfinite(numbers).all():
+    text = entries.get(name, "")
+    numbers = np.array([float(word) for word in _NUMBER.findall(text)])
+    is_list = not re.search(r"[A-Za-z]\w*[ \t]*:", text)  # k1: -0.3 has digits in its name
+    if len(numbers) not in counts or not (is_list and np.isfinite(numbers).all()):
+        received = numbers.tolist() if is_list else " ".join(text.split())
         raise ValueError(
             f"{name or names[0]} of a calibration must hold {' or '.join(map(str, counts))} finite "
-            f"numbers. Received: {numbers.tolist()} in {path}. Calibrate again, or copy the file "
-            "again."
+            f"numbers. Received: {received} in {path}. Calibrate again, or copy the file again."
         )
     return numbers
 
@@ -389,7 +410,10 @@ def _pick_data(value: str) -> str:
 def _walk(node: cv2.FileNode) -> Iterator[str]:
     """The words and numbers of one of OpenCV's entries; of a matrix, its data."""
     if node.isMap():
-        yield from _walk(node.getNode("data"))
+        names = ["data"] if not node.getNode("data").empty() else node.keys()
+        for name in names:
+            yield from () if name == "data" else (f"{name}:",)
+            yield from _walk(node.getNode(name))
     elif node.isSeq():
         for i in range(node.size()):
             yield from _walk(node.at(i))

@@ -153,6 +153,11 @@ class OnnxPredictor(DepthPredictor):
         with name_errors(self.path, _RULE):
             view = View(height, width, **(own["view"] if own else {"max_depth": math.inf}))
         unit, dataset = (own["unit"], own["dataset"]) if own else (self.spec.output, "")
+        if preprocess is not None and not self.is_ours:
+            raise ValueError(
+                "`preprocess` must be of a network of ours: another one's spec says how its input "
+                f"is made. Received: preprocess for {self.path}. Prepare the photos before."
+            )
         super().__init__(view, unit, dataset, batch_size, preprocess, focal)
 
     def __call__(
@@ -168,6 +173,11 @@ class OnnxPredictor(DepthPredictor):
         """
         if self.is_ours:
             return super().__call__(photos, flip_average, focals)
+        if any(focal is not None for focal in focals or ()):
+            raise ValueError(
+                "`focals` must be of a network that knows a lens. Received: focals for "
+                f"{self.path}, which says none. Leave them out."
+            )
         return self.predict_squeezed(photos, flip_average)
 
     def find_view(self, height: int, width: int) -> tuple[slice, slice]:

@@ -205,7 +205,9 @@ def _split(recipe: Recipe, pairs: Pairs, extra: Sequence[Pairs]) -> tuple[list[P
                 "validation=0, or leave them out."
             )
         sources.append(more.select(np.flatnonzero(others)))
-        if not (are_told and (more.is_packed or validation.is_packed)):
+        # Of what is packed nothing can be compared: names must do that both sides have.
+        is_packed = more.is_packed or validation.is_packed
+        if not (are_told and is_packed and more.table["scene"].isin(pairs.table["scene"]).any()):
             warn_of_near_copies(sources[-1], validation)
     if recipe.whole:
         # Views do not explain what is mirrored.

@@ -8,11 +8,13 @@ from PIL import Image
 
 from depthlib.__main__ import main
 from depthlib.commands.label import LabelSettings, label_files
+from depthlib.commands.merge import merge_shards
 from depthlib.commands.predict import predict_files
 from depthlib.data.dataset_file import make_spec, read_dataset_file
 from depthlib.data.images import read_depth, read_rgb, write_depth, write_rgb
 from depthlib.data.lenses import FocalRequest, parse_focal
 from depthlib.data.pairs import read_csv
+from depthlib.data.shards import Shard
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
 from depthlib.video.frames import open_writer
@@ -310,6 +312,28 @@ def test_of_moved_photos_with_one_content_each_has_its_row(tmp_path):
     assert len(label(photos, tmp_path / "out").skipped) == 2
     table = pd.read_csv(tmp_path / "out" / "depth.csv")
     assert table["photo"].tolist() == ["../renamed/a.png", "../renamed/b.png"]
+
+
+def test_depth_beyond_what_the_dataset_holds_is_told_once(photos, tmp_path):
+    with pytest.warns(
+        UserWarning, match="beyond 10 m, which the teachers learned, is left out"
+    ) as w:
+        label(photos, tmp_path / "long", lens=parse_focal("4"))
+    assert len({str(one.message) for one in w}) == 1
+
+
+def test_shards_of_teachers_of_one_name_but_another_file_are_not_merged(photos, tmp_path):
+    for number, factor in ((1, 1.0), (2, 1.1)):
+        teacher, path = Fake(factor=factor), tmp_path / f"{number}" / "net.keras"
+        path.parent.mkdir()
+        path.write_text(str(factor))
+        teacher.path = path
+        label_files(
+            {"net.keras": teacher}, [photos], tmp_path / "out", LabelSettings(), progress=False,
+            shard=Shard(number, 2),
+        )  # fmt: skip
+    with pytest.raises(ValueError, match="Shards must be of one run"):
+        merge_shards(tmp_path / "out")
 
 
 def test_a_video_that_is_cut_off_is_named_and_its_frames_are_labelled(tmp_path):

@@ -794,6 +794,16 @@ def test_a_known_distance_that_the_photo_does_not_have_is_named(tmp_path, text, 
     assert said in report.failed[photo]
 
 
+def test_shards_by_another_version_of_a_network_or_camera_are_not_merged(photos, tmp_path):
+    calibration = tmp_path / "camera.yaml"
+    for number, focal in ((1, 30), (2, 50)):
+        calibration.write_text(f"camera_matrix: [{focal}, 0, 19.5, 0, {focal}, 14.5, 0, 0, 1]\n")
+        lens = read_camera(calibration)
+        predict(photos, tmp_path / "out", lens=lens, shard=Shard(number, 2))
+    with pytest.raises(ValueError, match="Shards must be of one run"):
+        merge_shards(tmp_path / "out")
+
+
 def test_a_known_distance_is_of_one_photo(photos, tmp_path):
     with pytest.raises(ValueError, match="must be of one photo. Received: 3 photos"):
         predict(photos, tmp_path / "out", known=KnownDistance.parse("1,2,3,4=1"))
@@ -810,6 +820,8 @@ def test_a_calibration_undistorts(tmp_path):
     lens = read_camera(calibration)
     rgb = cv2.cvtColor(cv2.imread(str(photo)), cv2.COLOR_BGR2RGB)
     undistorted, camera = lens.undistort(rgb)
+    with pytest.raises(ValueError, match="measured in the photo that is predicted.*camera.yaml"):
+        predict(photo, tmp_path / "out", lens=lens, known=KnownDistance.parse("1,2,30,4=1"))
     predict(photo, tmp_path / "out", lens=lens)
     (expected,) = FakePredictor()([undistorted], focals=[camera.focal])
     np.testing.assert_allclose(np.load(tmp_path / "out" / "a_depth.npy"), expected, rtol=1e-5)

@@ -380,6 +380,26 @@ def test_copies_that_train_are_told_whatever_their_scenes_are_called(tmp_path, w
         set_test_aside(find_dataset(tmp_path, spec=SPEC), 0.5)  # also the second time
 
 
+@pytest.mark.parametrize("stays", ["mine.csv", "train.csv"])
+def test_a_description_keeps_its_meaning_for_the_lists_that_stay(tmp_path, write_pairs, stays):
+    root = write_pairs(tmp_path, [(f"rgb/{n}.jpg", f"depth/{n}.png") for n in range(5)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        write_dataset(set_test_aside(find_dataset(root, spec=SPEC), 0.2))
+    (root / "train.csv").rename(root / "kept")
+    (root / "test.csv").unlink()
+    (root / "kept").rename(root / stays)
+    before = {path: path.read_bytes() for path in root.glob("*.*")}
+    for spec, words in (("dense_m256", ()), (SPEC, ("{scene}/{frame}.jpg", "depth/{frame}.png"))):
+        with pytest.raises(ValueError, match=rf"keep its meaning.*beside which {stays} is"):
+            write_dataset(find_dataset(root, *words, spec=spec))
+    assert {path: path.read_bytes() for path in root.glob("*.*")} == before
+    write_dataset(add_focal(find_dataset(root), "0.8"))  # the same depth, a lens that is known now
+    (root / stays).unlink()
+    (root / "pairs.csv").unlink()
+    write_dataset(find_dataset(root, spec="dense_m256"))
+
+
 @pytest.mark.parametrize("out", ["home", "home/work"])
 def test_lists_do_not_lie_where_photos_of_the_same_names_are(tmp_path, write_pairs, out):
     names = [("rgb/1.jpg", "depth/1.png")]

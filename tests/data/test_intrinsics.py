@@ -453,3 +453,39 @@ def test_only_a_photo_is_undistorted(tmp_path, rgb):
     camera = read_camera(write(tmp_path / "a.yaml", ROS))
     with pytest.raises(ValueError, match="must be uint8 RGB"):
         camera.undistort(rgb)
+
+
+MINE = "camera_matrix: [[90, 0, 64.5], [0, 91, 47.5], [0, 0, 1]]\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "dist_coeff: [[-0.25, 0.06, 0, 0, 0]]",
+        "distCoeff: [-0.25, 0.06, 0, 0]",
+        "distortion_parameters: [-0.25, 0.06, 0, 0]",
+        "coefficients: [-0.25, 0.06, 0, 0]",
+        "k1: -0.25",
+        "camera_model: fisheye",
+        "model: equidistant",
+        "distortion:\n  k1: -0.25\n  k2: 0.06\n  p1: 0\n  p2: 0",
+    ],
+)
+def test_distortion_under_a_name_that_is_not_read_is_refused(tmp_path, line):
+    (tmp_path / "mine.yaml").write_text(f"{MINE}{line}\n")
+    with pytest.raises(ValueError, match="distortion.*Received: .* in .*mine.yaml"):
+        read_camera(tmp_path / "mine.yaml")
+
+
+def test_distortion_as_a_mapping_of_json_is_refused(tmp_path):
+    (tmp_path / "mine.json").write_text(
+        '{"camera_matrix": [90, 0, 64.5, 0, 91, 47.5, 0, 0, 1], "distortion": {"k1": -0.3}}'
+    )
+    with pytest.raises(ValueError, match="distortion of a calibration must hold.*k1:"):
+        read_camera(tmp_path / "mine.json")
+
+
+@pytest.mark.parametrize("line", ["distance: 3", "camera_model: pinhole", "K1: [1, 2]", "mode: 2"])
+def test_other_words_of_a_calibration_do_not_matter(tmp_path, line):
+    (tmp_path / "mine.yaml").write_text(f"{MINE}D: [-0.25, 0.06, 0, 0]\n{line}\n")
+    assert read_camera(tmp_path / "mine.yaml").distortion[0] == -0.25

@@ -59,7 +59,9 @@ def test_a_split_may_keep_everything_for_training(tiny_nyu):
 
 def test_a_split_of_one_scene_is_refused_unless_all_of_it_trains(tiny_nyu):
     pairs, _ = find_pairs(tiny_nyu(scenes=1), NYU_TRAIN)
-    with pytest.raises(ValueError, match="leaves one of them to train. Received: validation=0.2 of 1 scenes"):
+    with pytest.raises(
+        ValueError, match="leaves one of them to train. Received: validation=0.2 of 1 scenes"
+    ):
         split_by_scene(pairs, 0)
     both, _ = find_pairs(tiny_nyu(scenes=2), NYU_TRAIN)
     with pytest.raises(

@@ -188,3 +188,12 @@ def test_a_file_whose_names_are_no_text_is_refused_by_name(tmp_path, name):
 def test_parameters_are_the_weights_in_the_file(tmp_path):
     network = OnnxPredictor(write_onnx(tmp_path / "tiny.onnx", output=(4, 6)))
     assert network.count_parameters() == 3 + 1  # weights and bias; axes and shapes are none
+
+
+def test_what_another_projects_network_makes_nothing_of_is_refused(tmp_path):
+    path = write_onnx(tmp_path / "tiny.onnx")
+    with pytest.raises(ValueError, match="`preprocess` must be of a network of ours.*tiny.onnx"):
+        OnnxPredictor(path, preprocess=lambda rgb: 255 - rgb)
+    with pytest.raises(ValueError, match="`focals` must be of a network that knows a lens.*tiny"):
+        OnnxPredictor(path)([PHOTO], focals=[0.8])
+    OnnxPredictor(path)([PHOTO], focals=[None])

@@ -154,7 +154,8 @@ def test_a_run_that_was_killed_goes_on_to_the_same_losses(pairs, project, tmp_pa
     assert killed.returncode == -9, killed.stderr
     assert len(pd.read_csv(tmp_path / "killed" / "log.csv")) == 1
     left = [
-        tmp_path / "killed" / f".{name}" for name in ("last-0a1b2c3d.keras", "log-4e5f6a7b.csv")
+        tmp_path / "killed" / f".{name}"
+        for name in ("last-depthlib-0a1b2c3d.keras", "log-depthlib-4e5f6a7b.csv")
     ]
     for path in left:
         path.write_bytes(b"half")
@@ -535,3 +536,16 @@ def test_extra_photos_of_another_shape_or_an_unknown_lens_are_told(pairs, tmp_pa
     said = " ".join(str(one.message) for one in told)
     assert "Photos have several shapes" in said
     assert f"The focal length of {more.root} is not known" in said
+
+
+def test_packed_extra_photos_of_scenes_of_other_names_are_told(pairs, copies, tmp_path):
+    others = [f"copy of {scene}" for scene in pairs.table["scene"]]
+    told = Pairs(copies.root, copies.table.assign(scene=others), NYU_TRAIN, "known")
+    pack_pairs(told, 32, 48, tmp_path / "packed", progress=False)
+    packed = read_csv(tmp_path / "packed" / "pairs.csv")
+    with pytest.warns(UserWarning, match="is packed, without its photos"):
+        _split(RECIPE, pairs, [packed])
+    named = replace(packed, table=packed.table.assign(scene=pairs.table["scene"].to_numpy()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _split(RECIPE, pairs, [named])
