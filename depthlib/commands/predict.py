@@ -274,9 +274,9 @@ class _Folder:
         return self.is_wanted(path, files, self.list_stale(path), complete, report)
 
     def wants_video(
-        self, path: Path, target: Path, ends: tuple[str, ...], report: PredictReport
+        self, path: Path, target: Path, count: int, ends: tuple[str, ...], report: PredictReport
     ) -> bool:
-        """`is_wanted` of a video. ends: what the names of its frames' files end in."""
+        """`is_wanted` of a video. ends: what the names of its frames' files, `count`, end in."""
         frames_in = self.out / self.names[path]
         frames = find_frames(frames_in).items()
         files = [("colour", target)]
@@ -285,9 +285,10 @@ class _Folder:
             files.append(("anything", frames_in))
         stale = self.list_stale_frames(path)
         stale += [("colour", target)] if self.find_stale(path) and target.exists() else []
-        firsts = [frames_in / f"{0:06d}{end}" for end in ends]
+        numbers = range(max(count, 1))
+        complete = [target, *(frames_in / f"{n:06d}{end}" for n in numbers for end in ends)]
         is_begun = self.find_begun(path) & {"colour", *self.save}
-        return self.is_wanted(path, files, stale, [] if is_begun else [[target, *firsts]], report)
+        return self.is_wanted(path, files, stale, [] if is_begun else [complete], report)
 
     def is_wanted(
         self,
@@ -612,7 +613,7 @@ def _predict_video(
     report: PredictReport,
 ) -> None:
     # Here: they import matplotlib, which photos do not need.
-    from depthlib.video.frames import find_parts, open_frames
+    from depthlib.video.frames import WHOLE, count_frames, find_parts, open_frames
     from depthlib.video.render import predict_video
 
     name = folder.names[path]
@@ -620,7 +621,7 @@ def _predict_video(
     kinds = [kind for kind in folder.save if kind != "colour"]
     frames_in, (sample,) = folder.out / name, _make_samples(predictor, None)
     ends = tuple(name_file(kind, "", sample) for kind in kinds)
-    if not folder.wants_video(path, target, ends, report):
+    if not folder.wants_video(path, target, count_frames(target), ends, report):
         return
 
     def save_frame(number: int, frame: np.ndarray, depth: np.ndarray, layout: Layout) -> None:
@@ -665,6 +666,10 @@ def _predict_video(
         )
         note(begun - asked)
         print(f"{target}: {said}")
-        report.written.append(path)
+        if said.announced and said.frames < WHOLE * said.announced:
+            missing = said.announced - said.frames
+            report.failed[path] = f"ends here, {missing} frames too early"
+        else:
+            report.written.append(path)
     except (OSError, ValueError) as error:
         report.failed[path] = describe_error(error)

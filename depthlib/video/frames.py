@@ -315,6 +315,11 @@ def _read_pixel_sides(capture: cv2.VideoCapture) -> tuple[float, float]:
     return (ratio, 1.0) if lies else (1.0, ratio)
 
 
+def count_frames(path: Path) -> int:
+    """The frames that a video file says it has, which are all there in one of ours; 0 for none."""
+    return _read_rate(_open_capture(path, decoded=False))[1] or 0 if path.is_file() else 0
+
+
 def _read_rate(capture: cv2.VideoCapture) -> tuple[float | None, int | None]:
     """Frames a second and frames, as announced."""
     fps, frames = (capture.get(key) for key in (cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_COUNT))

@@ -923,6 +923,36 @@ def test_frames_of_a_video_are_those_that_it_has_and_of_each_kind_that_is_asked_
     assert names == ["000000_depth.npy", "000001_depth.npy"]
 
 
+def test_frames_of_a_video_that_are_gone_are_made_again(tmp_path, monkeypatch):
+    from depthlib.video import render
+
+    monkeypatch.setattr(render.time_alone, "__defaults__", (0.01,))
+    video, out = write_video(tmp_path / "in" / "a.avi", 4), tmp_path / "out"
+    predict(video, out)
+    whole = {path.name: path.read_bytes() for path in (out / "a").iterdir()}
+    for number in (2, 3):
+        (out / "a" / f"00000{number}_depth.npy").unlink()
+    assert predict(video, out).written == [video]
+    assert {path.name: path.read_bytes() for path in (out / "a").iterdir()} == whole
+    assert predict(video, out).skipped == [video]
+
+
+def test_a_video_that_is_cut_off_is_named_and_what_it_has_is_predicted(tmp_path, monkeypatch):
+    from depthlib.video import render
+    from depthlib.video.frames import open_writer
+
+    monkeypatch.setattr(render.time_alone, "__defaults__", (0.01,))
+    video, out = tmp_path / "drive.avi", tmp_path / "out"
+    with open_writer(video, 10, HEIGHT, WIDTH) as write:
+        for number in range(20):
+            rng = np.random.default_rng(number)
+            write(rng.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8))
+    video.write_bytes(video.read_bytes()[: video.stat().st_size * 6 // 10])
+    report = predict(video, out)
+    assert "frames too early" in report.failed[video] and not report.written
+    assert 2 < len(list((out / "drive").glob("*_depth.npy"))) < 20
+
+
 def test_a_folder_of_ones_own_is_not_taken_for_a_videos_frames(tmp_path):
     video, mine = write_video(tmp_path / "a.avi", 2), tmp_path / "out/a/000000_depth.npy"
     mine.parent.mkdir(parents=True)
