@@ -2,6 +2,7 @@
 
 import os
 import re
+import warnings
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -353,6 +354,7 @@ class MapBaseline:
 # Behind the name of a photo, in the names of files of depth that say their scale.
 _SCALES = {"_mm": INDOOR_MILLIMETRE.scale, "_m256": DENSE_M256.scale}
 _TURNED = -0.5  # Spearman's rank correlation of depth with true depth: below, it is none
+_ABSURD = 20  # times the true depth, or one part of so many: another unit
 _LOOKED_AT = 16  # files, at most, to tell whether they hold depth
 _ENDING = re.compile("(.*?)(?:_depth(_mm|_m256|_relative)?)?", re.S)  # a name may have lines
 
@@ -415,7 +417,7 @@ def _refuse_disparity(
     paths: Sequence[Path], pairs: Pairs, depth_scale: float | None, alignments: Sequence[str]
 ) -> None:
     """Errors: ValueError where in most of the files what is farther has less depth: disparity."""
-    found = {}
+    found, ratios = {}, []
     for index in range(0, len(pairs), -(-len(pairs) // _LOOKED_AT)):
         photo, truth = read_pair(pairs.rgb_path(index), pairs.depth_path(index), pairs.spec)
         depth = _read_map(paths[index], photo.shape[:2], depth_scale, alignments)
@@ -423,6 +425,14 @@ def _refuse_disparity(
         known = known[:: 1 + len(known) // 10_000]  # pixels tell as much as all of them
         ranks = pd.DataFrame({"truth": truth.flat[known], "depth": depth.flat[known]}).rank()
         found[paths[index]] = ranks["truth"].corr(ranks["depth"])
+        ratios.append(np.median(depth.flat[known] / truth.flat[known]) if len(known) else 1.0)
+    ratio = float(np.median(ratios))
+    if "none" in alignments and not 1 / _ABSURD < ratio < _ABSURD:
+        warnings.warn(
+            f"Depth in {paths[0].parent} is {ratio:.3g} times the true depth: it seems to be in "
+            "another unit than metres. Give --depth-scale, the metres of one number.",
+            stacklevel=3,
+        )
     correlations = pd.Series(found).dropna()  # a constant map has none
     if correlations.median() < _TURNED:
         raise ValueError(

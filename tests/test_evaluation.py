@@ -1,4 +1,5 @@
 import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -663,3 +664,13 @@ def test_a_table_to_be_read_has_few_columns_and_three_digits(test_pairs):
     assert list(alone) == [name for name in shown if name != "alignment"]
     one = {"four": {way: table.iloc[:1] for way, table in tables.items()}}
     assert "[" not in tabulate(summarise_all(one))["RMSE (m)"][0]  # a single scene has no interval
+
+
+@pytest.mark.parametrize("factor", [1000, 100, 0.01])
+def test_depth_in_another_unit_is_told(test_pairs, tmp_path, factor):
+    write_maps(test_pairs, tmp_path, "{stem}.npy", lambda depth: depth * factor)
+    with pytest.warns(UserWarning, match="times the true depth.*another unit.*--depth-scale"):
+        evaluate_files(tmp_path, test_pairs, NYU_DENSEDEPTH, ["none"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        evaluate_files(tmp_path, test_pairs, NYU_DENSEDEPTH, ["median"])

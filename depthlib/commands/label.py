@@ -21,7 +21,13 @@ from depthlib.commands.predict import (
 )
 from depthlib.commands.shard_notes import Run, note_shard
 from depthlib.commands.summary import FILE, LABEL, Summary
-from depthlib.data.dataset_file import NAME, make_spec, refuse_another, write_dataset_file
+from depthlib.data.dataset_file import (
+    NAME,
+    make_spec,
+    name_after,
+    refuse_another,
+    write_dataset_file,
+)
 from depthlib.data.images import read_rgb, resize_rgb, write_depth, write_grey, write_rgb
 from depthlib.data.lenses import FocalRequest, find_lens
 from depthlib.data.shards import Shard
@@ -109,7 +115,7 @@ def label_files(
     guide = next((teacher for teacher in members if teacher.view.focal), members[0])
     listing = find_media(words)
     has_focals = bool(guide.view.focal) or _have_focals(listing.split()[0], settings.lens)
-    spec = _describe_labels(members, Path(out).absolute().name, has_focals)
+    spec = _describe_labels(members, name_after(Path(out)) or "labels", has_focals)
     made = f"{' + '.join(teachers)} {settings}"
     made_of = note_files(*(one.path or name.partition(",")[0] for name, one in teachers.items()))
     run = Run("label", f"{made} of {made_of.partition('-')[2]}", listing.digest(), len(listing))
@@ -166,9 +172,14 @@ def write_labels(out: Path, table: Iterable[Mapping[str, str]]) -> int:
 
 
 def _find_labelled(out: Path, table: Iterable[Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
-    """The rows of labels by name; one of `predict`, or whose writing failed, has no confidence."""
+    """The rows of labels by name, whose files are all there; of `predict` there are none."""
     rows = {row["name"]: row for row in table if row.get("width")}
-    return {n: row for n, row in rows.items() if (out / "confidence" / f"{n}.png").is_file()}
+    parts = [(out / part, suffix) for part, suffix in PARTS.items()]
+    return {
+        name: row
+        for name, row in rows.items()
+        if all((folder / f"{name}{suffix}").is_file() for folder, suffix in parts)
+    }
 
 
 class _Photo(NamedTuple):
@@ -373,9 +384,13 @@ def _read_video(path: Path, name: str, folder: _Folder) -> Generator[_Photo | _R
     # Here: it imports matplotlib, which photos do not need.
     from depthlib.video.frames import WHOLE, open_frames
 
-    # So that its name is taken.
-    folder.summary.add(path, {"name": name, "made": folder.made, "saved": LABEL})
+    if path in folder.summary and folder.summary.is_changed(path, folder.made_of):
+        yield _Refused(path, changed=True)  # its frames would be of two videos
+        return
     source = note_files(path)
+    # So that its name is taken.
+    row = {"name": name, "made": folder.made, "saved": LABEL}
+    folder.summary.add(path, row | {"source": f"{source} {folder.made_of}"})
     frames = open_frames(path)
     focal = folder.find_focal((frames.height, frames.width))
     number = -1

@@ -8,12 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from depthlib.data.csv_tables import why_unlistable
-from depthlib.data.dataset_file import NAME, read_dataset_file
+from depthlib.data.dataset_file import NAME, name_after, read_dataset_file
 from depthlib.data.inputs import VIDEOS, is_junk, locate
 from depthlib.data.shards import Shard
 from depthlib.files import are_noted, note_files, write_bytes
 
 SIDES = ("left", "right")
+_LATER = ("rig",)  # settings that earlier versions did not note
 _UNKNOWN = "other settings"  # in what settings differ from those in a file that is none of ours
 _FILES = "files"  # what a scene's settings note of its sources
 
@@ -124,7 +125,9 @@ def _tell_difference(path: Path, settings: Mapping[str, object], sources: Sequen
         told = [
             f"{name} {value}, not {old[name]}"
             for name, value in settings.items()
-            if value != old[name] and not _is_one_place(name, path.parent, value, old[name])
+            if (name in old or name not in _LATER)
+            and value != old[name]
+            and not _is_one_place(name, path.parent, value, old[name])
         ]
         if sources and _FILES in old and not are_noted(str(old[_FILES]), *sources):
             told.append("files that are others than those it was made of")
@@ -170,4 +173,4 @@ def refuse_among(folder: Path, sides: Iterable[Sequence[Path]]) -> None:
 def name_dataset(out: Path, usual: str) -> str:
     """What the dataset in `out` is called, by its file or its folder."""
     path = out / NAME
-    return read_dataset_file(path).name if path.is_file() else out.resolve().name or usual
+    return read_dataset_file(path).name if path.is_file() else name_after(out) or usual

@@ -152,6 +152,7 @@ def match_sources(
         **place_sides(words, folder.folder),
         "focal_pixels": rectifier.intrinsics.fx, "baseline": rectifier.baseline,
         "disparities": disparities, "far": far, "sure": sure, "every": every,
+        "rig": rig.digest(),
     }  # fmt: skip
     find_sources = _find_sources(found)
     describe, is_noted = lru_cache(1)(note_files), lru_cache(1)(are_noted)  # a video's, once

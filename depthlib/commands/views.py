@@ -261,7 +261,8 @@ def _make_scene(
         place_sides(source.words, folder.folder)
         | {"focal": spec.focal, "baseline": spec.baseline, "every": settings.every}
         | {"long_side": settings.long_side, "least": settings.least if settings.motion else 0}
-        | {"apart": settings.apart if settings.motion else 0},
+        | {"apart": settings.apart if settings.motion else 0}
+        | ({"rig": rig.digest()} if rig else {}),
         overwrite,
         [*source.found[0][0], *source.found[0][1]],
         names,

@@ -2,7 +2,6 @@
 
 import math
 import os
-import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from depthlib.data.dataset_file import (
     NAME,
     describes_dataset,
     find_dataset_file,
+    name_after,
     read_dataset_file,
     write_dataset_file,
 )
@@ -48,6 +48,7 @@ _KNOWN = {  # by the names of their CSVs; told by the names of their folders
     "kitti_improved": KITTI_IMPROVED,
 }
 _SIDES = ("train", "val", "test")
+_UNNAMED = "dataset"
 _COLUMN = "column:scene"  # that of the CSVs that are written
 _ENCODING = ("metres_per_count", "encoding", "focal_baseline", "invalid_counts")  # of depth
 _FOCAL = "focal"  # their column of focal lengths
@@ -485,12 +486,7 @@ def _guess(layout: Layout, folder: Path, notes: list[str]) -> DatasetSpec:
     )
     guess = guess_encoding(photos, maps)
     notes.append(str(guess))
-    return guess.make_spec(_name_of(folder), scenes="template")
-
-
-def _name_of(folder: Path) -> str:
-    # 50 letters: a name may have 200 bytes, and a letter has up to 4.
-    return re.sub(r"[^\w.-]+", "_", folder.resolve().name).strip("_.")[:50] or "dataset"
+    return guess.make_spec(name_after(folder) or _UNNAMED, scenes="template")
 
 
 def _tell_scenes(layout: Layout, spec: DatasetSpec, notes: list[str]) -> Pairs:
@@ -510,7 +506,7 @@ def _tell_scenes(layout: Layout, spec: DatasetSpec, notes: list[str]) -> Pairs:
         )
     way = _COLUMN if pairs.scenes == KNOWN else "unknown"
     if spec.name in SPECS:  # its encoding, but neither its name nor its paths
-        spec = replace(spec, name=_name_of(layout.root), photo="", depth="")
+        spec = replace(spec, name=name_after(layout.root) or _UNNAMED, photo="", depth="")
     return replace(pairs, spec=replace(spec, scenes=way))
 
 

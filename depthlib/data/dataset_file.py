@@ -218,7 +218,8 @@ def describe_spec(spec: DatasetSpec) -> dict[str, Any]:
 
 def _parse_json(path: Path) -> dict[str, Any]:
     try:
-        given = json.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        given = json.loads(text, object_pairs_hook=_refuse_twice)
     except (ValueError, RecursionError) as error:  # also what is no UTF-8
         raise ValueError(f"A dataset's file must be JSON. Received: {error}.") from error
     if not isinstance(given, dict):
@@ -233,6 +234,15 @@ def _parse_json(path: Path) -> dict[str, Any]:
                 f"together and without `focal`. Received: {pixels!r} and {width!r}."
             )
         given["focal"] = pixels / width
+    return given
+
+
+def _refuse_twice(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these items. Errors: ValueError where two have one key."""
+    given = dict(items)
+    if len(given) < len(items):
+        keys = [key for key, _ in items]
+        raise ValueError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} twice")
     return given
 
 
@@ -294,6 +304,12 @@ def _load_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise ValueError(f"A dataset's YAML must have keys. Received: {type(given).__name__}.")
     return given
+
+
+def name_after(folder: Path) -> str:
+    """The name of a dataset that is called as its folder; "" for a folder without a letter."""
+    # 50 letters: a name may have 200 bytes, and a letter has up to 4.
+    return re.sub(r"[^\w.-]+", "_", folder.resolve().name).strip("_.")[:50]
 
 
 def _name_of(path: Path) -> str:

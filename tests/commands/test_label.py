@@ -297,6 +297,33 @@ def test_frames_of_a_video_that_was_moved_are_not_labelled_again(tmp_path):
     assert (out / "labels.csv").read_bytes() == before
 
 
+def test_a_video_in_anothers_place_adds_no_frames_to_its_scene(tmp_path):
+    def make(frames, red):
+        with open_writer(tmp_path / "drive.avi", 10, 48, 64) as write:
+            for number in range(frames):
+                write(np.full((48, 64, 3), red + 5 * number, np.uint8))
+
+    video, out = tmp_path / "drive.avi", tmp_path / "out"
+    make(4, 0)
+    assert len(label(video, out, every=2).written) == 2
+    before = (out / "labels.csv").read_bytes()
+    make(9, 100)
+    report = label(video, out, every=2)
+    assert report.changed == [video] and not report.written
+    assert (out / "labels.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("part", ["photos/1.jpg", "depth/1.png", "confidence/1.png"])
+def test_a_label_of_which_a_file_is_missing_is_not_listed(photos, tmp_path, part):
+    out = tmp_path / "out"
+    label(photos, out)
+    (out / part).unlink()
+    draw(photos / "1.png", red=30)
+    assert label(photos, out).changed == [photos / "1.png"]
+    table = pd.read_csv(out / "labels.csv")
+    assert table["rgb"].tolist() == ["photos/2.jpg", "photos/10.jpg"]
+
+
 def test_copies_of_photos_that_are_still_there_are_photos_of_their_own(photos, tmp_path):
     label(photos, tmp_path / "out")
     (tmp_path / "copy").mkdir()

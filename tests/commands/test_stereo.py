@@ -272,6 +272,36 @@ def test_one_video_of_both_sides_gives_the_depth_of_two(rig, drive, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["match", "views"])
+def test_a_rig_whose_distortion_was_corrected_is_another_one(drive, tmp_path, command):
+    left = [str(drive / "left")] if command == "views" else [f"--left={drive / 'left'}"]
+    start = ["views"] if command == "views" else ["stereo", "match"]
+    out = tmp_path / "rig+1"  # whose name a dataset cannot have as it is
+    path, text = (
+        tmp_path / "rig.yml",
+        (
+            "K1: [{f}, 0, 80, 0, {f}, 36, 0, 0, 1]\nK2: [{f}, 0, 80, 0, {f}, 36, 0, 0, 1]\n"
+            "D1: [{bend}, 0, 0, 0]\nD2: [0, 0, 0, 0]\nR: [1, 0, 0, 0, 1, 0, 0, 0, 1]\n"
+            "T: [-{b}, 0, 0]\nimage_width: 160\nimage_height: 72\n"
+        ),
+    )
+
+    def work(bend, *more):
+        path.write_text(text.format(f=FOCAL, b=BASELINE, bend=bend))
+        words = [*left, f"--right={drive / 'right'}", f"--rig={path}", f"--out={out}", *more]
+        return main([*start, *words])
+
+    work(-0.001)
+    with pytest.raises(SystemExit, match="one camera or rig .*rig|camera|stored alike"):
+        work(0)
+    assert work(-0.001) == 0
+    settings = out / "drive_0007" / ("views.json" if command == "views" else "stereo.json")
+    said = json.loads(settings.read_text())
+    del said["rig"]  # as earlier versions wrote it
+    settings.write_text(json.dumps(said))
+    assert work(-0.001) == 0
+
+
+@pytest.mark.parametrize("command", ["match", "views"])
 def test_pairs_are_no_second_scene_where_their_folder_is_renamed(rig, drive, tmp_path, command):
     out = tmp_path / "out"
 

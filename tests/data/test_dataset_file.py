@@ -195,3 +195,10 @@ def test_a_template_that_leaves_its_folder_or_takes_years_is_refused(tmp_path, f
     path.write_text(json.dumps({"metres_per_count": 0.001, field: template}), encoding="utf-8")
     with pytest.raises(ValueError, match=f"`{field}` of a dataset must be .*dataset.json"):
         read_dataset_file(path)
+
+
+def test_a_key_that_is_said_twice_is_refused(tmp_path):
+    path = tmp_path / "dataset.json"
+    path.write_text('{"metres_per_count": 0.001, "max_depth": 10, "metres_per_count": 0.002}')
+    with pytest.raises(ValueError, match="the key 'metres_per_count' twice.*dataset.json"):
+        read_dataset_file(path)

@@ -57,6 +57,7 @@ def test_a_run_goes_on_with_depth_that_is_stored_as_it_was(tiny_nyu, tmp_path):
     write_run(tmp_path, run)
     check_folder(tmp_path, json.loads(json.dumps(run)))
     changes = {"metres_per_count": 0.02, "max_depth": 9.0, "focal": 0.7, "border": (0, 1, 0, 0.9)}
+    changes |= {"baseline": 0.5, "centre": (0.5, 0.6)}
     for field, value in changes.items():
         changed = replace(pairs, spec=replace(NYU_TRAIN, **{field: value}))
         now = run_folder.describe_run(Recipe(epochs=3), [changed], changed)

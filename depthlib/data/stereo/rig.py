@@ -1,5 +1,6 @@
 """Two cameras that stand still to each other: read, written, and their photos rectified."""
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -45,6 +46,13 @@ class Rig:
     def baseline(self) -> float:
         """How far apart the cameras are, metres."""
         return float(np.linalg.norm(self.translation))
+
+    def digest(self) -> str:
+        """The same cameras have the same, whatever format their numbers were read from."""
+        cameras = [(one.matrix, one.distortion, [one.fisheye]) for one in (self.left, self.right)]
+        parts = (*cameras[0], *cameras[1], self.rotation, self.translation)
+        text = "\n".join(" ".join(f"{n + 0.0:.9g}" for n in np.ravel(part)) for part in parts)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def check(self) -> None:
         """Errors: ValueError where these are no two cameras side by side, the left one first."""
