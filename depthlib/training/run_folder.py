@@ -403,9 +403,7 @@ def _describe_stored(pairs: Pairs) -> dict[str, Any]:
     """What makes metres of a dataset's files, and of which cameras they are."""
     spec = pairs.spec
     view: dict[str, Any] = {"focal": spec.focal and round(spec.focal, 6), "horizon": spec.horizon}
-    # What scales and places the photos' other views.
-    view |= {"baseline": spec.baseline} if spec.baseline else {}
-    view |= {"centre": spec.centre} if spec.centre != (0.5, 0.5) else {}
+    view |= {"baseline": spec.baseline, "centre": spec.centre}  # of the photos' other views
     if "focal_share" in pairs.table:  # of each photo: see `settle_focal`
         shares = pairs.table["focal_share"].round(6).to_list()
         view["focal_lengths"] = hashlib.sha256(json.dumps(shares).encode()).hexdigest()[:12]
