@@ -337,6 +337,7 @@ def _use_packed(folder: Path, path: Path) -> Any:
 
 def _write_shards(folder: Path) -> None:
     from depthlib.commands.data import make_dataset
+    from depthlib.commands.label import PARTS
     from depthlib.commands.shard_notes import Run, note_shard
     from depthlib.commands.summary import Summary
     from depthlib.data.shards import Shard
@@ -352,9 +353,10 @@ def _write_shards(folder: Path) -> None:
                 out.mkdir(exist_ok=True)
                 (out / ".shards").mkdir(exist_ok=True)
                 Image.fromarray(draw_rgb()).save(photo)
-                sure = out / "confidence" / f"{shard.number}.png"  # by which a row is a label's
-                sure.parent.mkdir(exist_ok=True)
-                Image.fromarray(np.full((24, 40), 255, np.uint8)).save(sure)
+                for part, suffix in PARTS.items():  # by which a row is a label's
+                    file = out / part / f"{shard.number}{suffix}"
+                    file.parent.mkdir(exist_ok=True)
+                    Image.fromarray(np.full((24, 40), 255, np.uint8)).save(file)
                 shown = {"height": 24, "width": 40, "focal": "0.8", "made": "light"}
                 summary = Summary(out, shard)
                 summary.add(photo, {"name": f"{shard.number}", **shown})
