@@ -368,8 +368,9 @@ def _find_maps(folder: Path, pairs: Pairs) -> list[Path]:
     # A folder may hold the photos as well, or their true depth.
     listed = product((pairs.rgb_path, pairs.depth_path), range(len(pairs)))
     own = {os.path.realpath(find(index)) for find, index in listed}
+    there = sorted(folder.rglob("*"))
     for suffix in (".png", ".npy"):  # the latter hold more, so they count where there are both
-        for path in sorted(folder.rglob("*")):
+        for path in there:
             if path.suffix.lower() != suffix or os.path.realpath(path) in own:
                 continue
             place = path.relative_to(folder).with_suffix("").as_posix()

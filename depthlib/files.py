@@ -168,8 +168,9 @@ def check_ours(path: Path | str, data: bytes | None = None, kind: str = PAIRS) -
         return
     check_regular(path)
     noted = find_kind(path)
-    is_same = data is not None and path.read_bytes() == data
-    if is_same or (noted is not None and is_kind(noted, kind)):
+    if noted is not None and is_kind(noted, kind):
+        return
+    if data is not None and path.read_bytes() == data:
         return
     reason = f"a {noted}, no {kind}" if noted else "not as depthlib last wrote it"
     raise FileExistsError(
@@ -398,6 +399,11 @@ def note_files(*paths: Path | str) -> str:
     with ThreadPoolExecutor() as pool:
         contents = pool.map(lambda path: describe_state(path, by_content=True), paths)
         return f"{_digest(map(_describe_times, paths))}-{_digest(contents)}"
+
+
+def content_of(note: str) -> str:
+    """What `note_files` says of contents alone: the same for copies; "" for a note of none."""
+    return note.partition("-")[2]
 
 
 def are_noted(note: str, *paths: Path | str) -> bool:

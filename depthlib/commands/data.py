@@ -68,7 +68,7 @@ def make_dataset(
     print(*dataset.notes, sep="\n")
     _print_table(summarise_left(dataset.left), "Left out")
     most = int(check) if re.fullmatch("[0-9]{1,9}", check) else check
-    place = out or dataset.folder
+    place = dataset.place
     check_ours(place / PICTURE, kind=FIGURE)
     words = {"photos": photos, "depth": depth, "spec": spec, "tolerance": tolerance}
     settings = {"folder": os.path.relpath(folder, place), "elsewhere": out is not None, **words}

@@ -34,6 +34,7 @@ from depthlib.data.shards import Shard
 from depthlib.data.specs import DatasetSpec
 from depthlib.files import (
     check_ours,
+    content_of,
     format_table,
     natural_key,
     note_files,
@@ -118,7 +119,7 @@ def label_files(
     spec = _describe_labels(members, name_after(Path(out)) or "labels", has_focals)
     made = f"{' + '.join(teachers)} {settings}"
     made_of = note_files(*(one.path or name.partition(",")[0] for name, one in teachers.items()))
-    run = Run("label", f"{made} of {made_of.partition('-')[2]}", listing.digest(), len(listing))
+    run = Run("label", f"{made} of {content_of(made_of)}", listing.digest(), len(listing))
     report = PredictReport(advice="")
     with (
         note_shard(Path(out), shard, run) as note,

@@ -32,7 +32,7 @@ from depthlib.data.inputs import Listing, find_files_in, list_inputs, locate
 from depthlib.data.intrinsics import CameraCalibration, Intrinsics
 from depthlib.data.lenses import FocalRequest, Lens, find_lens, say_notes
 from depthlib.data.shards import Shard
-from depthlib.files import VIDEO, check_ours, note_files, remove_left_of
+from depthlib.files import VIDEO, check_ours, content_of, note_files, remove_left_of
 from depthlib.prediction.geometry import Layout, check_focal, join, split
 from depthlib.prediction.interface import DepthPredictor, find_confidence
 from depthlib.prediction.known_distance import KnownDistance
@@ -163,7 +163,7 @@ def predict_files(
     made_of = note_files(
         predictor.path or network, lens.path if isinstance(lens, CameraCalibration) else ""
     )
-    words_made = f"{made} --save {','.join(save)} of {made_of.partition('-')[2]}"
+    words_made = f"{made} --save {','.join(save)} of {content_of(made_of)}"
     run = Run("predict", words_made, listing.digest(), len(listing))
     report = PredictReport()
     with (

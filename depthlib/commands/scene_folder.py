@@ -11,7 +11,7 @@ from depthlib.data.csv_tables import why_unlistable
 from depthlib.data.dataset_file import NAME, name_after, read_dataset_file
 from depthlib.data.inputs import VIDEOS, is_junk, locate
 from depthlib.data.shards import Shard
-from depthlib.files import are_noted, note_files, write_bytes
+from depthlib.files import are_noted, content_of, note_files, write_bytes
 
 SIDES = ("left", "right")
 _LATER = ("rig",)  # settings that earlier versions did not note
@@ -102,7 +102,7 @@ class SceneFolder:
         """
         for other in self.folder.parent.glob(f"*/{self.settings.name}"):
             noted = find_note(other.parent) if other.parent.name != self.name else None
-            if noted and noted.partition("-")[2] == note.partition("-")[2]:
+            if noted and content_of(noted) == content_of(note):
                 raise ValueError(
                     "Frames must be in a dataset once. Received: those of its scene "
                     f"{other.parent.name} for {self.name}, in {self.folder.parent}. Use --scene "

@@ -21,6 +21,7 @@ from depthlib.files import (
     are_alike,
     are_noted,
     check_regular,
+    content_of,
     natural_key,
     note_files,
     write_bytes,
@@ -186,13 +187,13 @@ class Summary:
         gone: dict[str, dict[str, str]] = {}  # by content: the file, and the name of predict's row
         for photo, row in self.rows.items() if new else ():
             file = _find_file(photo)
-            content = row.get("source", "").split(" ")[0].partition("-")[2]
+            content = content_of(row.get("source", "").split(" ")[0])
             if content and not Path(self._place, file).exists():
                 name = "" if row.get("saved") == LABEL else row["name"]
                 gone.setdefault(content, {})[file] = name
         moved = {}
         for path in new if gone else ():
-            left = gone.get(note_files(path).partition("-")[2], {})
+            left = gone.get(content_of(note_files(path)), {})
             names = {"", *name_photo(locate(path))} if left else ()
             if owner := next((one for one, name in left.items() if name in names), None):
                 del left[owner]
@@ -352,12 +353,12 @@ def _is_another(photo: Path, named: Path, source: str) -> bool:
     Earlier versions noted none; there a photo tells that is still where it was.
     """
     note = source.split(" ")[0]
-    _, _, content = note.partition("-")
+    content = content_of(note)
     if named.is_file() and named.samefile(photo):
         return bool(content) and not are_noted(note, photo)
     if content:
-        return content != note_files(photo).partition("-")[2]
-    return named.is_file() and note_files(named).split("-")[1] != note_files(photo).split("-")[1]
+        return content != content_of(note_files(photo))
+    return named.is_file() and content_of(note_files(named)) != content_of(note_files(photo))
 
 
 def _read_all(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
