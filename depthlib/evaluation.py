@@ -32,10 +32,10 @@ from depthlib.metrics import (
 )
 
 # Photos and whether to average over flips in, depth maps of the photos' sizes out.
-# A network that can tell what a lens does is given `focals` too: see `_see_through_lenses`.
+# A network that can tell what a lens does is given `focals` too: see `see_through_lenses`.
 Predict = Callable[[Sequence[np.ndarray], bool], list[np.ndarray]]
 # The same of the pairs at some indices, with their photos.
-_Look = Callable[[range, Sequence[np.ndarray], bool], list[np.ndarray]]
+Look = Callable[[Sequence[int], Sequence[np.ndarray], bool], list[np.ndarray]]
 
 
 def evaluate(
@@ -73,13 +73,14 @@ def evaluate_all(
     """
     pairs.refuse_without_maps()
     _check_units(unit_of(predict), pairs, alignments, name)
-    look = _see_through_lenses(predict, pairs)
+    look = see_through_lenses(predict, pairs)
     return _score_all(look, pairs, protocols, alignments, batch_size, name)
 
 
-def _see_through_lenses(predict: Predict, pairs: Pairs) -> _Look:
+def see_through_lenses(predict: Predict, pairs: Pairs) -> Look:
     """`predict`, which is told the focal length of each photo where it can tell what that does.
 
+    What comes back takes the photos' places in `pairs`, the photos, and whether to average flips.
     Networks have `view`, what they learned from, and `focal`, what they were given for all photos;
     any other function takes photos alone.
     """
@@ -115,7 +116,7 @@ def align_maps(predict: Predict, pairs: Pairs, alignment: str = "none") -> list[
     Errors: those of `Pairs.load`, `metrics.align`, and of focal lengths as in `evaluate`.
     """
     photos, truths = pairs.load()
-    depths = _see_through_lenses(predict, pairs)(range(len(pairs)), photos, False)
+    depths = see_through_lenses(predict, pairs)(range(len(pairs)), photos, False)
     return [
         align(truth, depth, alignment, max_depth=float(truth.max())).astype(np.float32)
         for truth, depth in zip(truths, depths, strict=True)
@@ -154,7 +155,7 @@ def evaluate_files(
     _refuse_disparity(paths, pairs, depth_scale, alignments)
     protocol = replace(protocol, flip_average=False)
 
-    def look(indices: range, photos: Sequence[np.ndarray], flip: bool) -> list[np.ndarray]:
+    def look(indices: Sequence[int], photos: Sequence[np.ndarray], flip: bool) -> list[np.ndarray]:
         sizes = [photo.shape[:2] for photo in photos]
         return [
             _read_map(paths[index], size, depth_scale, alignments)
@@ -165,7 +166,7 @@ def evaluate_files(
 
 
 def _score_all(
-    look: _Look,
+    look: Look,
     pairs: Pairs,
     protocols: Sequence[EvaluationProtocol],
     alignments: Sequence[str],

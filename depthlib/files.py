@@ -401,6 +401,15 @@ def note_files(*paths: Path | str) -> str:
         return f"{_digest(map(_describe_times, paths))}-{_digest(contents)}"
 
 
+def name_in_note(word: str) -> str:
+    """How a note calls a network or a camera: by its file's name, wherever that lies.
+
+    word: a path, with settings of it after a comma or none; another word stays as it is.
+    """
+    path, comma, settings = word.partition(",")
+    return f"{Path(path).name}{comma}{settings}" if Path(path).is_file() else word
+
+
 def content_of(note: str) -> str:
     """What `note_files` says of contents alone: the same for copies; "" for a note of none."""
     return note.partition("-")[2]

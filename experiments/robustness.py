@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 from depthlib.data.images import read_depth, read_pair, resize_depth, resize_rgb
 from depthlib.data.pairs import Pairs
-from depthlib.evaluation import Predict
+from depthlib.evaluation import Predict, see_through_lenses
 from depthlib.metrics import EvaluationProtocol, bootstrap_interval, score
 from experiments.corruptions import NYU_CORRUPTIONS, corrupt
 
@@ -173,15 +173,19 @@ def _evaluate(
 ) -> dict[str, pd.DataFrame]:
     """A row a network, image and change: its key under `names`, rgb, scene, scores, dee."""
     relative = pairs.spec.is_relative
-    networks = [(model, predict) for model, seeds in models.items() for predict in seeds]
+    networks = [
+        (model, see_through_lenses(predict, pairs))
+        for model, seeds in models.items()
+        for predict in seeds
+    ]
     rows = {model: [] for model in models}
     for index in tqdm(chosen.tolist(), "evaluate"):
         rgb, truth = read_pair(pairs.rgb_path(index), pairs.depth_path(index), pairs.spec)
         shown = resize_rgb(rgb, *size) if size else rgb
         photos = [change(shown, index) for change in changes.values()]
         image = dict(pairs.table[["rgb", "scene"]].iloc[index])
-        for model, predict in networks:
-            depths = predict(photos, protocol.flip_average)
+        for model, look in networks:
+            depths = look([index] * len(photos), photos, protocol.flip_average)
             for key, depth in zip(changes, depths, strict=True):
                 depth = cv2.resize(depth, truth.shape[::-1])
                 metrics = score(truth, depth, protocol, alignment, relative)

@@ -32,7 +32,14 @@ from depthlib.data.inputs import Listing, find_files_in, list_inputs, locate
 from depthlib.data.intrinsics import CameraCalibration, Intrinsics
 from depthlib.data.lenses import FocalRequest, Lens, find_lens, say_notes
 from depthlib.data.shards import Shard
-from depthlib.files import VIDEO, check_ours, content_of, note_files, remove_left_of
+from depthlib.files import (
+    VIDEO,
+    check_ours,
+    content_of,
+    name_in_note,
+    note_files,
+    remove_left_of,
+)
 from depthlib.prediction.geometry import Layout, check_focal, join, split
 from depthlib.prediction.interface import DepthPredictor, find_confidence
 from depthlib.prediction.known_distance import KnownDistance
@@ -532,9 +539,9 @@ def _describe_way(
 ) -> str:
     """The network and the settings that decide about depth, as a user says them."""
     if isinstance(lens, CameraCalibration):
-        words = [network, f"--camera {lens.path}"]
+        words = [name_in_note(network), f"--camera {name_in_note(str(lens.path))}"]
     else:
-        words = [network, f"--focal {lens}"]
+        words = [name_in_note(network), f"--focal {lens}"]
     if known:
         ends = ",".join(f"{number:g}" for number in (*known.first, *known.second))
         words.append(f"--known {ends}={known.metres:g}")

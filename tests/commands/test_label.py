@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -363,6 +364,25 @@ def test_shards_of_teachers_of_one_name_but_another_file_are_not_merged(photos, 
         merge_shards(tmp_path / "out")
 
 
+def test_teachers_are_the_same_from_wherever_they_are_named(photos, tmp_path, monkeypatch):
+    teachers = {}
+    for name in ("one", "two"):
+        path = tmp_path / name / "net.keras"
+        path.parent.mkdir()
+        path.write_text(name)
+        teachers[name] = Fake()
+        teachers[name].path = path
+
+    def go(*words):
+        named = {word: teachers[Path(word).parent.name] for word in words}
+        return label_files(named, [photos], tmp_path / "out", LabelSettings(), progress=False)
+
+    count = len(go(*(str(tmp_path / f"{name}/net.keras") for name in ("one", "two"))).written)
+    monkeypatch.chdir(tmp_path)
+    assert count and len(go("one/net.keras", "./two/net.keras").skipped) == count
+    assert "of another photo or network" in str(go("two/net.keras", "one/net.keras"))
+
+
 def test_a_video_that_is_cut_off_is_named_and_its_frames_are_labelled(tmp_path):
     video, out = tmp_path / "drive.avi", tmp_path / "out"
     with open_writer(video, 10, 48, 64) as write:
@@ -597,5 +617,5 @@ def test_the_command_labels_by_networks_of_ours_and_of_others(tmp_path, capsys):
     assert main([*words, "--out", str(tmp_path / "out")]) == 0
     assert "1 written" in capsys.readouterr().out
     made = pd.read_csv(tmp_path / "out/depth.csv")["made"][0]
-    assert made.startswith(f"light + {other},output=relative --combine mean")
+    assert made.startswith("light + other.onnx,output=relative --combine mean")
     assert read_dataset_file(tmp_path / "out/dataset.json").max_depth == 10.0

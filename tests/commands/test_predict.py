@@ -757,6 +757,30 @@ def test_a_folder_never_holds_one_photo_by_two_networks_or_lenses(tmp_path):
     assert rows(out)["a.png"]["made"] == "light --focal exif"
 
 
+def test_a_network_and_a_calibration_are_the_same_from_wherever_they_are_named(
+    tmp_path, monkeypatch
+):
+    photo, out, runs = draw(tmp_path / "a.png"), tmp_path / "out", tmp_path / "runs"
+    for name in ("one", "two"):
+        (runs / name).mkdir(parents=True)
+        (runs / name / "best.keras").write_text(name)
+        lines = f"camera_matrix: [{40 + len(name)}, 0, 19.5, 0, 40, 14.5, 0, 0, 1]\n# {name}\n"
+        (runs / name / "camera.yaml").write_text(lines)
+
+    def go(network, camera):
+        return predict(photo, out, network=str(network), lens=read_camera(Path(camera)))
+
+    assert go(runs / "one/best.keras", runs / "one/camera.yaml").written == [photo]
+    assert rows(out)["a.png"]["made"] == "best.keras --camera camera.yaml"
+    monkeypatch.chdir(runs)
+    assert go("one/best.keras", "./one/camera.yaml").skipped == [photo]
+    (runs / "one").rename(runs / "moved")
+    assert go("moved/best.keras", "moved/camera.yaml").skipped == [photo]
+    for network, camera in (("two", "moved"), ("moved", "two")):
+        said = str(go(f"{network}/best.keras", f"{camera}/camera.yaml"))
+        assert "1 of them of another photo or network" in said
+
+
 def test_files_of_ones_own_beside_the_photo_outlive_another_way_of_predicting_it(tmp_path):
     photo = draw(tmp_path / "a.png")
     own = [tmp_path / f"a{end}" for end in (".ply", ".glb", "_confidence.png", "_depth.npy")]

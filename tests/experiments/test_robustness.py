@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from depthlib.data.pairs import find_pairs, read_csv
 from depthlib.data.specs import NYU_TEST, NYU_TRAIN
 from depthlib.evaluation import evaluate
 from depthlib.metrics import FULL, NYU_DENSEDEPTH
+from depthlib.prediction.geometry import View
 from experiments.corruptions import NYU_CORRUPTIONS, corrupt
 from experiments.robustness import (
     depth_error,
@@ -202,6 +205,29 @@ def test_flips_are_averaged_where_the_protocol_says_so(test_pairs):
 
     evaluate_one(predict, test_pairs, NYU_DENSEDEPTH, ["dark"], [1, 2], most=1)
     assert asked == [(3, True)]
+
+
+class Tele:
+    """A network that is told the lens of each photo, and gives its focal length as metres."""
+
+    view, focal = View(24, 32, 10.0, 0.8, 4 / 3), None
+
+    def __call__(self, photos, flip_average=False, focals=None):
+        return [
+            np.full(photo.shape[:2], focal, np.float32)
+            for photo, focal in zip(photos, focals, strict=True)
+        ]
+
+
+def test_a_network_sees_corrupted_photos_through_their_lens(test_pairs):
+    near, far = (
+        replace(test_pairs, spec=replace(test_pairs.spec, focal=focal)) for focal in (1.0, 2.0)
+    )
+    errors = [evaluate_one(Tele(), seen, FULL, ["dark"], [3], most=2) for seen in (near, far)]
+    for lens, table in zip((near, far), errors, strict=True):
+        due = evaluate(Tele(), lens, FULL).iloc[[0, -1]]["rmse"].tolist()
+        np.testing.assert_allclose(table["rmse"], np.repeat(due, 2), rtol=1e-6)
+    assert not np.allclose(errors[0]["rmse"], errors[1]["rmse"])
 
 
 def darken_by_depth(rgb, depth_m, strength, rng):
