@@ -115,7 +115,7 @@ def _remove_left_of(
             Path(folder, name).unlink(missing_ok=True)
 
 
-def write_bytes(path: Path | str, data: bytes) -> None:
+def write_bytes(path: Path | str, data: bytes | memoryview) -> None:
     """Writes `data` to `path` atomically."""
     with replace_file(path) as temporary:
         temporary.write_bytes(data)

@@ -551,9 +551,12 @@ def _describe_way(
 def _describe(name: str, seen: _Seen, result: DepthResult) -> dict[str, object]:
     """A photo's row of the table."""
     depth = result.leave_out_sky()
-    inside = depth[depth > 0]
-    every = 1 + inside.size // 250_000  # pixel for the median, which a part of them tells as well
-    ends = (inside.min(), np.median(inside[::every]), inside.max()) if inside.size else (0, 0, 0)
+    known = depth > 0
+    ends = [0.0, 0.0, 0.0]
+    if known.any():
+        every = 1 + np.count_nonzero(known) // 250_000  # pixel for the median tells it as well
+        median = np.median(depth[known][::every])
+        ends = [depth.min(where=known, initial=np.inf), median, depth.max()]
     nearest, median, farthest = (f"{end:.4g}" for end in ends)
     return {
         "name": name,

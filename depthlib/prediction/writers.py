@@ -45,6 +45,7 @@ _SCALE_TEXTS = {"metre": "depth_scale_metres", "relative": "depth_scale_relative
 LONG_RANGE = 20.0  # metres; networks that see farther are of roads, where colours are logarithmic
 TICKS = 7  # numbers at a colour bar, at most
 ROWS = 240  # a lower photo's picture is enlarged, so that the bar beside it can be read
+BLOCK = 512  # rows of a map that are converted at once
 LONGEST = 60_000  # pixels of a picture's side, beside its bar: a JPEG's have 65,535 at most
 # A tenth of the time that a smaller file takes, which is a tenth smaller.
 _FAST = [
@@ -159,7 +160,7 @@ def write_npy(path: Path | str, result: DepthResult) -> Path:
     _check_target(path, result, ".npy")
     buffer = io.BytesIO()
     np.save(buffer, result.leave_out_sky())
-    write_bytes(path, buffer.getvalue())
+    write_bytes(path, buffer.getbuffer())  # a large photo's map has hundreds of megabytes
     return Path(path)
 
 
@@ -183,19 +184,21 @@ def write_png16(path: Path | str, result: DepthResult) -> Path:
             f"Received: {path}. Use {name_file('png16', 'photo', result)}, say."
         )
     depth = result.leave_out_sky()
-    counts = depth / np.float64(scale)
-    np.rint(counts, out=counts)  # in place: a large photo's map has a hundred megabytes
-    np.maximum(counts, depth > 0, out=counts)
-    deep = counts > LARGEST_COUNT
-    if deep.any():
+
+    def count(depth: np.ndarray) -> np.ndarray:
+        counts = np.maximum(np.rint(depth / np.float64(scale)), depth > 0)
+        return np.where(counts > LARGEST_COUNT, 0, counts)
+
+    counts = _convert(depth, count, np.uint16)
+    deep = np.count_nonzero(depth) - np.count_nonzero(counts)
+    if deep:
         warnings.warn(
-            f"{np.count_nonzero(deep)} pixels deeper than {LARGEST_COUNT * scale:g} "
+            f"{deep} pixels deeper than {LARGEST_COUNT * scale:g} "
             f"({result.unit}), the most that {path} holds, are 0 there. An .npy file holds them.",
             stacklevel=2,
         )
-        counts[deep] = 0
     texts = {_SCALE_TEXTS[result.unit]: repr(scale), "unit": result.unit}
-    _write_png(path, counts.astype(np.uint16), texts)
+    _write_png(path, counts, texts)
     return Path(path)
 
 
@@ -294,7 +297,9 @@ def draw_depth(depth: np.ndarray, unit: str, logarithmic: bool) -> np.ndarray:
 
     step = -(-max(depth.shape) // LONGEST)
     depth, known = depth[::step, ::step], known[::step, ::step]
-    shades = np.rint(255 * place(np.where(known, depth, low)).clip(0, 1)).astype(np.uint8)
+    shades = _convert(
+        depth, lambda part: np.rint(255 * place(np.where(part > 0, part, low)).clip(0, 1)), np.uint8
+    )
     picture = cv2.applyColorMap(shades, DEPTH_COLOURS[:, np.newaxis])
     picture[~known] = GREY
     height, width = depth.shape
@@ -378,6 +383,16 @@ def _check_target(path: Path | str, result: DepthResult, *suffixes: str) -> None
             f"A file must not be written over its source. Received: {path}, the photo itself. "
             "Use another name or folder."
         )
+
+
+def _convert(
+    depth: np.ndarray, make: Callable[[np.ndarray], np.ndarray], dtype: type[np.generic]
+) -> np.ndarray:
+    """What `make` gives for a map, some rows at a time: all of a large photo take a gigabyte."""
+    made = np.empty(depth.shape, dtype)
+    for top in range(0, len(depth), BLOCK):
+        made[top : top + BLOCK] = make(depth[top : top + BLOCK])
+    return made
 
 
 def _write_png(path: Path | str, image: np.ndarray, texts: dict[str, str]) -> None:
