@@ -192,6 +192,14 @@ def find_kind(path: Path) -> str | None:
     return noted.get(describe_state(path, by_content=True))
 
 
+def list_noted(folder: Path | str) -> set[str]:
+    """The names of what `replace_ours` has written into a folder, changed since or not."""
+    with suppress(OSError):  # it may be gone
+        found = map(_NOTE.fullmatch, os.listdir(folder or "."))  # noqa: PTH208  # of millions
+        return {note[1] for note in found if note}
+    return set()
+
+
 def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")  # a kind may name a folder of any bytes
 

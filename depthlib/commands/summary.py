@@ -18,10 +18,14 @@ import numpy as np
 from depthlib.data.inputs import VIDEOS, locate, locate_all, name_photo
 from depthlib.data.shards import Shard, count_alike, hash_text, hash_texts
 from depthlib.files import (
+    BOARD,
+    FIGURE,
     are_alike,
     are_noted,
     check_regular,
     content_of,
+    find_kind,
+    list_noted,
     natural_key,
     note_files,
     write_bytes,
@@ -251,10 +255,12 @@ def merge_tables(out: Path) -> int:
 
 
 def are_outputs(paths: Sequence[Path | str]) -> np.ndarray:
-    """Of each file whether it is depth that an earlier run wrote, as its table says: bool (paths,).
+    """Of each file whether an earlier run wrote it: bool (paths,).
 
-    What a table lists as a photo is none, nor what is in a format that it does not list as saved.
+    Of depth its table says so: what that lists as a photo is none, nor what is in a format that it
+    does not list as saved. Figures and calibration boards have a note of what was drawn.
     """
+    noted: dict[str, set[str]] = {}
     tables: dict[Path, tuple[dict[str, frozenset[str]], set[str]]] = {}
 
     def is_listed(folder: Path, name: str, kind: str, file: str) -> bool:
@@ -275,8 +281,14 @@ def are_outputs(paths: Sequence[Path | str]) -> np.ndarray:
             for up, called in ((folder, name), (folder.parent, f"{above}/{name}"))
         )
 
+    def is_drawn(path: Path | str) -> bool:
+        head, tail = os.path.split(path)
+        if head not in noted:
+            noted[head] = list_noted(head)
+        return tail in noted[head] and find_kind(Path(path)) in (FIGURE, BOARD)
+
     def is_output(path: Path | str) -> bool:
-        if is_label(path):
+        if is_drawn(path) or is_label(path):
             return True
         written = _OUTPUT.fullmatch(os.path.basename(path))  # noqa: PTH119
         if not written or not written.lastgroup:

@@ -23,7 +23,7 @@ from depthlib.files import natural_key, refuse_escape
 TOLERANCE = 0.02  # seconds between a photo and its map, as TUM's associate.py has it
 PICTURE = "depthlib_pairs.png"  # what `depthlib data` draws into the folder
 NO_MAP, NO_PHOTO = "no depth map", "no photo"
-WRITTEN = "depth that a network predicted"
+WRITTEN = "depth or a figure that depthlib wrote"
 _SUFFIXES = PHOTOS | MAPS
 _ALWAYS_PHOTOS = PHOTOS - {".png", ".tif", ".tiff", ".jp2", ".bmp"}
 _ALWAYS_MAPS = MAPS - PHOTOS
@@ -118,7 +118,7 @@ def find_layout(
     if not rows:
         said = _describe_nothing(folder, chosen, photos, depth)
         if written:
-            said += f" Left out: {len(written)} files of {WRITTEN}; `depth` may name them."
+            said += f" Left out: {len(written)} files, {WRITTEN}; `depth` may name it."
         raise FileNotFoundError(said)
     rows.sort(key=lambda row: natural_key(row[0]))
     table = pd.DataFrame(rows, columns=["rgb", "depth"])

@@ -67,14 +67,14 @@ def test_depth_that_a_network_predicted_is_neither_photo_nor_truth(folder, where
     assert main(make) == 0
     assert (folder / "pairs.csv").read_bytes() == before
     if not words:
-        assert "depth that a network predicted" in capsys.readouterr().out
+        assert "depth or a figure that depthlib wrote" in capsys.readouterr().out
 
 
 def test_photos_beside_nothing_but_predictions_are_no_dataset(folder, capsys):
     shutil.rmtree(folder / "depth")
     shutil.rmtree(folder / "masks")
     main(["predict", str(folder / "rgb"), "--out", str(folder / "rgb"), "--save", "png16"])
-    with pytest.raises(SystemExit, match="Left out: 6 files of depth that a network predicted"):
+    with pytest.raises(SystemExit, match="Left out: 6 files, depth or a figure that depthlib wrote"):
         main(["data", str(folder)])
     words = ["--photos", "rgb/{frame}.jpg", "--depth", "rgb/{frame}_depth_mm.png"]
     assert main(["data", str(folder), "--spec", "indoor_millimetre", *words]) == 0
@@ -90,7 +90,7 @@ def test_labels_in_a_folder_below_are_no_truth(folder, capsys):
         assert main([*label, str(folder / out)]) == 0
     capsys.readouterr()
     assert main(make) == 0 and (folder / "pairs.csv").read_bytes() == before
-    assert "depth that a network predicted" in capsys.readouterr().out
+    assert "depth or a figure that depthlib wrote" in capsys.readouterr().out
 
 
 def test_a_csv_elsewhere_comes_with_the_word_that_reads_it(folder, tmp_path, capsys):

@@ -14,7 +14,7 @@ from depthlib.commands.summary import (
     find_frames,
 )
 from depthlib.data.inputs import name_photo
-from depthlib.files import note_files
+from depthlib.files import BOARD, FIGURE, VIDEO, note_files, write_ours
 
 
 def rows(folder):
@@ -206,6 +206,19 @@ def list_outputs(tmp_path, output, saved):
 def test_what_was_written_is_left_out_and_photos_are_not(tmp_path, output, saved):
     saved = f"npy {OUTPUTS[output]}" if saved == "this" else saved
     assert list_outputs(tmp_path, output, saved) == [False, True, False]
+
+
+@pytest.mark.parametrize("kind", [FIGURE, BOARD])
+def test_figures_and_boards_are_no_photos_until_they_are_edited(tmp_path, monkeypatch, kind):
+    drawn, photo = tmp_path / "depthlib_pairs.png", tmp_path / "a.png"
+    photo.write_bytes(b"a photo")
+    write_ours(drawn, b"a picture", kind)
+    write_ours(tmp_path / "film.mp4", b"a film", VIDEO)  # which may be labelled
+    assert are_outputs([drawn, photo, tmp_path / "film.mp4"]).tolist() == [True, False, False]
+    monkeypatch.chdir(tmp_path)
+    assert are_outputs([drawn.name, photo.name, "gone/b.png"]).tolist() == [True, False, False]
+    drawn.write_bytes(b"a photo of one's own")
+    assert not are_outputs([drawn, photo]).any()
 
 
 def test_what_was_written_of_a_photo_whose_name_has_lines_is_left_out(tmp_path):
