@@ -97,7 +97,8 @@ def find_dataset(
     takes it; None: that of a dataset.json in `out`, where the CSVs are to be, or in the folder, or
     of an Ultralytics YAML there; else a guess, which the notes name.
     NYU's and KITTI's own folders are known by their names.
-    Errors: those of `find_layout` and of `guess_encoding`.
+    Errors: those of `find_layout` and of `guess_encoding`; ValueError where folders say of some
+    photos alone whether they train or test.
     """
     folder, place = Path(folder), Path(out or folder)
     if photos is None and depth is None and spec is None:
@@ -511,10 +512,21 @@ def _tell_scenes(layout: Layout, spec: DatasetSpec, notes: list[str]) -> Pairs:
 
 
 def _split_as_folders(pairs: Pairs) -> dict[str, Pairs]:
-    """The pairs by train, val and test, where folders say it; else all as "pairs"."""
-    sides = np.array([side_of(str(photo)) for photo in pairs.table["rgb"]])
-    if not sides.all():
+    """The pairs by train, val and test, where folders say it; else all as "pairs".
+
+    Errors: ValueError where they say it of some photos alone.
+    """
+    photos = pairs.table["rgb"].astype(str)
+    sides = np.array([side_of(photo) for photo in photos])
+    if not (sides != "").any():
         return {"pairs": pairs}
+    if (sides == "").any():
+        raise ValueError(
+            "Where folders say which photos train and which test, they must say it of all. "
+            f"Received: {photos[sides != ''].iat[0]}, and {np.count_nonzero(sides == '')} photos "
+            f"of no side, such as {photos[sides == ''].iat[0]}. Move these into train/, val/ or "
+            "test/, leave them out by a pattern for photos, or rename the other folders."
+        )
     return {name: pairs.select(np.flatnonzero(sides == name)) for name in _SIDES if name in sides}
 
 

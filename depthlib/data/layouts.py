@@ -358,7 +358,12 @@ def _match(
     ):
         if rule is _by_name_beside and rows:  # what is left over then has no partner
             continue
-        found = list(_match_keys(left, right, rule, strict))
+        told = {photos[photo][0] for photo, _ in rows}  # where names have told partners: as there
+        open_left, open_right = (
+            {name: key for name, key in side.items() if strict or key[0] not in told}
+            for side in (left, right)
+        )
+        found = list(_match_keys(open_left, open_right, rule, strict))
         rows += found
         if found:
             matched[way] = len(found)
@@ -425,7 +430,7 @@ def time_of(name: str) -> float | None:
         with suppress(ValueError):  # the 31st of June
             start = datetime(*map(int, numbers)).replace(tzinfo=UTC).timestamp()  # type: ignore[arg-type]
             return start + float(f"0.{part}0") if date.end() == len(name) else None
-    match = re.fullmatch(r"\D*?(\d{9,10}[.]\d+|\d{12,19})", name)
+    match = re.fullmatch(r"\D*?([1-9]\d{8,9}[.]\d+|[1-9]\d{11,18})", name)  # 0000...: a counter
     if match is None:
         return None
     text = match[1]

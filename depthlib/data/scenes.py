@@ -69,8 +69,7 @@ def tell_scenes(
     the paths differ. Errors: ValueError for a column that is not there.
     """
     photos = [str(photo) for photo in table["rgb"]]
-    named, way = _read_named(folder if index else None), spec.scenes
-    rows = [named.get(PurePosixPath(photo).parts[-2:], {}) for photo in photos]
+    rows, way = _look_up(photos, folder if index else None), spec.scenes
     if way.startswith("column:"):
         scenes = _take_column(table, way.removeprefix("column:"), spec)
     elif "scene" in table:
@@ -92,7 +91,7 @@ def tell_scenes(
         source = GROUPED
     scene = [base_scene(s) if s else spec.scene_of(p) for s, p in zip(scenes, photos, strict=True)]
     table = table.assign(scene=scene)
-    if any("condition" in row for row in named.values()):
+    if any("condition" in row for row in rows):
         table["condition"] = [row.get("condition", "") for row in rows]
     return table, source
 
@@ -289,12 +288,31 @@ def _take_column(table: pd.DataFrame, name: str, spec: DatasetSpec) -> list[str]
     return [str(scene) for scene in table[column]]
 
 
-def _read_named(folder: Path | None) -> dict[tuple[str, ...], dict[str, str]]:
-    """What `folder`/index.csv says of photos, by the last two parts of their paths."""
+def _look_up(photos: Sequence[str], folder: Path | None) -> list[dict[str, str]]:
+    """What `folder`/index.csv says of each photo, as it names it or by a longer or shorter path.
+
+    Errors: ValueError where it says different things of a photo.
+    """
     path = folder and folder / "index.csv"
-    if not path or not path.is_file():
-        return {}
-    index = read_index(path)
-    rows = [] if index is None else index.to_dict("records")
-    texts = ({str(name): str(value) for name, value in row.items()} for row in rows)
-    return {PurePosixPath(row["photo"]).parts[-2:]: row for row in texts}
+    index = read_index(path) if path and path.is_file() else None
+    named: dict[tuple[str, ...], list[tuple[tuple[str, ...], dict[str, str]]]] = defaultdict(list)
+    for row in [] if index is None else index.to_dict("records"):
+        parts = PurePosixPath(row["photo"].replace("\\", "/")).parts
+        told = {name: row[name] for name in ("scene", "condition") if name in row}
+        named[parts[-2:]].append((parts, told))
+    found = []
+    for photo in photos:
+        parts = PurePosixPath(photo).parts
+        rows = [row for of, row in named.get(parts[-2:], []) if _are_one_path(of, parts)]
+        if any(row != rows[0] for row in rows):
+            raise ValueError(
+                f"index.csv must say one thing of a photo. Received: {len(rows)} rows that may "
+                f"be of {photo} in {path}. Name photos there by their whole path in the folder."
+            )
+        found.append(rows[0] if rows else {})
+    return found
+
+
+def _are_one_path(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    length = min(len(one), len(other))
+    return one[-length:] == other[-length:]

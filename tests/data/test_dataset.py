@@ -478,6 +478,19 @@ def test_folders_that_say_train_and_test_give_a_csv_each(tmp_path, write_pairs):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("others", [("train", "test"), ("train",), ("test",)])
+@pytest.mark.parametrize("third", ["more", "dev", "holdout"])
+def test_a_folder_of_no_side_beside_those_that_say_one_is_named(
+    tmp_path, write_pairs, others, third
+):
+    names = [(f"{s}/rgb/1.jpg", f"{s}/depth/1.png") for s in (*others, third)]
+    root = write_pairs(tmp_path, names)
+    with pytest.raises(ValueError, match=f"1 photos of no side, such as {third}/rgb/1.jpg"):
+        find_dataset(root, spec=SPEC)
+    one = find_dataset(root, spec=SPEC, photos=f"{third}/rgb/*.jpg", depth=f"{third}/depth/*.png")
+    assert list(one.sides) == ["pairs"] and len(one.first) == 1
+
+
 def test_a_yaml_of_ultralytics_says_the_encoding(tmp_path, write_pairs):
     write_pairs(tmp_path, [("images/train/1.jpg", "depth/train/1.png")])
     (tmp_path / "data.yaml").write_text("path: .\ntrain: images/train\ndepth_scale: 1000\n")

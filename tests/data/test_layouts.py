@@ -67,6 +67,32 @@ def test_names_that_share_only_their_last_number_match_and_are_less_certain(fold
     assert layout.matched == {"the last number": 1}
 
 
+@pytest.mark.parametrize(
+    ("photos", "maps"),
+    [
+        (["kitchen_1", "kitchen_3", "bath_1"], ["kitchen_1", "bath_1", "bath_3"]),
+        (["1", "2", "a_3"], ["01", "02", "b_3"]),  # those with a partner have its number
+        (["000000000004", "000000000005"], ["000000000004", "000000000006"]),  # counts, no times
+        (["20240101_120000_1", "20240101_120000_2"], ["20240101_120000_1", "20240102_130000_2"]),
+    ],
+    ids=["rooms", "numbers", "long counts", "dates with counts"],
+)
+def test_what_is_left_of_files_that_match_by_name_has_no_partner(folder, photos, maps):
+    root = folder(*(f"rgb/{name}.jpg" for name in photos), *(f"depth/{name}.png" for name in maps))
+    layout = find_layout(root)
+    paired = {row[1] for row in rows_of(layout)}
+    alone = {f"rgb/{name}.jpg" for name in photos} - {row[0] for row in rows_of(layout)}
+    alone |= {f"depth/{name}.png" for name in maps} - paired
+    assert len(paired) == len(maps) - 1 and set(layout.left["file"]) == alone and len(alone) == 2
+
+
+def test_each_folder_has_its_own_way_of_naming_pairs(folder):
+    layout = find_layout(
+        folder("a/rgb/x_1.jpg", "a/depth/x_1.png", "b/rgb/shot-7.jpg", "b/depth/map_0007.png")
+    )
+    assert layout.matched == {"the same name": 1, "the last number": 1} and layout.left.empty
+
+
 def test_folders_of_other_names_beside_each_other_match_where_nothing_else_does(folder):
     names = ["a/lowres_wide/7_1.jpg", "a/lowres_depth/7_1.npy", "b/lowres_wide/7_1.jpg"]
     layout = find_layout(folder(*names))
@@ -167,7 +193,7 @@ def test_names_that_are_times_match_the_nearest_whatever_their_unit(folder):
     assert rows_of(layout) == [["rgb/1403636579763555584.png", "depth/1403636579.770.png"]]
     assert layout.matched == {"the nearest time within 0.02 s": 1}
     assert time_of("frame_1403636579763") == time_of("1403636579763000") == 1403636579.763
-    assert time_of("000123") is None
+    assert time_of("000123") is time_of("000000000005") is None
     for name in ("20240101120000250", "img20240101_120000_250", "2024-01-01 12.00.00.250"):
         assert time_of(name) == 1704110400.25
     assert time_of("20240101120000") == 1704110400  # neither ms nor µs of the year 2611

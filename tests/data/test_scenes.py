@@ -93,6 +93,34 @@ def test_one_photo_without_a_scene_makes_scenes_unknown(tmp_path):
     assert (table["scene"].tolist(), source) == (["den", "rgb/2.jpg"], "unknown")
 
 
+FLATS = ["flat1/rgb/0.jpg", "flat2/rgb/0.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("named", "listed"),
+    [
+        ("{}", "{}"), ("./{}", "{}"), ("{}", "data/{}"), ("data/{}", "{}"), ("/mnt/{}", "{}"),
+        ("data\\{}", "{}"),
+    ],
+)  # fmt: skip
+def test_equal_names_in_folders_have_the_scenes_of_their_own_paths(tmp_path, named, listed):
+    lines = [named.format(photo) for photo in FLATS]
+    (tmp_path / "index.csv").write_text(f"photo,scene\n{lines[0]},kitchen\n{lines[1]},bath\n")
+    photos = [listed.format(photo) for photo in [*FLATS, "flat3/rgb/0.jpg"]]
+    table, source = tell_scenes(rows(*photos), tmp_path, NYU_TRAIN)
+    assert table["scene"].tolist()[:2] == ["kitchen", "bath"]
+    assert table["scene"].iat[2] not in ("kitchen", "bath") and source == "unknown"
+
+
+@pytest.mark.parametrize("lines", [FLATS, [FLATS[0], FLATS[0]], ["rgb/0.jpg", "rgb/0.jpg"]])
+def test_an_index_that_says_two_things_of_a_photo_is_refused(tmp_path, lines):
+    (tmp_path / "index.csv").write_text(f"photo,scene\n{lines[0]},kitchen\n{lines[1]},bath\n")
+    with pytest.raises(ValueError, match="2 rows that may be of .*rgb/0.jpg in .*index.csv"):
+        tell_scenes(rows("rgb/0.jpg" if lines == FLATS else FLATS[0]), tmp_path, NYU_TRAIN)
+    (tmp_path / "index.csv").write_text(f"photo,scene\n{lines[0]},bath\n{lines[1]},bath\n")
+    assert tell_scenes(rows("rgb/0.jpg"), tmp_path, NYU_TRAIN)[0]["scene"].tolist() == ["bath"]
+
+
 def test_folders_that_say_what_a_file_is_are_no_places():
     assert all(map(is_role, ("rgb", "image_02", "leftImg8bit", "depth_maps", "sync_depth", "val")))
     assert not any(map(is_role, ("00", "den", "image_den", "test_room", "scene_01", "")))
