@@ -108,24 +108,34 @@ class MixedPairs:
         return np.asarray(self.relative, bool)[np.searchsorted(self._ends, rows, side="right")]
 
 
-def cut_to_view(spec: DatasetSpec, main: DatasetSpec) -> DatasetSpec | None:
+def cut_to_view(
+    spec: DatasetSpec, main: DatasetSpec, crop_border: bool = False
+) -> DatasetSpec | None:
     """`spec` with the border that leaves what `main`'s camera would see; None: that is all of it.
 
     Photos of a road that are taller than `main`'s lose their top and bottom, until their shape and
-    their horizon's height are those of `main`'s. What `show_whole` gave stays as it is.
+    their horizon's height are those of `main`'s. crop_border: of both, what is within their
+    borders. What `show_whole` gave stays as it is.
     """
     if is_shown_whole(spec):
         return spec
-    rows = _find_rows(spec, main)
-    return rows and replace(spec, border=(*rows, 0.0, 1.0))
+    rows = _find_rows(spec.view(crop_border), main.view(crop_border))
+    if rows is None:
+        return spec if crop_border else None
+    top, bottom, left, right = spec.border if crop_border else (0.0, 1.0, 0.0, 1.0)
+    first, last = (top + row * (bottom - top) for row in rows)
+    return replace(spec, border=(first, last, left, right))
 
 
-def show_whole(spec: DatasetSpec, main: DatasetSpec) -> DatasetSpec | None:
+def show_whole(
+    spec: DatasetSpec, main: DatasetSpec, crop_border: bool = False
+) -> DatasetSpec | None:
     """`spec` with its taller photos mirrored at their sides until their shape is `main`'s, or None.
 
-    So `prediction.geometry` shows the photo of a road that is taller than training's.
+    So `prediction.geometry` shows the photo of a road that is taller than training's. crop_border:
+    `main`'s are what is within their border.
     """
-    rows = _find_rows(spec, main)
+    rows = _find_rows(spec.view(), main.view(crop_border))
     if rows is None:
         return None
     beside = (1 / (rows[1] - rows[0]) - 1) / 2
@@ -137,14 +147,20 @@ def is_shown_whole(spec: DatasetSpec) -> bool:
     return spec.border[2] < 0
 
 
-def _find_rows(spec: DatasetSpec, main: DatasetSpec) -> tuple[float, float] | None:
-    """The rows, as shares, of a taller photo of a road that have `main`'s shape, or None."""
-    if not (spec.horizon and main.horizon and spec.aspect and main.aspect):
+def _find_rows(
+    own: dict[str, float | None], main: dict[str, float | None]
+) -> tuple[float, float] | None:
+    """The rows, as shares, of a taller photo of a road that have `main`'s shape, or None.
+
+    Both are views, as `DatasetSpec.view` gives them.
+    """
+    horizon, aspect = own["horizon"], own["aspect"]
+    if not (horizon and aspect and main["horizon"] and main["aspect"]):
         return None
-    share = spec.aspect / main.aspect
+    share = aspect / main["aspect"]
     if share >= 1:
         return None
-    top = min(max(spec.horizon - main.horizon * share, 0.0), 1 - share)
+    top = min(max(horizon - main["horizon"] * share, 0.0), 1 - share)
     return top, top + share
 
 
@@ -185,15 +201,18 @@ def list_focals(pairs: Pairs) -> list[float | None]:
     return [pairs.spec.focal] * len(pairs)
 
 
-def focal_factors(pairs: Pairs, focal: float | None) -> float | np.ndarray:
+def focal_factors(
+    pairs: Pairs, focal: float | None, crop_border: bool = False
+) -> float | np.ndarray:
     """What brings depth to a camera of focal length `focal` (None: its own), one or one a row.
 
-    A thing looks alike in photos of a longer lens from farther away, by the ratio of the two. What
-    `show_whole` made wider is seen through a lens that is as much shorter.
+    A thing looks alike in photos of a longer lens from farther away, by the ratio of the two.
+    crop_border: photos are seen within their border alone, which is as a longer lens sees them, or
+    a shorter one where `show_whole` made them wider.
     """
     if focal is None:
         return 1.0
-    left, right = pairs.spec.border[2:] if is_shown_whole(pairs.spec) else (0.0, 1.0)
+    left, right = pairs.spec.border[2:] if crop_border else (0.0, 1.0)
     if "focal_share" in pairs.table:
         return focal * (right - left) / pairs.table["focal_share"].to_numpy(float)
     return focal * (right - left) / (pairs.spec.focal or focal)

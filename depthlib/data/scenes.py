@@ -298,7 +298,7 @@ def _look_up(photos: Sequence[str], folder: Path | None) -> list[dict[str, str]]
     named: dict[tuple[str, ...], list[tuple[tuple[str, ...], dict[str, str]]]] = defaultdict(list)
     for row in [] if index is None else index.to_dict("records"):
         parts = PurePosixPath(row["photo"].replace("\\", "/")).parts
-        told = {name: row[name] for name in ("scene", "condition") if name in row}
+        told: dict[str, str] = {name: str(row[name]) for name in ("scene", "condition") if name in row}
         named[parts[-2:]].append((parts, told))
     found = []
     for photo in photos:

@@ -316,16 +316,12 @@ def _open_sources(
     by_content: bool,
 ) -> DecodedPairs | FilePairs | MixedPairs:
     """The decoded pairs of each member, all in the view of the first one's camera."""
-    sources = []
+    main, sources, factors = members[0].spec, [], []
     for member in members:
-        cut = cut_to_view(member.spec, members[0].spec)
-        seen = replace(member, spec=cut) if cut else member
-        sources.append(
-            _open_source(
-                seen, height, width, cache_folder, crop_border or cut is not None, by_content
-            )
-        )
-    factors = [focal_factors(member, members[0].spec.focal) for member in members]
+        cut = cut_to_view(member.spec, main, crop_border)
+        seen, is_cut = replace(member, spec=cut or member.spec), cut is not None
+        sources.append(_open_source(seen, height, width, cache_folder, is_cut, by_content))
+        factors.append(focal_factors(seen, main.view(crop_border)["focal"], is_cut))
     if len(sources) == 1 and np.all(factors[0] == 1):
         return sources[0]
     return MixedPairs(sources, [member.spec.is_relative for member in members], factors)

@@ -211,7 +211,11 @@ def _split(recipe: Recipe, pairs: Pairs, extra: Sequence[Pairs]) -> tuple[list[P
             warn_of_near_copies(sources[-1], validation)
     if recipe.whole:
         # Views do not explain what is mirrored.
-        taller = [(more, show_whole(more.spec, pairs.spec)) for more in sources if not more.views]
+        taller = [
+            (more, show_whole(more.spec, pairs.spec, recipe.crop_border))
+            for more in sources
+            if not more.views
+        ]
         whole = [replace(more, spec=spec) for more, spec in taller if spec]
         if not whole:
             raise ValueError(
@@ -375,11 +379,6 @@ def compile_network(
     model.optimizer.build(model.trainable_variables)
 
 
-def _find_focal(spec: DatasetSpec) -> tuple[float, float] | None:
-    """A focal length over width and over height; None where it or the shape is not known."""
-    return (spec.focal, spec.focal * spec.aspect) if spec.focal and spec.aspect else None
-
-
 def open_batches(
     recipe: Recipe,
     training: list[Pairs],
@@ -403,19 +402,20 @@ def open_batches(
         "as_counts": True,
     }
     weights = [1.0, *(len(training) - 1) * [recipe.extra_weight]]
-    augmentation = None
+    augmentation, view = None, training[0].spec.view(recipe.crop_border)
+    focal, aspect = view["focal"], view["aspect"]
     if recipe.augment:
         augmentation = Augmentation(
             jitter=recipe.jitter,
             crop=recipe.crop,
-            horizon=validation.spec.horizon,
+            horizon=view["horizon"],
             rotation=recipe.rotation,
             cut_depth=recipe.cut_depth,
             weather=recipe.weather,
             effects=recipe.effects or tuple(EFFECTS),
             mix=recipe.mix,
             boxes=recipe.boxes,
-            focal=_find_focal(training[0].spec) if recipe.boxes else None,
+            focal=(focal, focal * aspect) if recipe.boxes and focal and aspect else None,
         )
     return (
         DepthGenerator(

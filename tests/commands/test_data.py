@@ -74,7 +74,7 @@ def test_photos_beside_nothing_but_predictions_are_no_dataset(folder, capsys):
     shutil.rmtree(folder / "depth")
     shutil.rmtree(folder / "masks")
     main(["predict", str(folder / "rgb"), "--out", str(folder / "rgb"), "--save", "png16"])
-    with pytest.raises(SystemExit, match="Left out: 6 files, depth or a figure that depthlib wrote"):
+    with pytest.raises(SystemExit, match="Left out: 6 files, depth or a figure"):
         main(["data", str(folder)])
     words = ["--photos", "rgb/{frame}.jpg", "--depth", "rgb/{frame}_depth_mm.png"]
     assert main(["data", str(folder), "--spec", "indoor_millimetre", *words]) == 0

@@ -65,6 +65,20 @@ def test_photos_of_roads_are_cut_to_the_shape_and_the_horizon_of_the_first():
     assert low.border == pytest.approx((1 - share, 1, 0, 1))
 
 
+@pytest.mark.parametrize("of", ["main", "other", "both"])
+def test_where_borders_are_cut_off_the_view_is_what_is_within_them(of):
+    border = (0.1, 0.9, 0.05, 0.85)
+    main = replace(KITTI, border=border if of != "other" else (0.0, 1.0, 0.0, 1.0))
+    road = replace(ROADS, border=border if of != "main" else (0.0, 1.0, 0.0, 1.0))
+    seen = cut_to_view(road, main, crop_border=True)
+    assert seen.border[2:] == road.border[2:]
+    assert road.border[0] <= seen.border[0] < seen.border[1] <= road.border[1]
+    for name in ("aspect", "horizon"):
+        assert seen.view(True)[name] == pytest.approx(main.view(True)[name])
+    assert cut_to_view(main, main, crop_border=True) == main
+    assert cut_to_view(NYU_TRAIN, main, crop_border=True) == NYU_TRAIN
+
+
 def test_what_has_no_known_horizon_or_is_as_wide_already_stays_whole():
     for one, other in ((NYU_TRAIN, KITTI), (KITTI, NYU_TRAIN), (KITTI, ROADS), (KITTI, KITTI)):
         assert cut_to_view(one, other) is None
@@ -91,7 +105,7 @@ def test_a_taller_photo_may_be_shown_whole_as_a_finished_network_is_shown_it(tmp
     shown = split(rgb, layout)[0]
     assert np.abs(seen[0].astype(int) - shown).mean() < 2
     # What the network should say is what comes back as the photo's depth.
-    said = counts[0] * pairs.spec.max_depth / 65535 * focal_factors(pairs, main.focal)
+    said = counts[0] * pairs.spec.max_depth / 65535 * focal_factors(pairs, main.focal, True)
     np.testing.assert_allclose(join(said[None].astype(np.float32), layout), depth, rtol=0.05)
 
 

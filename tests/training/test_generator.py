@@ -94,6 +94,23 @@ def test_depth_through_another_lens_is_that_of_the_first_datasets_lens(pairs):
     np.testing.assert_array_equal(depth[24:], depth[:12])
 
 
+@pytest.mark.parametrize("border", [(0.0, 1.0, 0.1, 0.9), (0.2, 0.7, 0.0, 1.0)])
+@pytest.mark.parametrize("crop_border", [False, True])
+def test_where_borders_are_cut_off_depth_is_that_of_the_lens_within(pairs, border, crop_border):
+    main, extra = (
+        replace(pairs, spec=replace(NYU_TRAIN, name=name, border=edge))
+        for name, edge in (("main", border), ("extra", (0.0, 1.0, 0.0, 1.0)))
+    )
+    settings = {"shuffle": False, "augmentation": None, "crop_border": crop_border}
+    depth = read_all(make_training([main, extra], **settings))[1][12:]
+    own = read_all(make_training([extra], **settings))[1]
+    factor = main.spec.view(crop_border)["focal"] / extra.spec.focal
+    assert factor == pytest.approx(1 / (border[3] - border[2]) if crop_border else 1)
+    kept = depth > 0  # the rest lies beyond 10 m now
+    assert kept.mean() > 0.4
+    np.testing.assert_allclose(depth[kept], factor * own[kept], atol=2 * 10 / 65535)
+
+
 def test_a_road_beside_wider_photos_is_cut_to_their_part_of_it(pairs, tmp_path):
     road = Pairs(pairs.root, pairs.table, replace(NYU_TRAIN, name="road", aspect=1.5, horizon=0.5))
     for path in road.table[["rgb", "depth"]].to_numpy().ravel():

@@ -463,6 +463,9 @@ def test_the_recipes_augmentation_reaches_the_batches(tiny_nyu):
     road = replace(pairs, spec=replace(pairs.spec, focal=0.5, aspect=3.0, horizon=0.4))
     batches, _ = open_batches(RECIPE.change(boxes=0.5), [road], road, None)
     assert batches.augmentation == Augmentation(boxes=0.5, horizon=0.4, focal=(0.5, 1.5))
+    framed = replace(road, spec=replace(road.spec, border=(0.0, 0.8, 0.0, 1.0)))
+    batches, _ = open_batches(RECIPE.change(boxes=0.5, crop_border=True), [framed], road, None)
+    assert batches.augmentation == Augmentation(boxes=0.5, horizon=0.5, focal=(0.5, 1.875))
     with pytest.raises(ValueError, match="`boxes` stand on a road of known horizon.*boxes=0"):
         open_batches(RECIPE.change(boxes=0.5), [pairs], pairs, None)
 
