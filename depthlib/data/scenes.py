@@ -298,8 +298,8 @@ def _look_up(photos: Sequence[str], folder: Path | None) -> list[dict[str, str]]
     named: dict[tuple[str, ...], list[tuple[tuple[str, ...], dict[str, str]]]] = defaultdict(list)
     for row in [] if index is None else index.to_dict("records"):
         parts = PurePosixPath(row["photo"].replace("\\", "/")).parts
-        told: dict[str, str] = {name: str(row[name]) for name in ("scene", "condition") if name in row}
-        named[parts[-2:]].append((parts, told))
+        kept = [name for name in ("scene", "condition") if name in row]
+        named[parts[-2:]].append((parts, {name: str(row[name]) for name in kept}))
     found = []
     for photo in photos:
         parts = PurePosixPath(photo).parts

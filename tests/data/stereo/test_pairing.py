@@ -1,3 +1,4 @@
+import warnings
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ def paths(names):
     ],
 )
 def test_photos_of_two_cameras_that_number_alike_or_as_they_like_are_pairs(left, right):
-    check_partners(paths(left), paths(right))
+    with warnings.catch_warnings(action="error"):
+        check_partners(paths(left), paths(right))
 
 
 @pytest.mark.parametrize(
@@ -29,10 +31,25 @@ def test_photos_of_two_cameras_that_number_alike_or_as_they_like_are_pairs(left,
         ("1.png 2.png 3.png 5.png", "1.png 3.png 4.png 5.png", "2.png, 4.png, without"),
         ("1.png 2.png 3.png", "1.png 2.png", "3.png, without"),
         ("l_8.png l_9.png l_10.png", "r_8.png r_10.png", "l_9.png, without"),
+        ("0_10.png 1_10.png 3_10.png", "0_10.png 1_10.png 2_10.png", "3_10.png, 2_10.png, without"),
+        ("7l1.png 8l1.png 9l1.png", "7r2.png 8r2.png 10r2.png", "9l1.png, 10r2.png, without"),
+        ("1_5.png 2_9.png 4_12.png", "1_6.png 2_10.png 3_14.png", "4_12.png, 3_14.png, without"),
     ],
 )
 def test_a_photo_without_a_partner_is_named(left, right, alone):
     with pytest.raises(ValueError, match=f"a right one of its number. Received: {alone}"):
+        check_partners(paths(left), paths(right))
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "alone"),
+    [
+        ("0.png 1.png 2.png 3.png", "1.png 2.png 3.png 4.png", "0.png, 4.png"),
+        ("2_10.png 3_10.png 4_10.png", "1_11.png 2_11.png 3_11.png", "4_10.png, 1_11.png"),
+    ],
+)
+def test_photos_that_count_a_little_apart_are_told_as_either_may_lack_one(left, right, alone):
+    with pytest.warns(UserWarning, match=f"count 1 apart.*has no partner: {alone}"):
         check_partners(paths(left), paths(right))
 
 
