@@ -49,6 +49,8 @@ _UNRELATED = (  # fields of a spec that do not change the pixels
 _LATER = (
     "encoding", "pixels_per_count", "count_offset", "focal_baseline", "key", "most_outside",
 )  # fmt: skip
+# Fields that came later count where they are not the default, so that older caches stay.
+USUAL = {field.name: field.default for field in fields(DatasetSpec) if field.name in _LATER}
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -538,13 +540,11 @@ def name_cache(source: FilePairs) -> str:
 
 
 def describe_pixels(spec: DatasetSpec) -> dict[str, Any]:
-    """The fields of a spec that change the pixels of a cache."""
-    # Fields that came later count where they are not the default, so that older caches stay.
-    usual = {field.name: field.default for field in fields(spec) if field.name in _LATER}
+    """The fields of a spec that change the pixels of a cache, but for USUAL ones."""
     return {
         name: value
         for name, value in asdict(spec).items()
-        if name not in _UNRELATED and not (name in usual and usual[name] == value)
+        if name not in _UNRELATED and not (name in USUAL and USUAL[name] == value)
     }
 
 

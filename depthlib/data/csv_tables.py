@@ -60,7 +60,7 @@ def read_pair_table(path: Path) -> pd.DataFrame:
     heading = name_columns(fields)
     table = _parse(lines, separator, path, rule)
     if _is_heading(heading):
-        _refuse_twins(heading, path)
+        _refuse_twins(fields, path)
         table = table.iloc[1:].reset_index(drop=True)
         table.columns = pd.Index(heading[: table.shape[1]])
     else:
@@ -99,9 +99,10 @@ def read_photo_column(path: Path) -> list[str] | None:
     rule = "A list must name a photo in each row."
     lines = _drop_comments(_decode(path, rule))
     for separator in _SEPARATORS if lines else ():
-        heading = name_columns(_split(lines[0], separator))
+        fields = _split(lines[0], separator)
+        heading = name_columns(fields)
         if "rgb" in heading[1:] and heading[0] != "rgb":
-            _refuse_twins(heading, path)
+            _refuse_twins(fields, path)
             photos: list[str] = _parse(lines, separator, path, rule)[heading.index("rgb")].to_list()
             if not all(photos):
                 raise ValueError(f"{rule} Received: an empty field in {path}. Complete the row.")
@@ -215,7 +216,7 @@ def name_columns(fields: Sequence[str]) -> list[str]:
         own = field.strip().lower().replace(" ", "_").replace("-", "_")
         short = _ENDS.sub("", own) or own
         names.append(next((name for name, words in COLUMNS.items() if short in words), own))
-    for name in ("rgb", "depth"):  # of rgb and image, rgb is the photo
+    for name in COLUMNS:  # of rgb and image, rgb is the photo
         exact = [field.strip().lower() == name for field in fields]
         if sum(exact) == 1:
             names = [
@@ -225,18 +226,27 @@ def name_columns(fields: Sequence[str]) -> list[str]:
     return names
 
 
+def find_column(table: pd.DataFrame, name: str) -> str | None:
+    """The column of a list of pairs that a user calls `name`; None where it has none."""
+    own = name.strip().lower()
+    return next((column for column in (own, *name_columns([name])) if column in table), None)
+
+
 def _is_heading(names: Sequence[str]) -> bool:
     """Whether these are the columns of pairs: a photo, and its depth or other views of it."""
     return "rgb" in names and not {"depth", *VIEWS}.isdisjoint(names)
 
 
-def _refuse_twins(heading: Sequence[str], path: Path) -> None:
-    twins = [name for name in ("rgb", "depth") if heading.count(name) > 1]
-    if twins:
-        raise ValueError(
-            f"One column must be the photo and one its depth. Received: {', '.join(heading)} in "
-            f"{path}. Rename the others."
-        )
+def _refuse_twins(fields: Sequence[str], path: Path) -> None:
+    """Errors: ValueError for a heading with two columns of one thing that is read."""
+    heading = name_columns(fields)
+    for name in (*COLUMNS, *MOTIONS.values(), "condition"):
+        if heading.count(name) > 1:
+            twins = [field for field, own in zip(fields, heading, strict=True) if own == name]
+            raise ValueError(
+                f"One column of a heading must be its {name}. Received: {' and '.join(twins)} in "
+                f"{path}. Rename the others."
+            )
 
 
 def _name_by_content(table: pd.DataFrame, path: Path) -> pd.DataFrame:

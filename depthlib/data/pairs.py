@@ -19,8 +19,8 @@ from depthlib.data.csv_tables import (
     FILES,
     MOTIONS,
     VIEWS,
+    find_column,
     format_rows,
-    name_columns,
     read_pair_table,
     why_unlistable,
 )
@@ -405,8 +405,8 @@ def _keep_columns(table: pd.DataFrame, spec: DatasetSpec) -> pd.DataFrame:
     names = [*FILES, *MOTIONS.values(), "scene", "condition"]
     kept = table[[name for name in names if name in table]].copy()
     if spec.focal_column:
-        (column,) = name_columns([spec.focal_column])
-        if column not in table:
+        column = find_column(table, spec.focal_column)
+        if column is None:
             raise ValueError(
                 f"The CSV of `{spec.name}` must have a column {spec.focal_column!r} of focal "
                 f"lengths. Received: {', '.join(map(str, table))}. Add it to its heading, or "

@@ -13,7 +13,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from depthlib.data.arrays import file_of, is_array, is_container, read_names
-from depthlib.data.csv_tables import name_columns, read_index
+from depthlib.data.csv_tables import find_column, read_index
 from depthlib.data.decoding import read_sides
 from depthlib.data.specs import DatasetSpec, base_scene
 from depthlib.files import natural_key
@@ -279,7 +279,7 @@ def split_words(name: str) -> list[str]:
 
 
 def _take_column(table: pd.DataFrame, name: str, spec: DatasetSpec) -> list[str]:
-    column = next((c for c in (name.lower(), *name_columns([name])) if c in table), None)
+    column = find_column(table, name)
     if column is None:
         raise ValueError(
             f"The CSV of `{spec.name}` must have a column {name!r}, which tells its scenes. "

@@ -23,7 +23,7 @@ import pandas as pd
 
 from depthlib import __version__, files
 from depthlib.data.arrays import file_of
-from depthlib.data.cache import describe_pixels
+from depthlib.data.cache import USUAL, describe_pixels
 from depthlib.data.pairs import Pairs
 from depthlib.files import (
     are_noted,
@@ -388,7 +388,7 @@ def _flatten(run: dict) -> dict:
         f"{side} pairs": "+".join(digest[:12] for digest in digests.split("+"))
         for side, digests in run["split"].items()
     }
-    stored = run.get("stored", [])
+    stored = [{**USUAL, **source} for source in run.get("stored", [])]
     fields = {
         field: "+".join(json.dumps(source.get(field)) for source in stored)
         for field in dict.fromkeys(field for source in stored for field in source)
@@ -403,6 +403,7 @@ def _describe_stored(pairs: Pairs) -> dict[str, Any]:
     """What makes metres of a dataset's files, and of which cameras they are."""
     spec = pairs.spec
     view: dict[str, Any] = {"focal": spec.focal and round(spec.focal, 6), "horizon": spec.horizon}
+    view |= {"aspect": spec.aspect and round(spec.aspect, 6), "empty_is_far": spec.empty_is_far}
     view |= {"baseline": spec.baseline, "centre": spec.centre}  # of the photos' other views
     if "focal_share" in pairs.table:  # of each photo: see `settle_focal`
         shares = pairs.table["focal_share"].round(6).to_list()

@@ -3,7 +3,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from depthlib.data.csv_tables import format_rows, read_index, read_pair_table, why_unlistable
+from depthlib.data.csv_tables import (
+    find_column,
+    format_rows,
+    read_index,
+    read_pair_table,
+    why_unlistable,
+)
 
 ROWS = [["rgb/1.jpg", "depth/1.png"], ["rgb/2.jpg", "depth/2.png"]]
 
@@ -34,6 +40,21 @@ def test_a_csv_of_any_dialect_gives_the_same_rows(tmp_path, text):
     assert table[["rgb", "depth"]].to_numpy().tolist() == ROWS
 
 
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [("fx", "9"), ("focal", "4"), ("FX", "9"), ("room", "b"), ("Scene", "a"), ("video", "a")],
+)
+def test_of_columns_that_may_mean_one_thing_the_one_that_is_named_counts(tmp_path, asked, found):
+    (tmp_path / "pairs.csv").write_text("rgb,depth,fx,focal,scene,room\n1.jpg,1.png,9,4,a,b\n")
+    table = read_pair_table(tmp_path / "pairs.csv")
+    assert table[find_column(table, asked)].tolist() == [found]
+
+
+def test_a_column_that_is_not_there_is_none(tmp_path):
+    (tmp_path / "pairs.csv").write_text("rgb,depth\n1.jpg,1.png\n")
+    assert find_column(read_pair_table(tmp_path / "pairs.csv"), "fx") is None
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_a_csv_of_the_usual_encodings_is_read(tmp_path, encoding):
     (tmp_path / "pairs.csv").write_bytes("Küche/1.jpg,Küche/1.png\n".encode(encoding))
@@ -58,7 +79,13 @@ def test_a_list_of_bts_gives_its_focal_lengths_and_a_heading_names_other_columns
     [
         (b"\x1f\x8b\x08\x00", "must hold `rgb,depth` rows.*packed by gzip. Unpack it"),
         (b"rgb,depth\n", "Received: none in"),
-        (b"photo,image,depth\n1.jpg,2.jpg,1.png\n", "one its depth. Received: rgb, rgb, depth"),
+        (b"photo,image,depth\n1.jpg,2.jpg,1.png\n", "its rgb. Received: photo and image in"),
+        (b"rgb,depth,fx,focal_length\n1.jpg,1.png,9,4\n", "focal. Received: fx and focal_length"),
+        (b"rgb,depth,room,video\n1.jpg,1.png,a,b\n", "its scene. Received: room and video"),
+        (b"rgb,depth,scene,Scene\n1.jpg,1.png,a,b\n", "its scene. Received: scene and Scene"),
+        (b"rgb,depth,conf,conf_path\n1.jpg,1.png,1.png,2.png\n", "its confidence. Received: conf "),
+        (b"rgb,right_path,right_file\n1.jpg,2.jpg,3.jpg\n", "its right. Received: right_path and"),
+        (b"rgb,depth,condition,condition\n1.jpg,1.png,a,b\n", "its condition. Received: "),
         (b"1.jpg,1.png,mask/1.png\n", "3 columns, 3 of them files.*Name two columns"),
         (b"1.jpg,1.png\n2.jpg,2.png,3.png\n", "must hold `rgb,depth` rows.*line 2, saw 3"),
         (b"1.jpg,1.png\n2.jpg\n", "empty field"),

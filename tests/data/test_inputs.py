@@ -105,7 +105,7 @@ def test_a_photo_that_a_column_names_and_that_is_gone_counts_and_an_empty_field_
     with pytest.raises(ValueError, match="a photo in each row. Received: an empty field in list"):
         names(["list.csv"])
     (folder / "list.csv").write_text("depth,rgb,rgb\ndrive/1.png,one.jpg,one.jpg\n")
-    with pytest.raises(ValueError, match="Received: depth, rgb, rgb in list.csv"):
+    with pytest.raises(ValueError, match="be its rgb. Received: rgb and rgb in list.csv"):
         names(["list.csv"])
 
 

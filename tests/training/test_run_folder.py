@@ -1,6 +1,6 @@
 import json
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from depthlib.data.pairs import Pairs, find_pairs
-from depthlib.data.specs import NYU_TRAIN
+from depthlib.data.specs import NYU_TRAIN, DatasetSpec
 from depthlib.files import hold_lock, replace_file
 from depthlib.networks.saving import save_model
 from depthlib.training import run_folder
@@ -121,6 +121,31 @@ def test_other_focal_lengths_of_the_same_photos_are_another_run(tiny_nyu, tmp_pa
     check_folder(tmp_path, run_folder.describe_run(Recipe(epochs=3), [pairs], pairs))
     other = replace(pairs, table=pairs.table.assign(focal_share=shares[::-1]))
     with pytest.raises(ValueError, match="differs in focal_lengths"):
+        check_folder(tmp_path, run_folder.describe_run(Recipe(epochs=3), [other], other))
+
+
+# What decides about truth and view, each with another value than NYU's; and what does not: where
+# files lie, how they are checked and scored, and a height that training ignores.
+CHANGES = {
+    "depth_dtype": "uint16", "metres_per_count": 0.001, "min_depth": 0.2, "max_depth": 8.0,
+    "median_range": (0.5, 9.0), "coverage_range": (0.1, 1.0), "invalid_counts": (0, 255),
+    "border": (0.0, 1.0, 0.0, 0.9), "focal": 0.7, "aspect": 1.5, "horizon": 0.4,
+    "empty_is_far": True, "encoding": "disparity", "pixels_per_count": 2.0, "count_offset": -1.0,
+    "focal_baseline": 90.0, "key": "depth", "most_outside": 0.2, "centre": (0.5, 0.6),
+    "baseline": 0.12, "camera_height": 1.6,
+}  # fmt: skip
+UNSEEN = {
+    "photo", "depth", "protocol", "made_by", "scenes", "focal_column", "lower_is_nearer",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_dataset_that_means_something_else_is_another_run(tiny_nyu, tmp_path, name):
+    assert {field.name for field in fields(DatasetSpec)} == {"name", *CHANGES, *UNSEEN}
+    pairs, _ = find_pairs(tiny_nyu(), NYU_TRAIN)
+    write_run(tmp_path, run_folder.describe_run(Recipe(epochs=3), [pairs], pairs))
+    other = replace(pairs, spec=replace(pairs.spec, **{name: CHANGES[name]}))
+    with pytest.raises(ValueError, match=f"whose run differs in {name}: "):
         check_folder(tmp_path, run_folder.describe_run(Recipe(epochs=3), [other], other))
 
 
