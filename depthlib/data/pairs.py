@@ -30,7 +30,7 @@ from depthlib.data.inputs import is_junk
 from depthlib.data.scenes import KNOWN, UNKNOWN, tell_scenes
 from depthlib.data.specs import SPECS, DatasetSpec, get_spec
 from depthlib.data.splits import SPLITTERS, split_by_frame, split_by_scene
-from depthlib.files import natural_key, refuse_escape, write_ours
+from depthlib.files import PAIRS, find_kind, natural_key, refuse_escape, write_ours
 
 __all__ = [
     "SPLITTERS", "Pairs", "check_pairs", "find_pairs", "read_csv", "split_by_frame",
@@ -317,6 +317,13 @@ def _find_root(
         raise ValueError(
             f"The photos of a CSV must be in one folder. Received: {first} of {path}, which is in "
             f"{place} ({ROOT}) and in {found[1]}. Give --root, or `root`."
+        )
+    listed = path.parent / (find_kind(path) or "").removeprefix(f"{PAIRS} of ")
+    if found and asked and not root and _holds(listed, first) and not listed.samefile(place):
+        warnings.warn(
+            f"The photos of {path} are taken from {place}, as {ROOT} says, and not from {listed}, "
+            "which it was made of.",
+            stacklevel=3,
         )
     for column in (name for name in FILES if name in table):
         table[column] = [

@@ -1,6 +1,7 @@
 """What a dataset is: how its files are named, how its depth is encoded, where it is valid."""
 
 import re
+import warnings
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -133,6 +134,7 @@ class DatasetSpec:
         return base_scene(scene) if scene else frame
 
 
+_ONE_PART = re.compile(r"\{scene\}[^/]+\{frame\}")
 TEMPLATE = (
     "a path in its folder with {scene} and {frame}, each at most once, and in each of its parts at "
     "most three of these and *"
@@ -163,21 +165,35 @@ def is_template(text: str) -> bool:
 
 
 def match_template(path: str, template: str) -> tuple[str, str] | None:
-    """(scene, frame) of a POSIX path that ends as `template` says: see `DatasetSpec.key_of`."""
+    """(scene, frame) of a POSIX path that ends as `template` says: see `DatasetSpec.key_of`.
+
+    Of names that can be read in several ways, living_room_1 as {scene}_{frame}, the scene is the
+    shortest: no place is then two scenes. That is warned of.
+    """
     match = _pattern(template).search(path)
     if match is None:
         return None
     fields = match.groupdict()
+    if _ONE_PART.search(template):
+        longest = _pattern(template, is_longest=True).search(path)
+        if longest and longest["scene"] != fields["scene"]:
+            warnings.warn(
+                f"The pattern {template} can be read in several ways: of each name the shortest "
+                "scene counts, as {scene}_{frame} finds living in living_room_1. If scenes have "
+                "longer names, put them into folders, or into a column scene of the CSV.",
+                stacklevel=2,
+            )
     return fields.get("scene", ""), fields.get("frame", "")
 
 
 @cache
-def _pattern(template: str) -> re.Pattern[str]:
+def _pattern(template: str, is_longest: bool = False) -> re.Pattern[str]:
     """A template as a regular expression with the groups scene and frame."""
     if not is_template(template):
         raise ValueError(f"A pattern must be {TEMPLATE}. Received: {template!r}.")
     pattern = re.escape(template).replace(r"\*", "[^/]*")
-    pattern = re.sub(r"\\{(scene|frame)\\}", r"(?P<\1>[^/]+?)", pattern)
+    pattern = pattern.replace(r"\{scene\}", f"(?P<scene>[^/]+{'?' * (not is_longest)})")
+    pattern = pattern.replace(r"\{frame\}", "(?P<frame>[^/]+?)")
     return re.compile(f"(?:^|/){pattern}$")
 
 

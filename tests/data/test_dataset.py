@@ -478,6 +478,24 @@ def test_folders_that_say_train_and_test_give_a_csv_each(tmp_path, write_pairs):
     ]  # fmt: skip
 
 
+def test_photos_of_another_dataset_than_the_list_was_made_of_are_told(
+    tmp_path, write_pairs, monkeypatch
+):
+    names = [("rgb/1.jpg", "depth/1.png")]
+    home, other = (write_pairs(tmp_path / place, names) for place in ("home", "other"))
+    csv = write_dataset(find_dataset(home, spec=SPEC), tmp_path / "out")[0]
+    monkeypatch.setenv("DEPTHLIB_DATA", str(other))
+    with pytest.warns(UserWarning, match="taken from .*other, as DEPTHLIB_DATA says, and not from"):
+        assert read_csv(csv).root == other
+    with warnings.catch_warnings(action="error"):
+        assert read_csv(csv, root=other).root == other
+        monkeypatch.setenv("DEPTHLIB_DATA", str(home))
+        assert read_csv(csv).root == home
+        (tmp_path / "home").rename(tmp_path / "moved")
+        monkeypatch.setenv("DEPTHLIB_DATA", str(tmp_path / "moved"))
+        assert read_csv(csv).root == tmp_path / "moved"
+
+
 @pytest.mark.parametrize("others", [("train", "test"), ("train",), ("test",)])
 @pytest.mark.parametrize("third", ["more", "dev", "holdout"])
 def test_a_folder_of_no_side_beside_those_that_say_one_is_named(

@@ -1,3 +1,5 @@
+import warnings
+
 import pytest
 
 from depthlib.data.specs import (
@@ -8,6 +10,7 @@ from depthlib.data.specs import (
     ROADS,
     base_scene,
     get_spec,
+    match_template,
 )
 
 
@@ -57,6 +60,34 @@ def test_units_and_sparsity_follow_from_the_encoding():
     assert (NYU_TRAIN.unit, NYU_TRAIN.scale * 255) == ("metre", 10)
     assert (NYU_RELATIVE.unit, NYU_RELATIVE.scale * 255) == ("relative", 1)
     assert KITTI.sparse and not NYU_TEST.sparse
+
+
+@pytest.mark.parametrize(
+    ("path", "template", "key"),
+    [
+        ("rgb/living_room_0.jpg", "rgb/{scene}_{frame}.jpg", ("living", "room_0")),
+        ("kitchen_cam1_0007.png", "{scene}_{frame}.png", ("kitchen", "cam1_0007")),
+        ("a-b-c.png", "{scene}-{frame}.*", ("a", "b-c")),
+    ],
+)
+def test_of_names_that_can_be_read_in_several_ways_the_shortest_scene_counts_with_a_warning(
+    path, template, key
+):
+    with pytest.warns(UserWarning, match="can be read in several ways"):
+        assert match_template(path, template) == key
+
+
+@pytest.mark.parametrize(
+    ("path", "template", "key"),
+    [
+        ("rgb/kitchen_0.jpg", "rgb/{scene}_{frame}.jpg", ("kitchen", "0")),
+        ("living_room/rgb_0_1.jpg", "{scene}/rgb_{frame}.jpg", ("living_room", "0_1")),
+        ("0001_living_room.jpg", "{frame}_{scene}.jpg", ("living_room", "0001")),
+    ],
+)
+def test_names_that_can_be_read_in_one_way_are_not_warned_of(path, template, key):
+    with warnings.catch_warnings(action="error"):
+        assert match_template(path, template) == key
 
 
 def test_an_unknown_dataset_is_refused_with_the_names_that_exist():
