@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import count, islice
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from threading import Lock
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -33,6 +35,9 @@ SLOWEST, FASTEST = 0.01, 1000
 _LIST = re.compile(rb"(\xef\xbb\xbf)?\s*(#EXT|ffconcat|<|v=0|\[)", re.IGNORECASE)
 WHOLE = 0.98  # of the frames that a file says it has, at least: some count by their duration
 _STDERR = 2  # its file descriptor
+_HOLDING = Lock()
+_Result = TypeVar("_Result")
+_INTERLACED = b"interlaced to progressive"  # in what FFmpeg says of a frame that is not converted
 WIDEST = 4  # pixels of video are up to 2.8 times as wide as high; what says more is wrong
 STAMPS = 1000  # frames whose time stamps are compared with the rate that a file claims
 
@@ -72,7 +77,8 @@ def open_frames(source: Path | str | int) -> Frames:
     comes first: a folder 2024 is no camera. Of URLs, http://, https:// and rtsp:// (live) are
     opened; http:// is tested on a local server, while https://, rtsp:// and /dev/video0 have not
     been run. FFmpeg brings a video file that changes its size to its first one.
-    Frames of other than square pixels (HDV, DV, DVD) are stretched, as players do.
+    Frames of other than square pixels (HDV, DV, DVD) are stretched, as players do; interlaced ones,
+    which most of these are, are refused with the command that converts them.
     The rate of a file is what its time stamps say where it claims another: browsers record at 1,000
     frames a second, phones at a rate that varies, of which this is the mean.
     Errors: FileNotFoundError; ValueError for a video that cannot be decoded or has no frame, a
@@ -185,7 +191,7 @@ def _open_video(path: Path) -> Frames:
     announced = _read_rate(capture)
     if announced[0] and (measured := _measure_rate(path, announced[0])):
         announced = measured
-    frames = _read_capture(capture)
+    frames = _read_capture(capture, str(path))
     if (first := next(frames, None)) is None:
         raise ValueError(
             f"A video must have frames. Received: none that can be decoded in {path}. "
@@ -198,7 +204,7 @@ def _open_url(url: str) -> Frames:
     shown = re.sub("//[^/]*@", "//", url)  # no password in a message
     capture = _capture(url, cv2.CAP_FFMPEG)
     announced = _read_rate(capture)
-    frames = _read_capture(capture)
+    frames = _read_capture(capture, shown)
     if (first := next(frames, None)) is None:
         raise ValueError(
             f"A URL must give a video that OpenCV's FFmpeg decodes. Received: {shown}, which gives "
@@ -209,7 +215,7 @@ def _open_url(url: str) -> Frames:
 
 def _open_camera(name: str, capture: cv2.VideoCapture) -> Frames:
     fps, _ = _read_rate(capture)
-    frames = _read_capture(capture)
+    frames = _read_capture(capture, f"camera {name}")
     if (first := next(frames, None)) is None:
         raise ValueError(
             f"A camera must be there and give frames. Received: camera {name}, which gives none. "
@@ -273,29 +279,62 @@ def _open_capture(path: Path, decoded: bool) -> cv2.VideoCapture:
 def _capture(*source: Any) -> cv2.VideoCapture:
     """cv2.VideoCapture, without what OpenCV and FFmpeg print of what they cannot open: we say it.
 
-    They write to the process's own stderr, past Python's. What they say of damaged frames, which
-    nothing else tells, stays: so their log levels, which are for all of a process, stay too.
+    What they say of damaged frames, which nothing else tells, stays: so their log levels, which are
+    for all of a process, stay too.
     """
-    try:
-        stderr = os.dup(_STDERR)
-    except OSError:  # it is closed
-        return cv2.VideoCapture(*source)
-    try:
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  # a device
-            os.dup2(nowhere.fileno(), _STDERR)
-        return cv2.VideoCapture(*source)
-    finally:
-        os.dup2(stderr, _STDERR)
-        os.close(stderr)
+    return _hold_stderr(lambda: cv2.VideoCapture(*source))[0]
 
 
-def _read_capture(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
+def _hold_stderr(call: Callable[[], _Result]) -> tuple[_Result, bytes]:
+    """What `call` gives, and what libraries write meanwhile to the process's stderr, past Python's.
+
+    One thread at a time: else one would put back another's file for good.
+    """
+    in_memory = hasattr(os, "memfd_create")  # no folder of temporary files is then needed
+    file = os.fdopen(os.memfd_create("stderr"), "w+b") if in_memory else TemporaryFile()
+    with _HOLDING, file as held:
+        try:
+            stderr = os.dup(_STDERR)
+        except OSError:  # it is closed
+            return call(), b""
+        try:
+            os.dup2(held.fileno(), _STDERR)
+            result = call()
+        finally:
+            os.dup2(stderr, _STDERR)
+            os.close(stderr)
+        held.seek(0)
+        return result, held.read()
+
+
+def _read_frame(
+    capture: cv2.VideoCapture, frame: np.ndarray | None, source: str
+) -> np.ndarray | None:
+    """The next frame as OpenCV has it, in the memory of `frame` where that fits; None at the end.
+
+    Errors: ValueError for an interlaced one: OpenCV 5 gives the frame before it once more, or what
+    is in its memory, and only FFmpeg says a word of it.
+    """
+    (there, frame), said = _hold_stderr(lambda: capture.read(frame))
+    if _INTERLACED in said:
+        raise ValueError(
+            "The frames of a video must be whole pictures. Received: interlaced ones, of every "
+            f"other row, in {source}. Convert it: "
+            + _write_command(source, "-vf", "bwdif=send_frame")
+        )
+    if said:
+        with _HOLDING:
+            os.write(_STDERR, said)
+    return frame if there else None
+
+
+def _read_capture(capture: cv2.VideoCapture, source: str) -> Iterator[np.ndarray]:
     frame = None
     down, across = _read_pixel_sides(capture)
     try:
         while capture.isOpened():
-            there, frame = capture.read(frame)
-            if not there:
+            frame = _read_frame(capture, frame, source)
+            if frame is None:
                 return
             height, width = round(frame.shape[0] * down), round(frame.shape[1] * across)
             yield resize_rgb(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), height, width)
@@ -359,11 +398,22 @@ def _advise(path: Path) -> str:
         return "Copy it again, or convert it to .mp4."
     tag = int(capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF  # with a sign or without
     fourcc = tag.to_bytes(4, "little")
-    converted = path.with_name(f"{path.stem}_h264.mp4")
-    return (
-        f"Its codec is {repr(fourcc)[2:-1]}. Convert it: "
-        f"ffmpeg -i {shlex.quote(str(path))} -c:v libx264 {shlex.quote(str(converted))}"
+    return f"Its codec is {repr(fourcc)[2:-1]}. Convert it: {_write_command(str(path))}"
+
+
+def _write_command(source: str, *filters: str) -> str:
+    """The command that makes a video that OpenCV decodes of one that it does not."""
+    path = Path(source)
+    target = path.with_name(f"{path.stem}_h264.mp4")
+    words = (
+        "-i",
+        source,
+        *filters,
+        "-c:v",
+        "libx264",
+        str(target if path.exists() else target.name),
     )
+    return f"ffmpeg {shlex.join(words)}"
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 import os
+import shlex
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -436,6 +438,60 @@ def test_a_codec_that_is_not_decoded_is_named_with_what_converts_it(code, tmp_pa
         open_frames(path)
     assert f"codec is {repr(code)[2:-1]}." in str(caught.value)
     assert f"ffmpeg -i '{path}' -c:v libx264 '{tmp_path}/my film_h264.mp4'" in str(caught.value)
+
+
+INTERLACED = {
+    "dv.avi": "-vf scale=720:576,format=yuv420p -c:v dvvideo",
+    "h264.mp4": "-vf setfield=tff,format=yuv420p -c:v libx264 -flags +ildct+ilme -x264opts tff=1",
+    "dvd.mpg": "-vf setfield=tff,format=yuv420p -c:v mpeg2video -flags +ildct+ilme",
+}
+
+
+@pytest.mark.parametrize("name", INTERLACED)
+def test_interlaced_video_is_refused_with_what_converts_it(name, tmp_path, capfd):
+    ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="needs the extra `video`")
+    source = write_all(tmp_path / "a.avi", [plain(c, 64, 96) for c in (RED, GREEN, BLUE)], 25)
+    command = [ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-i", source]
+    path, whole = tmp_path / name, tmp_path / "whole.mp4"
+    subprocess.run([*command, *INTERLACED[name].split(), path], check=True)
+    with pytest.raises(ValueError, match="must be whole pictures.*interlaced") as caught:
+        list(open_frames(path))
+    assert "swscaler" not in capfd.readouterr().err  # which is no line for a user
+    said = str(caught.value)
+    converting = shlex.split(said[said.index("ffmpeg -i") :])[1:]
+    assert converting[-1] == str(tmp_path / f"{path.stem}_h264.mp4")
+    subprocess.run([*command[:4], *converting[:-1], whole], check=True)
+    for frame, colour in zip(open_frames(whole), (RED, GREEN, BLUE), strict=True):
+        assert np.abs(frame.mean((0, 1)) - np.array(colour, float)).max() < 12
+
+
+def test_what_turns_interlaced_later_ends_there(tmp_path):
+    ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="needs the extra `video`")
+    source = write_all(tmp_path / "a.avi", [plain(c, 64, 96) for c in (RED, GREEN, BLUE)])
+    command = [ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y"]
+    parts = {"1.ts": ["-c:v", "libx264"], "2.ts": INTERLACED["h264.mp4"].split()}
+    for name, words in parts.items():
+        subprocess.run([*command, "-i", source, *words, tmp_path / name], check=True)
+    path = tmp_path / "both.ts"
+    path.write_bytes(b"".join((tmp_path / name).read_bytes() for name in parts))
+    seen = []
+    with pytest.raises(ValueError, match="must be whole pictures"):
+        seen.extend(open_frames(path))
+    assert len(seen) <= 3
+
+
+def test_what_libraries_say_of_a_frame_is_said_and_of_threads_each_has_its_stderr(capfd):
+    class Capture:
+        def read(self, frame):
+            os.write(2, b"[h264] a damaged slice\n")
+            return True, frame
+
+    picture = plain(RED)
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(frames._read_frame, Capture(), picture, "a.mp4") for _ in range(200)]
+        assert all(job.result() is picture for job in jobs)
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == 200 * "[h264] a damaged slice\n" + "after\n"
 
 
 @pytest.fixture
