@@ -177,6 +177,12 @@ def _score_all(
     """The tables of what `look` gives for the pairs at some indices, their photos, and flips."""
     _refuse_twins(pairs)
     relative = pairs.spec.is_relative
+    names = [protocol.name for protocol in dict.fromkeys(protocols)]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            "Protocols must have names of their own. Received: two that differ and are called "
+            f"{max(names, key=names.count)}. Change the name too: replace(protocol, name=...)."
+        )
     ways = list(dict.fromkeys(product(protocols, alignments)))  # what is asked for twice, once
     rows: dict[tuple[str, str], list[dict[str, float]]] = {
         (protocol.name, alignment): [] for protocol, alignment in ways

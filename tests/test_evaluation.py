@@ -34,7 +34,7 @@ from depthlib.evaluation import (
 from depthlib.metrics import FULL, NYU_BTS, NYU_DENSEDEPTH, depth_metrics
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
-from depthlib.prediction.writers import DepthResult, write_png16
+from depthlib.prediction.writers import DepthResult, name_file, write_npy, write_png16
 
 
 @pytest.fixture
@@ -533,6 +533,48 @@ def test_relative_depth_in_files_is_aligned(test_pairs, tmp_path):
         evaluate_files(tmp_path, test_pairs, FULL, ["none", "median"])
     table = evaluate_files(tmp_path, test_pairs, FULL, ["median"])["full", "median"]
     assert table["abs_rel"].to_numpy() == pytest.approx(0, abs=2e-3)
+
+
+def test_what_is_predicted_of_a_relative_network_is_relative_depth_in_files(test_pairs, tmp_path):
+    for index in range(len(test_pairs)):
+        photo, depth = test_pairs.select([index]).load()
+        camera = Intrinsics(40, 40, 20, 15, width=depth[0].shape[1], height=depth[0].shape[0])
+        result = DepthResult(photo[0], depth[0] / 10, np.inf, camera, 1.0, "relative")
+        stem = test_pairs.rgb_path(index).stem
+        write_npy(tmp_path / name_file("npy", stem, result), result)
+    with pytest.raises(ValueError, match="must be aligned before.*_depth_relative.npy"):
+        evaluate_files(tmp_path, test_pairs, FULL, ["none"])
+    assert len(evaluate_files(tmp_path, test_pairs, FULL, ["median"])["full", "median"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda table: table.sort_values("rgb", ascending=False),
+        lambda table: table.sample(frac=1, random_state=3),
+        lambda table: table[table["rgb"].str.contains("[02]_")],
+        lambda table: table.set_index("rgb", drop=False),
+        lambda table: table.iloc[[-1, 0]],
+    ],
+    ids=["sorted", "shuffled", "filtered", "indexed", "picked"],
+)
+def test_of_a_table_that_pandas_changed_each_photo_has_its_own_score(test_pairs, tmp_path, change):
+    write_maps(test_pairs, tmp_path, "{stem}.npy", lambda depth: depth * (1 + depth.mean() / 50))
+    whole = evaluate_files(tmp_path, test_pairs, FULL, ["none"])["full", "none"]
+    due = dict(zip(whole["rgb"], whole["abs_rel"], strict=True))
+    assert len(set(due.values())) == len(test_pairs)
+    changed = replace(test_pairs, table=change(test_pairs.table))
+    found = evaluate_files(tmp_path, changed, FULL, ["none"])["full", "none"]
+    assert found["rgb"].tolist() == changed.table["rgb"].tolist()
+    assert found["abs_rel"].tolist() == [due[name] for name in found["rgb"]]
+
+
+def test_two_protocols_of_one_name_are_refused(test_pairs):
+    near = replace(FULL, max_depth=6.0)
+    with pytest.raises(ValueError, match="two that differ and are called full.*replace"):
+        evaluate_all(Wall(), test_pairs, [FULL, near], ["none"])
+    tables = evaluate_all(Wall(), test_pairs, [FULL, FULL, replace(near, name="near")], ["none"])
+    assert [len(table) for table in tables.values()] == 2 * [len(test_pairs)]
 
 
 @pytest.mark.parametrize("size", [(16, 24), (64, 96), (16, 25)])

@@ -36,7 +36,6 @@ from depthlib.files import (
     check_ours,
     content_of,
     format_table,
-    name_in_note,
     natural_key,
     note_files,
     remove_left,
@@ -118,7 +117,7 @@ def label_files(
     listing = find_media(words)
     has_focals = bool(guide.view.focal) or _have_focals(listing.split()[0], settings.lens)
     spec = _describe_labels(members, name_after(Path(out)) or "labels", has_focals)
-    made = f"{' + '.join(map(name_in_note, teachers))} {settings}"
+    made = f"{' + '.join(one.describe(name) for name, one in teachers.items())} {settings}"
     made_of = note_files(*(one.path or name.partition(",")[0] for name, one in teachers.items()))
     run = Run("label", f"{made} of {content_of(made_of)}", listing.digest(), len(listing))
     report = PredictReport(advice="")

@@ -166,7 +166,7 @@ def predict_files(
             f"with {lens.path}, which undistorts the photo. Leave one of them out, or predict the "
             "undistorted photo by itself."
         )
-    made = _describe_way(network, lens, flip, known)
+    made = _describe_way(predictor.describe(network), lens, flip, known)
     made_of = note_files(
         predictor.path or network, lens.path if isinstance(lens, CameraCalibration) else ""
     )
@@ -539,9 +539,9 @@ def _describe_way(
 ) -> str:
     """The network and the settings that decide about depth, as a user says them."""
     if isinstance(lens, CameraCalibration):
-        words = [name_in_note(network), f"--camera {name_in_note(str(lens.path))}"]
+        words = [network, f"--camera {name_in_note(str(lens.path))}"]
     else:
-        words = [name_in_note(network), f"--focal {lens}"]
+        words = [network, f"--focal {lens}"]
     if known:
         ends = ",".join(f"{number:g}" for number in (*known.first, *known.second))
         words.append(f"--known {ends}={known.metres:g}")

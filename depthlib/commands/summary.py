@@ -30,7 +30,7 @@ from depthlib.files import (
     note_files,
     write_bytes,
 )
-from depthlib.prediction.writers import ENDINGS, SCALE_NAMES
+from depthlib.prediction.writers import ENDINGS, list_names
 
 FILE = "depth.csv"
 SHARDS = ".shards"  # the folder, in `out`, of what shards note until they are merged
@@ -45,8 +45,7 @@ LABEL = "label"  # what `depthlib label` saves of a photo
 BEGUN = "begun-"  # before a format of a video's, once more: some of its frames may be missing
 # How what is written of a photo or a frame is called, by its format; a video's by "film".
 _KINDS = {
-    kind: re.escape(ending).replace(r"\{\}", f"(?:{'|'.join(SCALE_NAMES)})")
-    for kind, ending in ENDINGS.items()
+    kind: f"(?:{'|'.join(map(re.escape, sorted(list_names('', [kind]))))})" for kind in ENDINGS
 } | {"film": r"_depth(?:\.part\d*)?\.(?:mp4|avi)"}
 _OUTPUT = re.compile(
     f"(?P<name>.+)(?:{'|'.join(f'(?P<{kind}>{ending})' for kind, ending in _KINDS.items())})",

@@ -35,6 +35,7 @@ _DISTORTIONS = {
     "right": ("distortion_coefficients_2", "dist_coeffs_2", "D2"),
 }  # fmt: skip
 _MODELS, _FISHEYE_FLAGS = ("distortion_model",), ("fisheye_model",)
+_REGION = re.compile(r"\b(x_offset|y_offset|height|width)\W+(\d+)")
 _WIDTHS, _HEIGHTS = ("image_width", "width"), ("image_height", "height")
 _SIZES = ("image_size", "S_rect_02")  # width and height in one
 _PINHOLES = ("", "plumbbob", "radtan", "rationalpolynomial")
@@ -242,6 +243,7 @@ def make_camera(entries: dict[str, str], path: Path, side: str = "left") -> Came
             "pixels as camera_matrix, with cv2.FileStorage."
         )
     check_matrix(matrix, path)
+    _refuse_region(entries, path)
     camera = CameraCalibration(path, matrix, distortion, fisheye, _read_size(entries, path))
     if camera.size:
         camera.fit(*camera.size)
@@ -300,6 +302,25 @@ def _refuse_unread(entries: dict[str, str], path: Path) -> None:
                 f"distortion_model where it is a fisheye's. Received: {name} in {path}, which "
                 "would not be read. Rename it, and list all coefficients there, as OpenCV does."
             )
+
+
+def _refuse_region(entries: dict[str, str], path: Path) -> None:
+    """Errors: ValueError for a region of interest, as ROS has them: photos are then a part.
+
+    One of 0 is the whole photo.
+    """
+    text = entries.get(find_entry(entries, ("roi",)), "")
+    region = {name: int(number) for name, number in _REGION.findall(text)}
+    whole = _read_size(entries, path) or (0, 0)
+    sides = region.get("height", 0), region.get("width", 0)
+    offsets = region.get("x_offset", 0), region.get("y_offset", 0)
+    if any(offsets) or sides not in ((0, 0), whole):
+        raise ValueError(
+            "A calibration must be of whole photos. Received: a region of interest of "
+            f"{sides[1]}x{sides[0]} at {offsets} in {path}. Take {offsets[0]} from its cx and "
+            f"{offsets[1]} from its cy, write the region's size as image_width and image_height, "
+            "and remove roi; or set roi to 0 if the photos are whole."
+        )
 
 
 def _read_size(entries: dict[str, str], path: Path) -> tuple[int, int] | None:

@@ -69,6 +69,13 @@ class FocalRequest:
         return f"{self.value:g}{written}" if self.value else written
 
 
+# Nobody knows how the photos lay that a calibration was made with.
+_TURNED = (
+    "Its EXIF turns it, and its calibration is taken to be of photos that are turned so. If those "
+    "lay as the camera stores them, remove the EXIF's orientation, predict, and turn the depth."
+)
+
+
 @dataclass(frozen=True)
 class Lens:
     """The focal length of one photo.
@@ -87,13 +94,15 @@ class Lens:
 class _Header:
     """What a photo's file says without its pixels: tags, XMP, and its size (height, width).
 
-    `size` is as stored, `shown` as its pixels are turned when they are read.
+    `size` is as stored, `shown` as its pixels are turned when they are read, by EXIF's number
+    `orientation`.
     """
 
     size: tuple[int, int]
     shown: tuple[int, int]
     tags: dict[int, object]
     xmp: bytes
+    orientation: int
 
 
 def parse_focal(text: str | float | None) -> FocalRequest:
@@ -132,8 +141,9 @@ def find_lens(
     """
     if isinstance(request, CameraCalibration):
         height, width = _read_size(photo)
+        is_turned = not isinstance(photo, tuple) and _read_header(photo).orientation != 1
         try:
-            return Lens(request.fit(height, width).focal, "calibration")
+            return Lens(request.fit(height, width).focal, "calibration", _TURNED * is_turned)
         except ValueError as error:
             raise ValueError(f"{_name(photo)}: {error}") from error
     if request.unit == "none":
@@ -329,7 +339,8 @@ def _read_header(path: Path | str) -> _Header:
         xmp = photo.info.get("xmp", b"")
         shown, orientation = read_header(Path(path), _MAX_PIXELS)
     size = shown[::-1] if orientation > 4 else shown
-    return _Header(size, shown, tags, xmp if isinstance(xmp, bytes) else str(xmp).encode())
+    xmp = xmp if isinstance(xmp, bytes) else str(xmp).encode()
+    return _Header(size, shown, tags, xmp, orientation)
 
 
 @contextmanager

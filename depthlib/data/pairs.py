@@ -60,6 +60,11 @@ class Pairs:
     spec: DatasetSpec
     scenes: str = KNOWN
 
+    def __post_init__(self) -> None:
+        # Rows are numbered as pairs are, also where a user sorted or filtered the table.
+        if not self.table.index.equals(pd.RangeIndex(len(self.table))):
+            object.__setattr__(self, "table", self.table.reset_index(drop=True))
+
     def __len__(self) -> int:
         return len(self.table)
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from depthlib.data.images import check_rgb, resize_rgb
+from depthlib.files import name_in_note
 from depthlib.prediction.geometry import Layout, View, check_focal, join, lay_out, split
 
 FARTHEST = 1e3  # of the nearest depth of a map: where a disparity of 0, which is infinity, is put
@@ -68,6 +69,24 @@ class DepthPredictor(ABC):
         self.members: Sequence[DepthPredictor] = ()
         # Depth of `far` and more is sky, or too far to say how far; None: rooms have no sky.
         self.far = usual.far
+
+    def describe(self, word: str) -> str:
+        """How a note calls it whom a user calls `word`: by what tells it from any other network.
+
+        That is its file's name where it has one (its content is noted too), else its weights'
+        digest; and what it was given beside them.
+        """
+        has_file = self.path is not None or Path(word.partition(",")[0]).is_file()
+        words = [name_in_note(word), "" if has_file else self.digest()]
+        if self.focal is not None:
+            words.append(f"focal={self.focal:g}")
+        if self.preprocess is not None:
+            words.append(f"preprocess={getattr(self.preprocess, '__qualname__', self.preprocess)}")
+        return " ".join(filter(None, words))
+
+    def digest(self) -> str:
+        """What tells its weights from others', "" where nothing does."""
+        return ""
 
     @abstractmethod
     def predict_batch(self, batch: np.ndarray) -> np.ndarray:

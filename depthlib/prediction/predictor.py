@@ -1,5 +1,6 @@
 """A network in a .keras file, called on photos: the interface of `DepthPredictor` with Keras."""
 
+import hashlib
 from collections.abc import Callable
 
 import keras
@@ -30,6 +31,13 @@ class Predictor(DepthPredictor):
         numbers = range(1, 1 + sum(name.startswith("member") for name in names))
         settings = batch_size, preprocess, focal
         self.members = [Predictor(take_member(model, number), *settings) for number in numbers]
+
+    def digest(self) -> str:
+        """The first digits of its weights' SHA-256."""
+        digest = hashlib.sha256()
+        for weights in self.model.get_weights():
+            digest.update(np.ascontiguousarray(weights).data)
+        return digest.hexdigest()[:12]
 
     def predict_batch(self, batch: np.ndarray) -> np.ndarray:
         """The network's own depth float32 (batch, height, width) of uint8 RGB inputs."""

@@ -30,10 +30,10 @@ _TURBO = cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_TURBO)
 DEPTH_COLOURS = np.ascontiguousarray(_TURBO.reshape(256, 3)[::-1, ::-1])  # from BGR
 GREY = 153  # what has no depth, as in `plotting`
 LARGEST_COUNT = np.iinfo(np.uint16).max
-# How the name of a file of each format ends, behind its photo's; {} is its scale.
+# How the name of a file of each format ends, behind its photo's.
 ENDINGS = {
-    "npy": "_depth.npy",
-    "png16": "_depth_{}.png",
+    "npy": "_depth{unit}.npy",
+    "png16": "_depth_{scale}.png",
     "colour": "_depth_colour.jpg",
     "ply": ".ply",
     "glb": ".glb",
@@ -124,17 +124,22 @@ class DepthResult:
 def name_file(kind: str, stem: str, result: DepthResult) -> str:
     """The name of a file of the format `kind`, a key of `WRITERS`, for the photo `stem`.
 
-    A PNG of depth says its scale there: photo_depth_mm.png, or photo_depth_m256.png.
+    A PNG of depth says its scale there: photo_depth_mm.png, or photo_depth_m256.png. Relative depth
+    is photo_depth_relative.png or .npy.
     Errors: ValueError for an unknown `kind`.
     """
     if kind not in ENDINGS:
         raise ValueError(f"`kind` must be one of {', '.join(ENDINGS)}. Received: kind={kind!r}.")
-    return stem + ENDINGS[kind].format(_choose_scale(result)[0])
+    return stem + _fill(ENDINGS[kind], _choose_scale(result)[0])
 
 
 def list_names(stem: str, kinds: Iterable[str]) -> list[str]:
     """All names that files of the photo `stem` may have in formats `kinds`, in any scale."""
-    return list({stem + ENDINGS[kind].format(scale) for kind in kinds for scale in SCALE_NAMES})
+    return list({stem + _fill(ENDINGS[kind], scale) for kind in kinds for scale in SCALE_NAMES})
+
+
+def _fill(ending: str, scale: str) -> str:
+    return ending.format(scale=scale, unit="_relative" * (scale == "relative"))
 
 
 def is_ours(path: Path) -> bool:

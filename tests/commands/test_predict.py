@@ -21,7 +21,7 @@ from depthlib.__main__ import main
 from depthlib.commands import predict as command
 from depthlib.commands.merge import merge_shards
 from depthlib.commands.predict import predict_files
-from depthlib.commands.summary import check_photos
+from depthlib.commands.summary import are_outputs, check_photos
 from depthlib.data import images
 from depthlib.data.images import write_rgb
 from depthlib.data.intrinsics import Intrinsics, read_camera
@@ -719,11 +719,17 @@ def test_a_known_distance_moves_the_sky_with_the_rest(tmp_path):
 def test_a_known_distance_makes_metres_of_relative_depth(tmp_path):
     photo = draw(tmp_path / "a.png", 100)
     network = FakePredictor(View(24, 32, 1.0, focal=0.8, aspect=4 / 3), unit="relative")
-    predict(photo, tmp_path / "out", network, save=["png16"])
+    save = ["png16", "npy"]
+    predict(photo, tmp_path / "out", network, save=save)
     known = KnownDistance.parse("5,15,35,15=2")
-    predict(photo, tmp_path / "known", network, save=["png16"], known=known)
-    assert listed(tmp_path / "out") == ["a_depth_relative.png", "depth.csv"]
-    assert listed(tmp_path / "known") == ["a_depth_mm.png", "depth.csv"]
+    predict(photo, tmp_path / "known", network, save=save, known=known)
+    ends = "_depth_relative.npy", "_depth_relative.png"
+    assert listed(tmp_path / "out") == [*(f"a{end}" for end in ends), "depth.csv"]
+    assert listed(tmp_path / "known") == ["a_depth.npy", "a_depth_mm.png", "depth.csv"]
+    assert predict(photo, tmp_path / "out", network, save=save).skipped == [photo]
+    assert are_outputs([tmp_path / f"out/a{end}" for end in ends]).all()
+    predict(photo, tmp_path / "out", network, save=save, known=known, overwrite=True)
+    assert listed(tmp_path / "out") == listed(tmp_path / "known")
 
 
 @pytest.mark.parametrize(
@@ -755,6 +761,17 @@ def test_a_folder_never_holds_one_photo_by_two_networks_or_lenses(tmp_path):
     assert not report.failed
     assert listed(out) == ["a_depth.npy", "a_depth_mm.png", "depth.csv"]  # the road's _m256 is gone
     assert rows(out)["a.png"]["made"] == "light --focal exif"
+
+
+def test_two_networks_in_memory_do_not_meet_in_a_folder(tmp_path):
+    photo, out = draw(tmp_path / "a.png"), tmp_path / "out"
+    one, other = FakePredictor(), FakePredictor()
+    one.digest, other.digest = (lambda: "0f3a"), (lambda: "9be1")
+    assert predict(photo, out, one).written == [photo]
+    assert predict(photo, out, one).skipped == [photo]
+    for save in (["npy"], ["png16"]):
+        (reason,) = predict(photo, out, other, save=save).failed.values()
+        assert "were made by 0f3a --focal exif, not by 9be1 --focal exif" in reason
 
 
 def test_a_network_and_a_calibration_are_the_same_from_wherever_they_are_named(

@@ -1,3 +1,4 @@
+import json
 import warnings
 
 import cv2
@@ -163,6 +164,28 @@ def test_a_camera_info_of_ros_is_read_as_its_programs_write_it(tmp_path, text, e
     assert camera.fit(96, 128) == Intrinsics(90, 91, 64.5, 47.5, 128, 96)
     assert camera.distortion == pytest.approx(BARREL)
     assert not camera.fisheye
+
+
+REGIONS = {
+    "none": "", "zero": "{x_offset: 0, y_offset: 0, height: 0, width: 0, do_rectify: false}",
+    "whole": "\n  x_offset: 0\n  y_offset: 0\n  height: 96\n  width: 128\n  do_rectify: False",
+    "part": "\n  x_offset: 32\n  y_offset: 24\n  height: 48\n  width: 64\n  do_rectify: False",
+    "corner": "{height: 48, width: 64, x_offset: 0, y_offset: 0}",
+    "low": "{y_offset: 16, x_offset: 0, height: 0, width: 0}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_calibration_of_a_part_of_the_photo_is_refused(tmp_path, region):
+    text = ROS_TOPIC + (f"roi: {REGIONS[region]}\n" if region != "none" else "")
+    if region in ("none", "zero", "whole"):
+        assert read_camera(write(tmp_path / "a.yaml", text)).fit(96, 128).cx == 64.5
+        return
+    with pytest.raises(ValueError, match="of whole photos. Received: a region of .*a.yaml"):
+        read_camera(write(tmp_path / "a.yaml", text))
+    names = json.dumps({"K": MATRIX.tolist(), "roi": {"x_offset": 3, "width": 64, "height": 48}})
+    with pytest.raises(ValueError, match=r"64x48 at \(3, 0\)"):
+        read_camera(write(tmp_path / "a.json", names))
 
 
 @pytest.mark.parametrize(

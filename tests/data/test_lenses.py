@@ -211,6 +211,8 @@ def test_a_photo_takes_the_focal_length_of_its_calibration(tmp_path):
     path = write_photo(tmp_path / "a.jpg", {}, height=60, width=80)
     lens = find_lens(path, camera)
     assert (lens.focal, lens.source, lens.note) == (pytest.approx(36 / 40), "calibration", "")
+    path = write_photo(tmp_path / "down.jpg", {}, height=60, width=80, orientation=3)
+    assert "taken to be of photos that are turned so" in find_lens(path, camera).note
     path = write_photo(tmp_path / "turned.jpg", {}, height=60, width=80, orientation=8)
     with pytest.raises(ValueError, match="turned.jpg: .*80x60 .*30x40"):
         find_lens(path, camera)

@@ -33,6 +33,19 @@ def test_each_photo_gets_depth_at_its_own_size_whatever_is_beside_it():
         np.testing.assert_array_equal(Fake()([photo])[0], depth)
 
 
+def test_a_note_calls_a_network_by_its_file_or_its_weights_and_by_what_it_was_given(tmp_path):
+    file = tmp_path / "runs" / "best.onnx"
+    file.parent.mkdir()
+    file.touch()
+    assert Fake().describe("light") == "light" and Fake().describe("") == ""
+    assert Fake().describe(f"{file},output=relative") == "best.onnx,output=relative"
+    own = Fake(focal=0.5, preprocess=np.flipud)
+    own.digest = lambda: "0f3a"
+    assert own.describe("mine") == "mine 0f3a focal=0.5 preprocess=flipud"
+    own.path = file
+    assert own.describe("mine") == "mine focal=0.5 preprocess=flipud"
+
+
 def test_no_batch_is_larger_than_asked_for():
     predict = Fake(batch_size=3)
     predict([PHOTO] * 7)

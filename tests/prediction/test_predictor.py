@@ -35,6 +35,16 @@ def test_a_saved_network_needs_nothing_but_its_path(model, photo, tmp_path):
     np.testing.assert_allclose(predict([photo])[0], expected, rtol=1e-5)
 
 
+def test_networks_in_memory_are_told_apart_by_their_weights(model):
+    twin = keras.models.clone_model(model)
+    twin.set_weights(model.get_weights())
+    first, second = Predictor(model), Predictor(twin)
+    assert first.describe("") == second.describe("") != ""
+    weights = twin.get_weights()
+    twin.set_weights([weights[0] + 1e-3, *weights[1:]])
+    assert second.describe("") != first.describe("")
+
+
 @pytest.mark.parametrize("view", [{"camera": 1}, [0.8], {"focal": -1}, {"aspect": "4:3"}])
 def test_a_view_that_a_file_cannot_hold_is_refused(view):
     photos = keras.Input((32, 48, 3), dtype="uint8")
