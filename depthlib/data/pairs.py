@@ -323,13 +323,8 @@ def _find_root(
             f"The photos of a CSV must be in one folder. Received: {first} of {path}, which is in "
             f"{place} ({ROOT}) and in {found[1]}. Give --root, or `root`."
         )
-    listed = path.parent / (find_kind(path) or "").removeprefix(f"{PAIRS} of ")
-    if found and asked and not root and _holds(listed, first) and not listed.samefile(place):
-        warnings.warn(
-            f"The photos of {path} are taken from {place}, as {ROOT} says, and not from {listed}, "
-            "which it was made of.",
-            stacklevel=3,
-        )
+    if found and asked and not root:
+        _warn_of_another(place, path, first)
     for column in (name for name in FILES if name in table):
         table[column] = [
             _relative(str(n), place, place in asked, bool(found)) if n else ""
@@ -344,6 +339,17 @@ def _find_root(
             "CSV again with make_dataset.ipynb."
         )
     return table, place
+
+
+def _warn_of_another(place: Path, path: Path, first: str) -> None:
+    """Warns where a list was made of another folder than `place`, which has its first photo too."""
+    listed = path.parent / (find_kind(path) or "").removeprefix(f"{PAIRS} of ")
+    if _holds(listed, first) and not listed.samefile(place):
+        warnings.warn(
+            f"The photos of {path} are taken from {place}, as {ROOT} says, and not from {listed}, "
+            "which it was made of.",
+            stacklevel=4,
+        )
 
 
 def _refuse_twice(table: pd.DataFrame, path: Path) -> None:
