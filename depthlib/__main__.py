@@ -512,10 +512,10 @@ def _pack(arguments: argparse.Namespace) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from depthlib import evaluation
-    from depthlib.commands.summary import check_photos
     from depthlib.data.pairs import read_csv
     from depthlib.files import TABLE, check_ours, check_suffix, refuse_source, write_table
     from depthlib.metrics import ALIGNMENTS, PROTOCOLS
+    from depthlib.prediction.outputs import check_photos
     from depthlib.prediction.zoo import open_network
 
     if bool(arguments.models) == bool(arguments.depth):

@@ -142,7 +142,7 @@ def evaluate_files(
     known has the share of an image's valid pixels that are. A network is scored on all of them, the
     sky by what it gives.
     check_photos: takes each file with its photo, and raises ValueError where they do not belong
-    together: `commands.summary.check_photos`.
+    together: `prediction.outputs.check_photos`.
     Errors: FileNotFoundError that names the photos without a file; ValueError for a file of two
     photos, of no depth map, of another shape, all unknown, of counts without a scale or of two, for
     pairs that are packed, without depth or listed twice, and for files of disparity.

@@ -33,8 +33,8 @@ WITHOUT_KERAS = {
     "__init__.py", "__main__.py", "startup.py", "files.py", "downloads.py", "metrics.py",
     "evaluation.py", "plotting.py", "data", "weather", "video", "networks/shipped.py",
     "prediction/onnx.py", "prediction/geometry.py", "prediction/interface.py",
-    "prediction/writers.py", "prediction/cloud.py", "prediction/pipeline.py",
-    "prediction/photo.py", "prediction/zoo.py", "prediction/ground.py",
+    "prediction/writers.py", "prediction/outputs.py", "prediction/cloud.py",
+    "prediction/pipeline.py", "prediction/photo.py", "prediction/zoo.py", "prediction/ground.py",
     "prediction/known_distance.py", "commands", "training/recipes.py",
 }  # fmt: skip
 BESIDE = {"experiments", "rendering", "benchmarks", "tools", "tests", "web"}

@@ -14,7 +14,7 @@ from depthlib import files
 from depthlib.commands.summary import Summary
 from depthlib.data.arrays import read_array
 from depthlib.data.images import read_stored
-from depthlib.data.inputs import find_inputs
+from depthlib.data.inputs import list_inputs
 from depthlib.data.intrinsics import read_camera
 from depthlib.data.kitti import read_camera as kitti_camera
 from depthlib.data.kitti import read_scan
@@ -338,7 +338,7 @@ def test_what_was_left_of_files_of_ones_own_and_of_their_notes_is_removed_alone(
     [
         ("camera.yml", lambda path: read_camera(path)),
         ("rig.yml", lambda path: read_rig(path)),
-        ("list.txt", lambda path: find_inputs([path])),
+        ("list.txt", lambda path: list_inputs([path]).split()),
         ("depth.csv", lambda path: Summary(path.parent)),
         ("scan.bin", lambda path: read_scan(path)),
         ("calib_cam_to_cam.txt", lambda path: kitti_camera(path.parent)),

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from depthlib.commands.shard_notes import Note, Run, note_shard
-from depthlib.commands.summary import are_outputs
 from depthlib.data.dataset import (
     Dataset,
     add_focal,
@@ -28,6 +27,7 @@ from depthlib.data.pairs import ROOT, Pairs
 from depthlib.data.shards import Shard
 from depthlib.files import FIGURE, check_ours, remove_left_of
 from depthlib.plotting import save_figure, show_overlays
+from depthlib.prediction.outputs import are_outputs
 
 # What merging needs to know of a run.
 SETTINGS = {

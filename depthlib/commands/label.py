@@ -17,10 +17,9 @@ from depthlib.commands.predict import (
     PredictReport,
     check_file,
     describe_error,
-    find_media,
 )
 from depthlib.commands.shard_notes import Run, note_shard
-from depthlib.commands.summary import FILE, LABEL, Summary
+from depthlib.commands.summary import Summary
 from depthlib.data.dataset_file import (
     NAME,
     make_spec,
@@ -43,6 +42,7 @@ from depthlib.files import (
     write_ours,
 )
 from depthlib.prediction.interface import DepthPredictor
+from depthlib.prediction.outputs import FILE, LABEL, find_media
 from depthlib.prediction.pipeline import work_ahead
 from depthlib.prediction.teachers import COMBINATIONS, Label, find_unit, label_photo
 

@@ -9,9 +9,10 @@ from depthlib.commands.label import write_labels
 from depthlib.commands.predict import remove_half_written
 from depthlib.commands.shard_notes import Note, read_notes, remove_notes
 from depthlib.commands.stereo import SETTINGS, list_matched
-from depthlib.commands.summary import FILE, SHARDS, is_video, merge_tables, read_rows
+from depthlib.commands.summary import merge_tables
 from depthlib.data.dataset_file import NAME
 from depthlib.files import hold_folder, remove_left
+from depthlib.prediction.outputs import FILE, SHARDS, is_video, read_rows
 
 
 def merge_shards(folder: Path) -> int:

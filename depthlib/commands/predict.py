@@ -10,25 +10,16 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
-from itertools import compress
 from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from depthlib.commands.shard_notes import Run, note_shard
-from depthlib.commands.summary import (
-    BEGUN,
-    FILE,
-    LABEL,
-    UNKNOWN,
-    Summary,
-    are_outputs,
-    find_frames,
-)
+from depthlib.commands.summary import BEGUN, Summary
 from depthlib.data.decoding import MAX_PIXELS
 from depthlib.data.images import read_rgb, read_size
-from depthlib.data.inputs import Listing, find_files_in, list_inputs, locate
+from depthlib.data.inputs import find_files_in, locate
 from depthlib.data.intrinsics import CameraCalibration, Intrinsics
 from depthlib.data.lenses import FocalRequest, Lens, find_lens, say_notes
 from depthlib.data.shards import Shard
@@ -43,6 +34,7 @@ from depthlib.files import (
 from depthlib.prediction.geometry import Layout, check_focal, join, split
 from depthlib.prediction.interface import DepthPredictor, find_confidence
 from depthlib.prediction.known_distance import KnownDistance
+from depthlib.prediction.outputs import FILE, LABEL, UNKNOWN, find_frames, find_media
 from depthlib.prediction.photo import guess_camera, make_result
 from depthlib.prediction.pipeline import Room, work_ahead
 from depthlib.prediction.writers import WRITERS, DepthResult, is_ours, list_names, name_file
@@ -210,31 +202,6 @@ def predict_files(
             remove_half_written(out, names.values(), (names[path] for path in videos))
         note.problems = report.describe_failed()
     return report
-
-
-def find_media(words: Sequence[Path | str]) -> Listing:
-    """The photos and videos of the words, without what earlier runs wrote beside them.
-
-    Videos in a folder of photos are left out too, which is said.
-    Errors: those of `list_inputs`; ValueError where there are only files of earlier runs.
-    """
-    found = list_inputs(words)
-    listing = found.keep(~are_outputs(found.paths))
-    count = len(found) - len(listing)
-    if count and not len(listing):
-        raise ValueError(
-            f"There must be photos or videos. Received: {count} files that an earlier run wrote. "
-            "Give the photos that they were made of."
-        )
-    if count:
-        tqdm.write(f"Left out: {count} files that an earlier run wrote.", file=sys.stderr)
-    if left := list(compress(found.left, ~are_outputs(found.left))):
-        shown = f"{', '.join(left[:SHOWN])}{' and more' * (len(left) > SHOWN)}"
-        tqdm.write(
-            f"Left out: videos beside photos, {len(left)}: {shown}. Name them too, to take them.",
-            file=sys.stderr,
-        )
-    return listing
 
 
 def remove_half_written(out: Path, names: Iterable[str], videos: Iterable[str]) -> None:

@@ -10,9 +10,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from depthlib.commands.summary import SHARDS, list_tables
 from depthlib.data.shards import Shard
 from depthlib.files import hold_folder, natural_key, write_bytes
+from depthlib.prediction.outputs import SHARDS, list_tables
 
 SHOWN = 20  # missing shards that an error names
 

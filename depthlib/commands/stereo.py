@@ -32,7 +32,6 @@ from depthlib.data.dataset_file import (
     write_dataset_file,
 )
 from depthlib.data.images import read_rgb, read_text, write_depth, write_grey, write_rgb
-from depthlib.data.inputs import find_inputs
 from depthlib.data.pairs import Pairs, check_pairs, find_pairs, write_csv
 from depthlib.data.shards import Shard
 from depthlib.data.specs import DatasetSpec
@@ -47,6 +46,7 @@ from depthlib.files import (
     remove_left,
     remove_left_of,
 )
+from depthlib.prediction.outputs import find_media
 from depthlib.video.frames import WHOLE
 
 CSV, SETTINGS, SHEET = "stereo.csv", "stereo.json", "stereo.png"
@@ -76,7 +76,7 @@ def calibrate(
     """Calibrates a rig by photos of `board`, a folder or a pattern each; writes it and a picture.
 
     figure: by default `out` with the suffix .png. Errors: those of `calibrate_photos`,
-    `find_inputs` and `write_rig`; ValueError for files that would lie among the photos; those of
+    `find_media` and `write_rig`; ValueError for files that would lie among the photos; those of
     `files.check_ours`, for both.
     """
     figure = figure or out.with_suffix(".png")
@@ -137,7 +137,7 @@ def match_sources(
             f"far={far:g}, near={near}, every={every}."
         )
     words, threads = [left] if right is None else [left, right], count_threads(workers)
-    found = [find_inputs([word]) for word in words]
+    found = [find_media([word]).split() for word in words]
     folder = _Scene(out, scene or name_scene(words))
     refuse_among(out, (photos for photos, _ in found))
     count, jobs = open_pairs(words, found, every)
@@ -299,7 +299,7 @@ def _find_sources(
 
 
 def _find_photos(word: str) -> list[Path]:
-    photos, videos = find_inputs([word])
+    photos, videos = find_media([word]).split()
     if videos:
         raise ValueError(
             f"A calibration needs photos. Received: the video {videos[0]}. Take photos, or frames "

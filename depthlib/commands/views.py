@@ -23,7 +23,6 @@ from depthlib.data import stereo
 from depthlib.data.csv_tables import MOTIONS, VIEWS
 from depthlib.data.dataset_file import NAME, make_spec, refuse_another, write_dataset_file
 from depthlib.data.images import read_rgb, resize_rgb, write_rgb
-from depthlib.data.inputs import find_inputs
 from depthlib.data.intrinsics import CameraCalibration, Intrinsics
 from depthlib.data.lenses import FocalRequest, find_lens
 from depthlib.data.pairs import Pairs, read_csv
@@ -41,6 +40,7 @@ from depthlib.files import (
     write_bytes,
     write_ours,
 )
+from depthlib.prediction.outputs import find_media
 from depthlib.video.frames import open_frames
 from depthlib.video.motion import LEAST, Chosen, Follower, Tally, choose_frames
 from depthlib.video.odometry import Odometer, compose, invert
@@ -161,7 +161,7 @@ def make_views(
     as it is, and in one that was stopped the photos that are there, unless `overwrite`.
     Files: SCENE/rgb/NAME.jpg, SCENE/right/NAME.jpg, views.csv (rgb, right, previous, next, the
     motions to both, scene) and dataset.json of all scenes, views.png to look at.
-    Errors: those of `find_inputs`, `open_pairs`, `find_lens` and `Rig.rectify`; ValueError where no
+    Errors: those of `find_media`, `open_pairs`, `find_lens` and `Rig.rectify`; ValueError where no
     frame has another view, for an `out` that is among the frames or of another camera;
     FileExistsError for photos of one's own in a scene that is whole; those of `hold_folder`.
     """
@@ -222,7 +222,7 @@ def _name_sources(
     sources = []
     for number, word in enumerate(left):
         words = [word, *right[number : number + 1]]
-        found = [find_inputs([each]) for each in words]
+        found = [find_media([each]).split() for each in words]
         photos, videos = found[0]
         if len(videos) > 1 and not has_rig:  # a folder of them
             sources += [_Source([str(video)], [([], [video])]) for video in videos]

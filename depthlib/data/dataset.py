@@ -23,7 +23,8 @@ from depthlib.data.dataset_file import (
 )
 from depthlib.data.encodings import guess_encoding
 from depthlib.data.images import read_size
-from depthlib.data.layouts import TOLERANCE, AreOutputs, Layout, find_layout, side_of
+from depthlib.data.inputs import AreOutputs
+from depthlib.data.layouts import TOLERANCE, Layout, find_layout, side_of
 from depthlib.data.lenses import find_lens, parse_focal
 from depthlib.data.pairs import Pairs, choose_spec, find_pairs, format_pairs
 from depthlib.data.scenes import KNOWN, TELL, describe_scenes, tell_scenes

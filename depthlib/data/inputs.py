@@ -5,7 +5,7 @@ import glob
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import compress, takewhile
 from pathlib import Path
@@ -25,6 +25,9 @@ VIDEOS = {
 }  # fmt: skip
 LISTS = {".txt", ".csv"}
 _JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini", "lost+found"}
+
+# Of paths, whether an earlier run wrote them: bool (paths,).
+AreOutputs = Callable[[Sequence[Path | str]], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +90,6 @@ def list_inputs(words: Sequence[Path | str]) -> Listing:
     given = set(paths) if left else set()
     listing = Listing(paths, hashed, [path for path in left if path not in given])
     return listing.keep(_is_first(paths))
-
-
-def find_inputs(words: Sequence[Path | str]) -> tuple[list[Path], list[Path]]:
-    """The photos and the videos that the words mean: see `list_inputs`, whose errors these are."""
-    return list_inputs(words).split()
 
 
 def locate(path: Path) -> Path:

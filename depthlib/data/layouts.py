@@ -14,7 +14,7 @@ import pandas as pd
 from PIL import Image
 
 from depthlib.data.csv_tables import MAPS, why_unlistable
-from depthlib.data.inputs import PHOTOS, is_junk
+from depthlib.data.inputs import PHOTOS, AreOutputs, is_junk
 from depthlib.data.scenes import ROLE_WORDS, SPLIT_WORDS, is_role, split_words
 from depthlib.data.specs import TEMPLATE, is_template, match_template
 from depthlib.data.stacks import find_stacks
@@ -40,8 +40,6 @@ _FORMS = (
     "files (rgb.txt)"
 )
 
-# Of paths, whether an earlier run wrote them: bool (paths,).
-AreOutputs = Callable[[Sequence[Path]], np.ndarray]
 _DATE = re.compile(
     r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?([0-2]\d|3[01])[-_.t ]*([01]\d|2[0-3])"
     r"[-_.:]?([0-5]\d)[-_.:]?([0-5]\d)(?:[-_.,]?(\d{6}|\d{3}))?(?!\d)"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from depthlib.data.inputs import LISTS, find_inputs
+from depthlib.data.inputs import LISTS, AreOutputs, list_inputs
 from depthlib.data.lenses import find_focals, read_focal
 from depthlib.downloads import fetch
 from depthlib.files import name_errors, refuse_escape
@@ -22,17 +22,20 @@ STAND_INS = (  # a room and a road, rendered: what this project may ship
 
 
 def find_photos(
-    path: Path | str | Sequence[Path | str], folder: Path | str
+    path: Path | str | Sequence[Path | str],
+    folder: Path | str,
+    are_outputs: AreOutputs | None = None,
 ) -> tuple[list[Path], str]:
     """The photos that `path` means, and a sentence that says where they are from.
 
-    path: a photo, a folder, a pattern or a list, as `inputs.find_inputs` takes it; or several.
+    path: a photo, a folder, a pattern or a list, as `inputs.list_inputs` takes it; or several.
     A list whose every line is in the sources.csv beside it (file, url, sha256) is fetched: what is
     not beside the list is looked for in the folder that the environment variable DEPTHLIB_PHOTOS
     names, else in `folder`, into which it is downloaded. When the download fails, a room and a road
     that were rendered for this project stand in, and the sentence says so.
+    are_outputs: as in `layouts.find_layout`: such are no photos.
 
-    Errors: those of `find_inputs`; FileNotFoundError for a photo that is nowhere; ValueError for
+    Errors: those of `list_inputs`; FileNotFoundError for a photo that is nowhere; ValueError for
     words that mean videos alone, bytes of another SHA-256 than sources.csv has, and a URL there
     that is not over https or gives too much.
     """
@@ -40,7 +43,10 @@ def find_photos(
     sources = _read_sources(Path(words[0])) if len(words) == 1 else {}
     if sources:
         return _fetch_all(Path(words[0]), Path(folder), sources)
-    photos, videos = find_inputs(words)
+    listing = list_inputs(words)
+    if are_outputs:
+        listing = listing.keep(~are_outputs(listing.paths))
+    photos, videos = listing.split()
     name = ", ".join(map(str, words))
     if not photos:
         raise ValueError(

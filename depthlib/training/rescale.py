@@ -23,7 +23,6 @@ import keras
 import numpy as np
 
 from depthlib.data.images import read_pair, read_rgb
-from depthlib.data.inputs import find_inputs
 from depthlib.data.lenses import find_focals
 from depthlib.data.mixed_pairs import list_focals
 from depthlib.data.pairs import Pairs, read_csv
@@ -33,6 +32,7 @@ from depthlib.networks.saving import export_model, load_model
 from depthlib.prediction.geometry import Layout
 from depthlib.prediction.ground import ENOUGH, TILT, find_ground
 from depthlib.prediction.interface import DepthPredictor
+from depthlib.prediction.outputs import find_media
 from depthlib.prediction.photo import guess_camera
 from depthlib.prediction.predictor import Predictor
 from depthlib.prediction.teachers import open_teacher
@@ -244,7 +244,7 @@ def _rescale(given: argparse.Namespace) -> Scale:
             network = put_in_metres(network, scale.factor)
         export_model(network, given.export)
         return scale
-    photos, videos = find_inputs(given.photos)
+    photos, videos = find_media(given.photos).split()
     if videos:
         raise ValueError(
             f"A scale is told by photos. Received: the video {videos[0]}. Give frames of it: "

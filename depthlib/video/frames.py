@@ -24,6 +24,7 @@ import numpy as np
 
 from depthlib.data.images import check_rgb, read_rgb, resize_rgb, write_rgb
 from depthlib.files import VIDEO, check_ours, natural_key, replace_ours
+from depthlib.prediction.outputs import leave_out_outputs
 from depthlib.video.containers import AviFile, Mp4File, find_ffmpeg
 
 IMAGES = (".jpg", ".jpeg", ".png")
@@ -225,7 +226,8 @@ def _open_camera(name: str, capture: cv2.VideoCapture) -> Frames:
 
 
 def _open_images(source: Path) -> Frames:
-    files = sorted(_find_images(source), key=lambda file: natural_key(file.name))
+    found = sorted(_find_images(source), key=lambda file: natural_key(file.name))
+    files = leave_out_outputs(found)
     if not files:
         raise ValueError(
             f"A folder of frames must hold {', '.join(IMAGES)} files. Received: none in {source}. "

@@ -21,7 +21,6 @@ from depthlib.__main__ import main
 from depthlib.commands import predict as command
 from depthlib.commands.merge import merge_shards
 from depthlib.commands.predict import predict_files
-from depthlib.commands.summary import are_outputs, check_photos
 from depthlib.data import images
 from depthlib.data.images import write_rgb
 from depthlib.data.intrinsics import Intrinsics, read_camera
@@ -31,6 +30,7 @@ from depthlib.networks import shipped
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
 from depthlib.prediction.known_distance import KnownDistance
+from depthlib.prediction.outputs import are_outputs, check_photos
 from depthlib.prediction.writers import WRITERS
 from depthlib.video.frames import open_writer
 from tests.onnx_files import write_own_onnx

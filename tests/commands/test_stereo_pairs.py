@@ -3,7 +3,7 @@ import pytest
 
 from depthlib.commands.stereo_pairs import find_readable, open_pairs
 from depthlib.data.images import write_rgb
-from depthlib.data.inputs import find_inputs
+from depthlib.data.inputs import list_inputs
 from depthlib.video.frames import open_writer
 
 
@@ -13,7 +13,7 @@ def grey(value, width=40):
 
 def begin(*words, every=1):
     words = [str(word) for word in words]
-    count, jobs = open_pairs(words, [find_inputs([word]) for word in words], every)
+    count, jobs = open_pairs(words, [list_inputs([word]).split() for word in words], every)
     return count, [(name, read()) for name, read in jobs]
 
 
@@ -73,7 +73,7 @@ def test_videos_that_are_not_in_step_are_refused(tmp_path):
 def test_the_first_pair_that_can_be_read_is_found_and_those_before_it_are_named(sides):
     (sides[0] / "0.png").write_bytes(b"no photo")
     write_rgb(sides[1] / "1.png", grey(0, width=20))
-    _, jobs = open_pairs([], [find_inputs([side]) for side in sides], 1)
+    _, jobs = open_pairs([], [list_inputs([side]).split() for side in sides], 1)
     name, (left, _), failed = find_readable(jobs)
     assert name == "2" and (left == 202).all()
     assert [name for name, _ in failed] == ["0", "1"]

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from depthlib.data.inputs import find_inputs, list_inputs, locate, name_photo
+from depthlib.data.inputs import list_inputs, locate, name_photo
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def names(words):
-    photos, videos = find_inputs(words)
+    photos, videos = list_inputs(words).split()
     return [path.as_posix() for path in [*photos, *videos]]
 
 
@@ -63,7 +63,8 @@ def test_a_list_has_a_path_a_line(folder, kind, line):
     listing = folder / f"list.{kind}"
     listing.write_text(f"\ufeff# of today\n\n{line}\r\n", encoding="utf-8")
     expected = line.strip().strip('"').replace("\\", "/")
-    assert [locate(path) for path in find_inputs([listing])[0]] == [locate(folder / expected)]
+    found = list_inputs([listing]).split()[0]
+    assert [locate(path) for path in found] == [locate(folder / expected)]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_a_list_is_relative_to_itself_before_its_parent_and_the_working_folder(f
     listing.write_text("2.jpg\none.jpg\ndrive/10.JPG\n")
     (folder / "2.jpg").touch()
     expected = [folder / name for name in ("drive/2.jpg", "one.jpg", "drive/10.JPG")]
-    assert [path.resolve() for path in find_inputs([listing])[0]] == expected
+    assert [path.resolve() for path in list_inputs([listing]).split()[0]] == expected
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def test_what_is_no_input_is_refused(folder, word, error, said):
     (folder / "wide.csv").write_text("one.jpg\n", encoding="utf-16")
     (folder / "wide.txt").write_text("one.jpg\n", encoding="utf-16-le")  # without its mark
     with pytest.raises(error, match=said):
-        find_inputs(["one.jpg", word])
+        list_inputs(["one.jpg", word]).split()
 
 
 def test_a_link_is_a_photo_of_its_own_and_a_folder_has_one_place(folder):

@@ -26,7 +26,7 @@ from depthlib.data.arrays import read_array
 from depthlib.data.dataset_file import describe_spec, make_spec, read_dataset_file
 from depthlib.data.decoding import MAX_PIXELS
 from depthlib.data.images import read_depth, read_rgb, read_size, read_stored
-from depthlib.data.inputs import find_inputs
+from depthlib.data.inputs import list_inputs
 from depthlib.data.intrinsics import read_camera
 from depthlib.data.layouts import find_layout
 from depthlib.data.lenses import find_lens, parse_focal
@@ -181,7 +181,7 @@ def _use_list(folder: Path, path: Path) -> Any:
         photos, note = find_photos(path.with_name("photos.csv"), folder / "cache")
         assert note and photos
         return None
-    photos, videos = find_inputs([path])
+    photos, videos = list_inputs([path]).split()
     assert photos or videos
     return None
 
@@ -287,7 +287,8 @@ def _write_summary(folder: Path) -> None:
 
 
 def _use_summary(folder: Path, path: Path) -> Any:
-    from depthlib.commands.summary import Summary, are_outputs
+    from depthlib.commands.summary import Summary
+    from depthlib.prediction.outputs import are_outputs
 
     photos = sorted(folder.glob("*.jpg"))
     summary = Summary(folder)

@@ -43,12 +43,12 @@ def test_both_photos_show_the_whole_board_a_disparity_apart(rig):
 
 
 def test_the_embedded_boards_give_back_the_rig_that_they_were_rendered_by(project):
-    from depthlib.data.inputs import find_inputs
+    from depthlib.data.inputs import list_inputs
     from depthlib.data.stereo import calibrate_photos
     from rendering.stereo import BOARD
 
     boards = project / "datasets" / "sample_stereo" / "boards"
-    sides = [find_inputs([boards / side])[0] for side in ("left", "right")]
+    sides = [list_inputs([boards / side]).split()[0] for side in ("left", "right")]
     found = calibrate_photos(*sides, BOARD)
     assert found.rig.baseline == pytest.approx(0.3, rel=0.005)
     assert found.rig.left.matrix[0, 0] == pytest.approx(0.87 * 320, rel=0.005)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from depthlib.data.images import read_rgb, write_rgb
-from depthlib.data.inputs import find_inputs
+from depthlib.data.inputs import list_inputs
 from depthlib.data.stereo.boards import Board
 from depthlib.data.stereo.calibrate import _join, calibrate_photos
 from tests.stereo_scenes import MATRIX, SHIFT, TURN, draw_boards
@@ -161,7 +161,7 @@ def test_corners_on_one_line_are_no_board(tmp_path):
 )
 def test_real_boards_reach_opencvs_own_error(shared, name, square, pairs, rms, least):
     folder = shared / "data" / "stereo" / name
-    left, right = (find_inputs([f"{folder}/{side}*.jpg"])[0] for side in ("left", "right"))
+    left, right = (list_inputs([f"{folder}/{side}*.jpg"]).split()[0] for side in ("left", "right"))
     found = calibrate_photos(left, right, Board(9, 6, square))
     assert len(found.pairs) == pairs and found.pairs["used"].sum() >= least
     assert found.rms <= rms
