@@ -16,6 +16,7 @@ from depthlib.data.specs import DatasetSpec
 
 # Counts a metre that sensors and datasets use, the more usual first; see `_name`.
 _INDOOR, _OUTDOOR = (1000, 5000, 4000, 10000, 256, 100), (256, 100, 1000)
+_STEPS = {5: 5000, 4: 4000, 10: 10000}  # counts a metre, by what all counts are multiples of
 _NAMES = {
     1000: "millimetres, as of most sensors",
     5000: "1/5000 m, as TUM's",
@@ -163,7 +164,8 @@ def refuse_other_encoding(maps: Sequence[Path], spec: DatasetSpec, most: int = 4
     shows = outside > spec.most_outside or sureness == "certain"
     # Farther than a room is, and not as deep as a road.
     doubtful = median * spec.scale > 5 and look.coverage > 0.25 and _measure_spread(look) < 8
-    if not shows and not (doubtful and spec.lower_is_nearer):
+    may_be_steps = spec.scale == 0.001 and 1 / likely == _STEPS.get(look.divisor)
+    if not shows and not may_be_steps and not (doubtful and spec.lower_is_nearer):
         return ""
     text = (
         f"`metres_per_count` of `{spec.name}` must fit its maps. Received: {spec.scale:g}, by "
@@ -261,14 +263,20 @@ def _find_sentinel(distinct: np.ndarray, counts: np.ndarray) -> float | None:
 
 
 def _measure_grid(distinct: np.ndarray) -> float:
-    """Counts a metre by the grid of a Kinect's 1/depth in the farther half; 0 for too few steps.
+    """Counts a metre by the grid of a Kinect's 1/depth in the farther half; 0 where there is none.
 
-    The mean step of its own grid is one in 351.3 m; of whole numbers without a grid it is less.
+    The mean step of its own grid is one in 351.3 m. Where all whole numbers occur there is no grid:
+    its steps have several counts, and most are alike.
     """
     far = distinct[len(distinct) // 2 :]
     if len(far) < 20:
         return 0.0
-    return 1 / (_KINECT * float(np.median(-np.diff(1 / far))))
+    steps = -np.diff(1 / far)
+    usual = float(np.median(steps))
+    alike = np.mean((steps > 0.5 * usual) & (steps < 1.5 * usual))
+    if np.median(np.diff(far)) < 3 or alike < 0.6:
+        return 0.0
+    return 1 / (_KINECT * usual)
 
 
 def _is_farther(look: _Look) -> np.ndarray:
@@ -318,10 +326,13 @@ def _guess_scale(look: _Look) -> tuple[dict[str, Any], str, list[str]]:
     if look.dtype == "uint16" and _has_turned_bits(look):
         why = "The last bits of counts are those of numbers whose bits are turned, as SUN RGB-D's."
         return {"encoding": "sunrgbd", "metres_per_count": 0.001}, "certain", [why]
-    known = {5: 5000, 4: 4000, 10: 10000}.get(look.divisor)
+    known = _STEPS.get(look.divisor)
     if known and _is_indoor(median / known, high / known):
         why = f"All counts are multiples of {look.divisor}: {_NAMES[known]}, made of millimetres."
-        return {"metres_per_count": 1 / known}, "certain", [why]
+        if median / 1000 > (10 if look.divisor == 10 else 5):  # no room, nor a hall in centimetres
+            return {"metres_per_count": 1 / known}, "certain", [why]
+        why += f" Or they are millimetres in steps of {look.divisor}: say 0.001 if so."
+        return {"metres_per_count": 1 / known}, "likely", [why]
     for scale in _INDOOR:
         if look.steps and 0.95 < look.steps / scale < 1.05:
             why = f"The steps between counts are those of a Kinect in {_NAMES[scale]}."

@@ -4,6 +4,7 @@ Hinton et al. (arXiv 1503.02531); features as hints: FitNets (arXiv 1412.6550). 
 photos, a teacher that began from ImageNet's weights has more to say about each than its depth.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,17 +24,21 @@ class DistillationLoss(layers.Layer):
 
     That is `ScaleInvariantLoss` against the teacher's depth, plus the mean square between features
     and the teacher's at each stride. `pupil` is the name of the network that learns, the student.
+    The teacher's depth counts times `lens`, and not at all where that is beyond `farthest`.
     """
 
     def __init__(
         self,
         pupil: str,
+        lens: float = 1.0,
+        farthest: float = math.inf,
         name: str = "distillation_loss",
         dtype: str | keras.DTypePolicy = "float32",
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, dtype=dtype, **kwargs)
         self.student = pupil  # the name that saved files have
+        self.lens, self.farthest = lens, farthest
 
     def call(
         self,
@@ -42,6 +47,9 @@ class DistillationLoss(layers.Layer):
         taught_depth: Tensor,
         taught_features: Sequence[Tensor],
     ) -> Tensor:
+        taught_depth = taught_depth * self.lens
+        if self.lens > 1:
+            taught_depth = ops.where(taught_depth <= self.farthest, taught_depth, 0.0)
         loss = ops.mean(ScaleInvariantLoss().call(taught_depth, depth))
         for own, taught in zip(features, taught_features, strict=True):
             loss += ops.mean(ops.square(own - taught))
@@ -58,7 +66,8 @@ class DistillationLoss(layers.Layer):
         return keras.KerasTensor(depth.shape, "float32")
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "pupil": self.student}
+        own = {"pupil": self.student, "lens": self.lens, "farthest": self.farthest}
+        return {**super().get_config(), **own}
 
 
 def add_teacher(student: keras.Model, teacher: keras.Model) -> keras.Model:
@@ -67,7 +76,8 @@ def add_teacher(student: keras.Model, teacher: keras.Model) -> keras.Model:
     The features are those that an encoder hands to its decoder, at each stride from FINEST on that
     both have; of an ensemble there are none, and its depth alone teaches. A 1x1 convolution makes
     as many channels of the student's as the teacher has, whose own are brought to mean 0 and
-    variance 1. The teacher sees the photos at the student's size.
+    variance 1. The teacher sees the photos at the student's size, which are of the student's lens:
+    its depth is brought to that, as `geometry` does, where both say of which lens they are.
     Errors: ValueError where the two answer in different units or to different distances.
     """
     own_range, taught_range = (_range(network.layers[-1]) for network in (student, teacher))
@@ -96,7 +106,8 @@ def add_teacher(student: keras.Model, teacher: keras.Model) -> keras.Model:
         layers.BatchNormalization(**plain, name=f"standard{stride}")(of)
         for stride, of in zip(strides, taught_features, strict=True)
     ]
-    lesson = DistillationLoss(student.name)
+    lens = _compare_lenses(student.layers[-1], teacher.layers[-1])
+    lesson = DistillationLoss(student.name, lens, student.layers[-1].max_depth)
     return keras.Model(photos, lesson(depth, features, taught_depth, taught_features))
 
 
@@ -124,6 +135,12 @@ def _resize(network: keras.Model, shape: tuple[int, int, int]) -> keras.Model:
 
 def _range(head: layers.Layer) -> tuple[str, float] | str:
     return (head.unit, head.max_depth) if isinstance(head, DepthHead) else type(head).__name__
+
+
+def _compare_lenses(own: DepthHead, taught: DepthHead) -> float:
+    """By what a teacher's metres are brought to its student's lens; 1 where one says no lens."""
+    focal, taught_focal = ((head.view or {}).get("focal") for head in (own, taught))
+    return focal / taught_focal if focal and taught_focal and own.unit == "metre" else 1.0
 
 
 def _encoder_features(network: keras.Model) -> dict[int, keras.KerasTensor]:

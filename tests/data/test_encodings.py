@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import cv2
@@ -89,6 +90,33 @@ def test_the_scale_is_guessed_with_how_sure_it_is_and_why(tmp_path, maps, scale,
     for number in range(8):
         images.read_depth(tmp_path / f"{number}.png", spec)
     assert spec.sparse == (scale == 256)
+
+
+@pytest.mark.parametrize("far", [1.2, 1.5, 1.65, 2.25, 2.4, 3.0])
+@pytest.mark.parametrize("nearest", [0.4, 0.75])
+@pytest.mark.parametrize("share", [1, 0.02])  # of the pixels that are measured
+def test_millimetres_of_near_things_are_no_grid_of_a_kinect(tmp_path, far, nearest, share):
+    rng, maps = np.random.default_rng(0), []
+    table = np.linspace(far, nearest, 96)[:, None] + np.zeros((96, 128))
+    for _ in range(8):  # of one fixed camera
+        depth = table + rng.normal(0, 0.002, table.shape)
+        maps.append(np.where(rng.uniform(size=table.shape) < share, depth, 0))
+    found = guess(tmp_path, counts(maps, 1000))
+    assert found.fields["metres_per_count"] == 0.001 or found.sureness == "unsure"
+    spec = make_spec("own", metres_per_count=0.001, coverage_range=[0.0005, 1])
+    assert "Kinect" not in encodings.refuse_other_encoding(sorted(tmp_path.glob("*.png")), spec)
+
+
+@pytest.mark.parametrize(("step", "times"), [(5, 2), (4, 1.8), (10, 4.5)])
+def test_millimetres_in_steps_are_likely_another_scale_until_they_are_said(tmp_path, step, times):
+    maps = [np.rint(depth * times * 1000 / step) * step for depth in rooms()]
+    found = guess(tmp_path, [m.astype(np.uint16) for m in maps])
+    assert found.sureness == "likely" and f"millimetres in steps of {step}" in str(found)
+    paths = sorted(tmp_path.glob("*.png"))
+    said = encodings.refuse_other_encoding(
+        paths, make_spec("own", metres_per_count=0.001, max_depth=20)
+    )
+    assert f"multiples of {step}" in said
 
 
 def test_turned_bits_are_told_even_of_what_is_beyond_8_metres(tmp_path):
@@ -203,9 +231,11 @@ def test_a_damaged_map_is_left_out_and_maps_of_two_kinds_are_refused(tmp_path):
 @pytest.mark.parametrize("near", [1, 0.6])
 def test_tums_scale_read_as_millimetres_is_refused_with_the_likely_one(tmp_path, scale, spec, near):
     paths = write(tmp_path, counts(whole(depth * near for depth in rooms(12)), scale))
-    with pytest.raises(
-        ValueError, match=f"`{spec.name}`.*Received: 0.001, .* By {1 / scale:g} half"
-    ):
+    said = f"`{spec.name}`.*Received: 0.001, .* By {1 / scale:g} half"
+    if (near, scale) == (0.6, 4000):  # a median of 4.4 m in steps of 4 mm: that may be
+        assert re.search(said, encodings.refuse_other_encoding(paths, spec))
+        return
+    with pytest.raises(ValueError, match=said):
         encodings.refuse_other_encoding(paths, spec)
     assert not encodings.refuse_other_encoding(paths, make_spec("own", metres_per_count=1 / scale))
 

@@ -95,6 +95,33 @@ def test_a_network_that_was_taught_teaches_in_turn(student):
         np.testing.assert_allclose(given, taught.predict(PHOTOS, verbose=0), rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("own", "taught", "factor"),
+    [(0.8, 0.8, 1), (1.6, 0.8, 2), (0.4, 0.8, 0.5), (None, 0.8, 1), (0.8, None, 1)],
+)
+def test_a_teacher_of_another_lens_says_what_it_would_say_of_the_students(own, taught, factor):
+    def view(focal):
+        return {"focal": focal, "aspect": 1.5, "horizon": None}
+
+    student, teacher = build(seed=1, view=view(own)), build(view=view(taught))
+    model = add_teacher(student, teacher)
+    said = teacher.predict(PHOTOS, verbose=0) * factor
+    said[said > 10] = 0  # beyond what the student can answer
+    model.compile(loss=ScaleInvariantLoss())
+    found = model.test_on_batch(PHOTOS, np.zeros((3, *SIZE, 1), np.float32))
+    lesson = ScaleInvariantLoss()(said, student.predict(PHOTOS, verbose=0))
+    hints = add_teacher(build(seed=1), build())  # of no lens: the same but for the depth
+    hints.compile(loss=ScaleInvariantLoss())
+    hints.set_weights(model.get_weights())
+    plain = hints.test_on_batch(PHOTOS, np.zeros((3, *SIZE, 1), np.float32))
+    plain_lesson = ScaleInvariantLoss()(
+        teacher.predict(PHOTOS, verbose=0), student.predict(PHOTOS, verbose=0)
+    )
+    assert found - plain == pytest.approx(float(lesson) - float(plain_lesson), abs=1e-4)
+    again = keras.models.model_from_json(model.to_json())
+    assert again.layers[-1].lens == pytest.approx(factor)
+
+
 def test_a_teacher_of_another_range_is_refused(student):
     with pytest.raises(ValueError, match=r"\('metre', 80.0\) for \('metre', 10.0\)"):
         add_teacher(student, build(max_depth=KITTI.max_depth))
