@@ -246,6 +246,7 @@ def _change(dataset: Dataset, change: Callable[[str, Pairs], Pairs]) -> Dataset:
 def _keep_sides(pairs: Pairs, place: Path, share: float, seed: int) -> np.ndarray | None:
     """Of each pair whether it tests, bool (pairs,), by an earlier split; None without one.
 
+    One whose test.csv is gone is one too, unless train.csv lists all pairs: then none has tested.
     New scenes, or where they are unknown the last new pairs, test until they are `share` of all.
     """
     train, test = (
@@ -254,7 +255,7 @@ def _keep_sides(pairs: Pairs, place: Path, share: float, seed: int) -> np.ndarra
         else np.zeros(len(pairs), bool)
         for side in ("train", "test")
     )
-    if not (train.any() and (place / "test.csv").is_file()):
+    if not train.any() or (train.all() and not (place / "test.csv").is_file()):
         return None
     if pairs.scenes == KNOWN:
         scenes = pairs.table["scene"]

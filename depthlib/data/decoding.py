@@ -28,6 +28,7 @@ _DAMAGED = (
     "download it again."
 )
 _FILE_BYTES = 16  # a pixel takes at most so many in a file
+_PFM = b"Pf", b"PF"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _DEPTH_TEXT = b"tEXtdepth_scale_"  # in a PNG that `writers.write_png16` wrote
 _HEIC = re.compile(rb"....ftyp(he|mif1|msf1)", re.DOTALL)
@@ -352,7 +353,12 @@ def _turn(decoder: _Decoder, orientation: int, mode: int) -> np.ndarray | None:
 
 
 def _decode_with_opencv(data: bytes, mode: int) -> np.ndarray | None:
-    return cv2.imdecode(np.frombuffer(data, np.uint8), mode)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
+    if image is not None and data.startswith(_PFM):
+        # OpenCV divides by the header's scale, whose sign alone, the order of bytes, all agree on:
+        # Middlebury's files have -0.003922, and numbers that are right as they are.
+        return image * np.float32(abs(float(data.split(None, 4)[3])))
+    return image
 
 
 def _decode_with_pillow(header: Image.Image, mode: int) -> np.ndarray:

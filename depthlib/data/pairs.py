@@ -25,6 +25,7 @@ from depthlib.data.csv_tables import (
     why_unlistable,
 )
 from depthlib.data.dataset_file import NAME, find_dataset_file, read_dataset_file
+from depthlib.data.encodings import refuse_other_encoding
 from depthlib.data.images import read_pair
 from depthlib.data.inputs import is_junk
 from depthlib.data.scenes import KNOWN, UNKNOWN, tell_scenes
@@ -38,6 +39,7 @@ __all__ = [
 ]  # fmt: skip
 
 PACKED = "packed.json"  # in a folder of decoded pairs, which needs no photos: see packed.py
+_LOOK = 8  # maps that are looked at where paths alone say how depth is stored
 ROOT = "DEPTHLIB_DATA"  # the environment variable that names the folder of CSVs' photos
 
 
@@ -201,7 +203,7 @@ def read_csv(
     paths, and a root elsewhere, are taken where they are asked for in one of these two ways.
     Errors: FileNotFoundError where the CSV, or its first photo or map, is missing; ValueError for
     an empty CSV, a row without two paths or with one twice, a path that leaves the folder, or depth
-    of which nothing says how it is stored.
+    of which nothing says how it is stored, or only its paths, and its maps the contrary.
     """
     path = Path(path)
     if path.is_dir():
@@ -223,13 +225,17 @@ def read_csv(
             f"{spec.name!r}. Correct its heading or its dataset.json."
         )
     table, root = _find_root(table, path, root)
-    spec = spec or _spec_of_paths(table, path)
+    is_told, spec = spec is not None, spec or _spec_of_paths(table, path)
     _refuse_twice(table, path)
     try:
         table, scenes = tell_scenes(table, path.parent, spec, index=path.name != "index.csv")
         pairs = Pairs(root, _keep_columns(table, spec), spec, scenes)
     except ValueError as error:  # a column is missing
         raise ValueError(f"{error} The CSV is {path}.") from error
+    if not is_told and not pairs.is_packed:
+        maps = [pairs.depth_path(index) for index in range(0, len(pairs), -(-len(pairs) // _LOOK))]
+        if doubt := refuse_other_encoding(maps, spec):
+            warnings.warn(f"{doubt} The paths of {path} alone say it: write {NAME}.", stacklevel=2)
     if "focal" in table and spec.focal is None and spec.focal_column is None:
         warnings.warn(
             f"{path} has focal lengths, which nothing asks for: its photos are taken as of an "

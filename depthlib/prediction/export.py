@@ -1,6 +1,7 @@
 """Our networks for other runtimes: the same depth, in the operators that run fastest."""
 
 import json
+import re
 import warnings
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -67,6 +68,8 @@ def export_network(
         written = {file: target.with_name(file.name) for file in sorted(Path(folder).iterdir())}
         for place in written.values():  # all, before the first is written
             check_ours(place, kind=NETWORK)
+        if kind == "litert":
+            _warn_of_flex(Path(folder, target.name).read_bytes(), target)
         for file, place in written.items():
             with replace_ours(place, NETWORK) as temporary:
                 file.replace(temporary)
@@ -111,6 +114,17 @@ def export_onnx(model: keras.Model, target: Path | str, weights: str = "float32"
         onnx.save(network, temporary)
         _check_agreement(model, temporary, LARGEST_DIFFERENCE[weights])
     return Path(target)
+
+
+def _warn_of_flex(network: bytes, target: Path) -> None:
+    """Warns of operators of TensorFlow's in a LiteRT file, which LiteRT alone does not have."""
+    names = sorted({name.decode() for name in re.findall(rb"Flex[A-Z]\w+", network)})
+    if names:
+        warnings.warn(
+            f"{target} has operators of TensorFlow's ({', '.join(names)}), which LiteRT opens only "
+            "with its Flex delegate. ONNX needs no such.",
+            stacklevel=3,
+        )
 
 
 def _name_output(model: keras.Model) -> keras.Model:

@@ -25,9 +25,9 @@ LEAST = 1e-6  # nothing is nearer, so that every depth has a logarithm
 class Label:
     """What the teachers say of one photo.
 
-    depth: float32 (height, width) in `unit`, 0 where no teacher sees. confidence: float32 (height,
-    width) from 0, a guess, to 1, where all looks agree. unit: "metre", or "relative" for depth up
-    to a scale.
+    depth: float32 (height, width) in `unit`, 0 where no teacher sees, and where one says sky, or
+    too far to tell. confidence: float32 (height, width) from 0, a guess, to 1, where all looks
+    agree; 0 where depth is. unit: "metre", or "relative" for depth up to a scale.
     """
 
     depth: np.ndarray
@@ -115,8 +115,9 @@ def _bring_together(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log depth of each teacher's two looks, (teachers, 2, height, width), at one scale.
 
-    And where any of them sees, bool (height, width). What lies outside of a teacher's own view is
-    as those that see all have it, but for the difference at the view's nearest pixel.
+    And where any of them sees, and none sky, bool (height, width). What lies outside of a
+    teacher's own view is as those that see all have it, but for the difference at the view's
+    nearest pixel.
     """
     height, width = photo.shape[:2]
     whole = slice(0, height), slice(0, width)
@@ -124,8 +125,11 @@ def _bring_together(
     views = [teacher.find_view(height, width) for teacher in order]
     masks = [_mask(view, photo) for view in views]
     found: list[np.ndarray] = []
+    is_sky = np.zeros((height, width), bool)
     for teacher, mask in zip(order, masks, strict=True):
         looks = np.stack(_look_twice(teacher, photo, focal))
+        if far := teacher.lay_out(height, width, _choose_focal(teacher, focal)).far:
+            is_sky |= looks.mean(axis=0) >= np.log(far)
         if found and teacher.unit != "metre":
             how = "disparity" if teacher.unit == "disparity" else "median"
             others = np.exp(np.mean(found, axis=(0, 1)))
@@ -139,7 +143,7 @@ def _bring_together(
         for looks, (rows, columns) in zip(found, views, strict=True):
             edges = (0, 0), (rows.start, height - rows.stop), (columns.start, width - columns.stop)
             looks[:] = base + np.pad((looks - base)[:, rows, columns], edges, mode="edge")
-    return np.stack(found), np.logical_or.reduce(masks)
+    return np.stack(found), np.logical_or.reduce(masks) & ~is_sky
 
 
 def _mask(view: tuple[slice, slice], photo: np.ndarray) -> np.ndarray:
@@ -152,10 +156,15 @@ def _look_twice(
     teacher: DepthPredictor, photo: np.ndarray, focal: float | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log depth of a photo, and of its mirror image turned back."""
-    focals = [focal if teacher.view.focal else None]
+    focals = [_choose_focal(teacher, focal)]
     (plain,) = teacher([photo], focals=focals)
     (mirrored,) = teacher([np.ascontiguousarray(photo[:, ::-1])], focals=focals)
     return _log(plain), _log(mirrored[:, ::-1])
+
+
+def _choose_focal(teacher: DepthPredictor, focal: float | None) -> float | None:
+    """A photo's focal length for a teacher that knows its training's."""
+    return focal if teacher.view.focal else None
 
 
 def _log(depth: np.ndarray) -> np.ndarray:

@@ -16,10 +16,9 @@ def make_optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
         "use_ema": recipe.average > 0,
         "ema_momentum": recipe.average or 0.99,
     }
-    if recipe.optimizer == "adam_amsgrad":
-        return keras.optimizers.Adam(rate, amsgrad=True, **averages)
-    return FineTuningAdamW(
+    return FineTuningAdamW(  # without decay it is Adam
         rate,
+        amsgrad=recipe.optimizer == "adam_amsgrad",
         weight_decay=recipe.weight_decay,
         encoder_rate=recipe.encoder_rate,
         global_clipnorm=recipe.clip_norm,

@@ -296,6 +296,16 @@ ENCODED = {
 }
 
 
+@pytest.mark.parametrize("scale", [b"-1.0", b"-2", b"-0.5", b"-0.003922", b"2.0"])
+def test_the_scale_of_a_pfm_is_its_order_of_bytes_alone(tmp_path, scale):
+    depth = np.linspace(0.5, 9, 48, dtype=np.float32).reshape(6, 8)
+    order = "<" if scale.startswith(b"-") else ">"
+    rows = depth[::-1].astype(f"{order}f4").tobytes()  # from below
+    (tmp_path / "a.pfm").write_bytes(b"Pf\n8 6\n" + scale + b"\n" + rows)
+    read = images.read_stored(tmp_path / "a.pfm")
+    np.testing.assert_allclose(read, depth, rtol=1e-6)
+
+
 def turn_bits(millimetres):
     """As SUN RGB-D's writer does: its reader is bitor(bitshift(d, -3), bitshift(d, 13))."""
     return ((millimetres << 3) | (millimetres >> 13)).astype(np.uint16)

@@ -4,6 +4,7 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import h5py
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 
 from depthlib.data.cache import open_cache
 from depthlib.data.dataset_file import make_spec, write_dataset_file
-from depthlib.data.images import read_pair
+from depthlib.data.images import read_pair, write_rgb
 from depthlib.data.pairs import (
     Pairs,
     check_pairs,
@@ -306,6 +307,27 @@ def test_a_csv_elsewhere_finds_its_photos_where_the_user_says(tmp_path, write_pa
     csv.write_text("../set/rgb/1.jpg,../set/depth/1.png\n")
     with pytest.raises(ValueError, match="must stay in its folder"):
         read_csv(csv, OWN, root=data)
+
+
+@pytest.mark.parametrize(("counts", "median"), [(5000, "6.1"), (1000, None), (256, None)])
+def test_what_paths_alone_say_is_compared_with_the_maps(tmp_path, counts, median):
+    rng, lines = np.random.default_rng(0), ["rgb,depth"]
+    table = np.linspace(1.5, 0.9, 48)[:, None] + np.zeros((48, 64))
+    (tmp_path / "den").mkdir()
+    for number in range(6):
+        write_rgb(tmp_path / f"den/{number}_rgb.png", np.zeros((48, 64, 3), np.uint8))
+        depth = table + rng.uniform(0, 0.05, table.shape)
+        cv2.imwrite(str(tmp_path / f"den/{number}_depth.png"), np.rint(depth * counts).astype("u2"))
+        lines.append(f"den/{number}_rgb.png,den/{number}_depth.png")
+    (tmp_path / "list.csv").write_text("\n".join(lines))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        pairs = read_csv(tmp_path / "list.csv")
+    assert pairs.spec.name == "indoor_millimetre"
+    said = " ".join(str(each.message) for each in told)
+    assert (f"nearer than {median}" in said and "write dataset.json" in said) == bool(median)
+    with warnings.catch_warnings(action="error"):
+        read_csv(tmp_path / "list.csv", "indoor_millimetre")
 
 
 def test_where_photos_of_these_names_are_in_several_folders_the_user_says_which(

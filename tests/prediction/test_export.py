@@ -1,3 +1,4 @@
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -148,6 +149,23 @@ def open_litert(path):
         return interpreter.get_tensor(result["index"])
 
     return call
+
+
+def test_operators_that_litert_alone_has_not_are_told(tmp_path, trained):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        export_network(trained, tmp_path / "n.tflite", "litert")
+    assert not any("Flex" in str(each.message) for each in told)
+    half = keras.models.clone_model(trained, clone_function=in_bfloat16)
+    with pytest.warns(UserWarning, match="n.tflite has operators of TensorFlow's .FlexAddV2, Flex"):
+        export_network(half, tmp_path / "n.tflite", "litert")
+
+
+def in_bfloat16(layer):
+    config = layer.get_config()
+    if not isinstance(layer, DepthHead | keras.layers.InputLayer):
+        config["dtype"] = "mixed_bfloat16"
+    return type(layer).from_config(config)
 
 
 def open_openvino(path):

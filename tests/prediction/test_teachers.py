@@ -52,6 +52,22 @@ def test_metres_are_the_mean_of_the_teachers_in_log_depth(photo, ramp):
     np.testing.assert_allclose(label.confidence, np.exp(-np.log(2) / SPREAD), rtol=1e-4)
 
 
+@pytest.mark.parametrize("focal", [None, 0.4, 0.58, 0.9])
+def test_sky_and_what_is_too_far_to_tell_has_no_label_through_any_lens(photo, focal):
+    depth = np.full((HEIGHT, WIDTH), 8.0)
+    depth[:4], depth[4] = 80, 70
+    road = Says(depth)
+    road.view = View(HEIGHT, WIDTH, 80.0, 0.58, WIDTH / HEIGHT, 0.45)
+    label = label_photo([road], photo, focal)
+    result = road([photo], focals=[focal])[0]
+    shown = np.where(result >= road.lay_out(HEIGHT, WIDTH, focal).far, 0, result)
+    np.testing.assert_allclose(label.depth, shown, rtol=1e-5)
+    assert (shown[:4] == 0).all() and (shown[5:] > 0).all()
+    assert ((label.confidence > 0) == (shown > 0)).all()
+    both = label_photo([road, Says(np.full((HEIGHT, WIDTH), 8.0))], photo, focal)
+    assert ((both.depth > 0) == (shown > 0)).all()
+
+
 def test_who_agrees_with_himself_and_the_others_is_trusted(photo, ramp):
     label = label_photo([Says(ramp), Says(ramp), Says(ramp)], photo, combine="median")
     np.testing.assert_allclose(label.depth, ramp, rtol=1e-5)

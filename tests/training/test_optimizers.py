@@ -1,7 +1,23 @@
+import keras
+import numpy as np
 import pytest
 
 from depthlib.training.optimizers import make_optimizer, make_schedule
 from depthlib.training.recipes import ORIGINAL_RESNET34, ORIGINAL_UNET, RESNET34
+
+
+def test_the_originals_optimizer_is_adam():
+    """Without decay, AdamW takes Adam's steps to the last bit."""
+    start, gradients = np.float32([1.0, -2.0]), np.random.default_rng(0).normal(size=(5, 2))
+    ends = []
+    adam = keras.optimizers.Adam(1e-4, amsgrad=True)
+    for optimizer in (make_optimizer(ORIGINAL_RESNET34, 10), adam):
+        weights = keras.Variable(start)
+        optimizer.build([weights])
+        for gradient in gradients:
+            optimizer.apply([keras.ops.convert_to_tensor(gradient, "float32")])
+        ends.append(keras.ops.convert_to_numpy(weights))
+    assert (ends[0] == ends[1]).all() and (ends[0] != start).all()
 
 
 def test_schedules_begin_and_end_as_published():
@@ -15,10 +31,11 @@ def test_schedules_begin_and_end_as_published():
 
 
 def test_a_recipe_names_its_optimizer():
-    assert make_optimizer(ORIGINAL_RESNET34, 10).amsgrad
-    ours = make_optimizer(RESNET34.change(clip_norm=0.1, encoder_rate=0.2, average=0.9), 10)
-    config = ours.get_config()
-    assert (config["global_clipnorm"], config["encoder_rate"], config["ema_momentum"]) == (
-        0.1, 0.2, 0.9
-    )  # fmt: skip
+    assert not make_optimizer(RESNET34, 10).amsgrad
+    for recipe in (RESNET34, ORIGINAL_RESNET34):
+        settings = {"clip_norm": 0.1, "encoder_rate": 0.2, "average": 0.9, "weight_decay": 0.3}
+        config = make_optimizer(recipe.change(**settings), 10).get_config()
+        assert (config["global_clipnorm"], config["encoder_rate"]) == (0.1, 0.2)
+        assert (config["ema_momentum"], config["weight_decay"]) == (0.9, 0.3)
+        assert config["amsgrad"] == (recipe is ORIGINAL_RESNET34)
     assert config["use_ema"] and not make_optimizer(RESNET34, 10).use_ema

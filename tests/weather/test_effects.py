@@ -38,6 +38,15 @@ def test_light_is_the_standards_and_comes_back_to_the_same_photo():
 
 
 @EACH
+@pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int32])
+def test_depth_of_any_number_is_taken(name, dtype):
+    rgb, depth_m = make_road()
+    depth_m = depth_m.astype(dtype)
+    expected = apply(name, rgb, depth_m.astype(np.float32), 0.7)
+    assert (apply(name, rgb, depth_m, 0.7) == expected).all()
+
+
+@EACH
 def test_strength_nought_changes_nothing_and_more_changes_more(name):
     rgb, depth_m = make_road()
     assert (apply(name, rgb, depth_m, 0.0) == rgb).all()
