@@ -115,8 +115,9 @@ def check_confidence(path: Path | str, rgb_path: Path | str) -> None:
 
     Errors: those of `read_size`; ValueError for another shape than the photo's.
     """
-    sides = read_size(rgb_path)
-    _check_shapes(sides, Path(rgb_path), read_size(path), Path(path), "confidence map")
+    sides, shape = read_size(rgb_path), read_size(path)
+    _check_turns(sides, shape, Path(rgb_path), Path(path))
+    _check_shapes(sides, Path(rgb_path), shape, Path(path), "confidence map")
 
 
 def resize_rgb(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -285,6 +286,26 @@ def _lies_as_stored(
     )
 
 
+def _check_turns(
+    sides: tuple[int, int], shape: tuple[int, int], rgb_path: Path, path: Path
+) -> None:
+    """Errors: ValueError where EXIF turns a photo and its confidence map otherwise, and not both.
+
+    sides, shape: theirs, turned. Where these differ, their own error says so.
+    """
+    if is_array(rgb_path) or is_array(path):
+        return
+    turns = [decoding.read_header(file)[1] for file in (rgb_path, path)]
+    on_side = (turns[0] > 4) != (turns[1] > 4)
+    tells = on_side and 1 in turns and not (fits_map(sides, shape) and fits_map(sides[::-1], shape))
+    if turns[0] != turns[1] and not tells:
+        raise ValueError(
+            "EXIF must turn a photo and its confidence map alike. Received: EXIF orientation "
+            f"{turns[0]} in {rgb_path} and {turns[1]} in {path}. Turn the pixels of both, and save "
+            "them without an orientation."
+        )
+
+
 def _check_shapes(
     sides: tuple[int, int], rgb_path: Path, shape: tuple[int, ...], map_path: Path, name: str
 ) -> None:
@@ -341,6 +362,8 @@ def _decode_numbers(stored: np.ndarray, spec: DatasetSpec) -> np.ndarray:
         else:
             depth = (numbers * numbers.dtype.type(spec.scale)).astype(np.float32)
         invalid = np.asarray(spec.invalid_counts, np.float64).astype(stored.dtype)
+        if stored.dtype.kind != "f":  # what the type cannot hold would be another count
+            invalid = invalid[invalid == np.asarray(spec.invalid_counts, np.float64)]
         kept = np.isfinite(depth) & (depth > 0) & ~np.isin(stored, invalid)
     return np.where(kept, depth, np.float32(0))
 

@@ -44,6 +44,8 @@ _DATE = re.compile(
     r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?([0-2]\d|3[01])[-_.t ]*([01]\d|2[0-3])"
     r"[-_.:]?([0-5]\d)[-_.:]?([0-5]\d)(?:[-_.,]?(\d{6}|\d{3}))?(?!\d)"
 )
+_DECIMAL = re.compile(r"\d\.\d")  # 2.05 is not 2.5
+_MINUS = "~"  # in a key, of a number below 0
 Key = tuple[tuple[str, ...], str]  # the folders that say where, and the name without its role
 
 
@@ -325,7 +327,7 @@ def _make_key(name: str, start: int = 0) -> Key:
 
 def _reduce(stem: str) -> str:
     """A name without the words that say what the file is."""
-    lower = stem.lower()
+    lower = re.sub(r"(?<![^_. ])-(?=\d)", _MINUS, stem.lower())  # of -20; in a-20 it parts
     short = re.sub(r"([_\-. ])[_\-. ]+", r"\1", _ROLE_IN_NAME.sub("", lower)).strip("_-. ")
     return short or lower
 
@@ -402,14 +404,16 @@ def _by_name(key: Key) -> Hashable:
 
 def _by_number(key: Key) -> Hashable:
     places, name = key
-    return places, natural_key(name)
+    return None if _DECIMAL.search(name) else (places, natural_key(name))
 
 
 def _by_last_number(key: Key) -> Hashable:
     places, name = key
-    numbers = re.findall(r"\d+", name)
-    is_count = numbers and time_of(name) is None and not _DATE.search(name)
-    return (places, int(numbers[-1])) if is_count else None
+    numbers = re.findall(rf"{_MINUS}?\d+", name)
+    is_other = _DATE.search(name) or _DECIMAL.search(name) or time_of(name) is not None
+    if not numbers or is_other:
+        return None
+    return places, int(numbers[-1].replace(_MINUS, "-"))
 
 
 def _by_name_beside(key: Key) -> Hashable:

@@ -296,6 +296,40 @@ ENCODED = {
 }
 
 
+@pytest.mark.parametrize("counts", [(0, 65535), (0, -1), (0, 254.5), (0,)])
+def test_an_invalid_count_that_the_type_cannot_hold_is_no_other(tmp_path, counts):
+    stored = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    stored[0] = 255
+    cv2.imwrite(str(tmp_path / "a.png"), stored)
+    spec = make_spec(
+        "own", depth_dtype="uint8", metres_per_count=10 / 255, max_depth=10, invalid_counts=counts
+    )
+    read = images.read_depth(tmp_path / "a.png", spec)
+    np.testing.assert_allclose(read[0], 10, rtol=1e-6)
+    spec = replace(spec, invalid_counts=(0, 255))
+    assert (images.read_depth(tmp_path / "a.png", spec)[0] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "photo", "confidence", "is_taken"),
+    [
+        ((24, 32), 3, None, False), ((24, 32), 3, 3, True), ((24, 32), None, 2, False),
+        ((24, 24), 6, None, False), ((24, 24), 6, 6, True), ((24, 32), 1, None, True),
+    ],
+)  # fmt: skip
+def test_exif_turns_a_confidence_map_as_its_photo(tmp_path, size, photo, confidence, is_taken):
+    for name, orientation, mode in (("rgb", photo, "RGB"), ("c", confidence, "L")):
+        exif = Image.Exif()
+        if orientation:
+            exif[0x0112] = orientation
+        Image.new(mode, size[::-1]).save(tmp_path / f"{name}.png", exif=exif)
+    if is_taken:
+        images.check_confidence(tmp_path / "c.png", tmp_path / "rgb.png")
+        return
+    with pytest.raises(ValueError, match="turn a photo and its confidence map alike. Received: EX"):
+        images.check_confidence(tmp_path / "c.png", tmp_path / "rgb.png")
+
+
 @pytest.mark.parametrize("scale", [b"-1.0", b"-2", b"-0.5", b"-0.003922", b"2.0"])
 def test_the_scale_of_a_pfm_is_its_order_of_bytes_alone(tmp_path, scale):
     depth = np.linspace(0.5, 9, 48, dtype=np.float32).reshape(6, 8)

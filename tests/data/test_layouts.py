@@ -73,9 +73,11 @@ def test_names_that_share_only_their_last_number_match_and_are_less_certain(fold
         (["kitchen_1", "kitchen_3", "bath_1"], ["kitchen_1", "bath_1", "bath_3"]),
         (["1", "2", "a_3"], ["01", "02", "b_3"]),  # those with a partner have its number
         (["000000000004", "000000000005"], ["000000000004", "000000000006"]),  # counts, no times
+        (["rot_-10", "rot_20"], ["rot_-10", "rot_-20"]),
+        (["room_1", "room_2.05m"], ["room_1", "room_2.5m"]),
         (["20240101_120000_1", "20240101_120000_2"], ["20240101_120000_1", "20240102_130000_2"]),
     ],
-    ids=["rooms", "numbers", "long counts", "dates with counts"],
+    ids=["rooms", "numbers", "long counts", "signs", "decimals", "dates with counts"],
 )
 def test_what_is_left_of_files_that_match_by_name_has_no_partner(folder, photos, maps):
     root = folder(*(f"rgb/{name}.jpg" for name in photos), *(f"depth/{name}.png" for name in maps))
@@ -84,6 +86,26 @@ def test_what_is_left_of_files_that_match_by_name_has_no_partner(folder, photos,
     alone = {f"rgb/{name}.jpg" for name in photos} - {row[0] for row in rows_of(layout)}
     alone |= {f"depth/{name}.png" for name in maps} - paired
     assert len(paired) == len(maps) - 1 and set(layout.left["file"]) == alone and len(alone) == 2
+
+
+def test_decimals_of_times_are_no_whole_numbers(folder):
+    times = {"1700000002.5": "1700000002.505", "1700000002.005": "1700000002.01"}
+    times |= {"1700000002.1": "1700000002.1"}
+    root = folder(
+        *(f"rgb/{time}.jpg" for time in times), *(f"depth/{time}.png" for time in times.values())
+    )
+    due = sorted([f"rgb/{one}.jpg", f"depth/{other}.png"] for one, other in times.items())
+    assert sorted(rows_of(find_layout(root))) == due
+
+
+@pytest.mark.parametrize("way", ["{}_rgb/{}_depth", "rgb_{}/depth_{}", "a {}/b {}"])
+def test_numbers_below_nought_are_others_than_those_above(folder, way):
+    ours, theirs = way.split("/")
+    numbers = ("-20", "-3", "3", "20")
+    names = [f"rgb/{ours.format(n)}.jpg" for n in numbers]
+    maps = [f"depth/{theirs.format(n)}.png" for n in numbers]
+    layout = find_layout(folder(*names, *maps))
+    assert sorted(rows_of(layout)) == sorted(map(list, zip(names, maps, strict=True)))
 
 
 def test_each_folder_has_its_own_way_of_naming_pairs(folder):
