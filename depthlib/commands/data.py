@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,7 @@ SETTINGS = {
     "folder": str, "elsewhere": bool, "photos": str | None, "depth": str | None,
     "spec": str | None, "tolerance": float | int, "focal": str | None, "test": float | int,
 }  # fmt: skip
+_ONE_SHAPE = 1.02  # how far the shapes of photos of one lens may be apart
 LEFT_OUT = 12  # lines of what is left out that are printed
 
 
@@ -81,11 +83,30 @@ def make_dataset(
         note.results = {side: _rows(pairs) for side, pairs in sound.sides.items()}
         _print_table(problems, "Not sound")
         print(summary.round(3).to_string())
+        if focal is None:
+            _warn_of_shapes(sound, summary["sizes"])
         if shard is None:
             _write(sound, focal, test)
     if shard is not None:
         print(f"{place}: {note.shard} has ended. After all: depthlib merge {place}")
     return 0
+
+
+def _warn_of_shapes(dataset: Dataset, sizes: pd.Series) -> None:
+    """Warns where one share of the width stands for photos of several shapes.
+
+    sizes: what `check_pairs` says of them.
+    """
+    shown = [size.split("x") for text in sizes for size in text.split(", ") if size]
+    shapes = [int(width) / int(height) for height, width in shown]
+    focal = dataset.first.spec.focal
+    if focal and shapes and max(shapes) > _ONE_SHAPE * min(shapes):
+        warnings.warn(
+            f"The focal length, {focal:.3g} of the width, is that of all photos, which have "
+            f"several shapes: {', '.join(sizes)}. Say it again in pixels or millimetres (--focal), "
+            "which is each photo's own.",
+            stacklevel=2,
+        )
 
 
 def merge_dataset(place: Path, notes: Sequence[Note]) -> None:

@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+import warnings
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -157,6 +158,13 @@ def predict_files(
             "A known distance must be measured in the photo that is predicted. Received: --known "
             f"with {lens.path}, which undistorts the photo. Leave one of them out, or predict the "
             "undistorted photo by itself."
+        )
+    if "confidence" in save and predictor.hidden:
+        warnings.warn(
+            f"{network} is the mean of {predictor.hidden} networks, which its ONNX file does not "
+            "hold one by one: confidence is by the mirrored photo alone, and higher. Its .keras "
+            "file has them.",
+            stacklevel=2,
         )
     made = _describe_way(predictor.describe(network), lens, flip, known)
     made_of = note_files(

@@ -164,6 +164,8 @@ def refuse_other_encoding(maps: Sequence[Path], spec: DatasetSpec, most: int = 4
     shows = outside > spec.most_outside or sureness == "certain"
     # Farther than a room is, and not as deep as a road.
     doubtful = median * spec.scale > 5 and look.coverage > 0.25 and _measure_spread(look) < 8
+    # Or nearer than a table is, while another scale would make a room of it.
+    doubtful |= median * spec.scale < 0.5 and look.coverage > 0.25 and likely > 1.1 * spec.scale
     may_be_steps = spec.scale == 0.001 and 1 / likely == _STEPS.get(look.divisor)
     if not shows and not may_be_steps and not (doubtful and spec.lower_is_nearer):
         return ""

@@ -15,6 +15,7 @@ from depthlib.files import check_regular
 
 SHARES = (0.2, 10.0)  # of a photo's width: what focal lengths of lenses lie between
 OFF_CENTRE = 0.08  # of a side, from its middle: KITTI's principal points have up to .061
+SQUARE = 1.03  # how far fx and fy may be apart where one focal length stands for both
 STRETCH = 4  # times as long as wide, or the other way: what pixels of no camera are
 
 # Names are compared in small letters without underscores. A stereo rig's cameras have theirs.
@@ -84,6 +85,20 @@ class Intrinsics:
             (self.cx + 0.5) * across - 0.5, (self.cy + 0.5) * down - 0.5,
             width, height,
         )  # fmt: skip
+
+    def refuse_oblong(self, path: Path) -> None:
+        """Errors: ValueError for pixels that are not square, in which a network sees other lenses.
+
+        path: the calibration's.
+        """
+        if not 1 / SQUARE <= self.fy / self.fx <= SQUARE:
+            width = round(self.width * self.fy / self.fx)
+            raise ValueError(
+                "The pixels of photos must be square. Received: "
+                f"fx={self.fx:.6g} and fy={self.fy:.6g} for photos of {self.height}x{self.width} "
+                f"(height x width), in {path}. Resize the photos to {self.height}x{width}, and "
+                f"multiply fx, cx and the width by {self.fy / self.fx:.6g}."
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +171,7 @@ class CameraCalibration:
         check_rgb(rgb)
         height, width = rgb.shape[:2]
         old = self.fit(height, width)
+        old.refuse_oblong(self.path)
         if not self.undistorts:
             return rgb, old
         matrix, size = old.matrix, (width, height)

@@ -143,7 +143,9 @@ def find_lens(
         height, width = _read_size(photo)
         is_turned = not isinstance(photo, tuple) and _read_header(photo).orientation != 1
         try:
-            return Lens(request.fit(height, width).focal, "calibration", _TURNED * is_turned)
+            camera = request.fit(height, width)
+            camera.refuse_oblong(request.path)
+            return Lens(camera.focal, "calibration", _TURNED * is_turned)
         except ValueError as error:
             raise ValueError(f"{_name(photo)}: {error}") from error
     if request.unit == "none":

@@ -63,6 +63,12 @@ def average_weights(networks: Sequence[keras.Model]) -> keras.Model:
     return mean
 
 
+def count_members(model: keras.Model) -> int:
+    """Of how many networks a network is the mean, as `build_ensemble` makes it; 0: of none."""
+    names = [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
+    return sum(name.startswith("member") for name in names)
+
+
 def take_member(ensemble: keras.Model, number: int) -> keras.Model:
     """The network that `build_ensemble` was given `number`th, from 1, with a head of its own.
 

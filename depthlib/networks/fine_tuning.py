@@ -41,15 +41,6 @@ def take_weights(network: keras.Model, source: keras.Model) -> list[str]:
     ]
 
 
-def scale_depth(network: keras.Model, factor: float) -> None:
-    """Changes the last convolution so that depth is `factor` times what it was: see `fit_head`.
-
-    Errors: those of `fit_head`.
-    """
-    head = network.layers[-1]
-    _change_logits(network, *fit_head(head, head, factor))
-
-
 def put_in_metres(network: keras.Model, factor: float) -> keras.Model:
     """The network with depth `factor` times what it was, exactly, and in metres: its head's range.
 
@@ -81,8 +72,8 @@ def _describe(network: keras.Model) -> dict[str, str]:
     }
 
 
-def fit_head(old: DepthHead, new: DepthHead, factor: float = 1.0) -> tuple[float, float]:
-    """`a` and `b` so that the logit a * z + b is on `new` `factor` times the depth of z on `old`.
+def fit_head(old: DepthHead, new: DepthHead) -> tuple[float, float]:
+    """`a` and `b` so that the logit a * z + b is on `new` the depth of z on `old`.
 
     No line is right everywhere. This one is fitted from 0.1 to 0.6 of the nearer of the two ranges'
     ends, where rooms and roads have most of their depth: there it is right within a fifth, with
@@ -91,8 +82,8 @@ def fit_head(old: DepthHead, new: DepthHead, factor: float = 1.0) -> tuple[float
     Errors: ValueError for bins, whose logits are no line, or ranges without depth in common.
     """
     unit = new.max_depth / old.max_depth if old.unit != new.unit else 1.0
-    end = min(unit * old.max_depth, new.max_depth / factor)
-    start = max(2 * unit * old.min_depth, 2 * new.min_depth / factor, 0.1 * end)
+    end = min(unit * old.max_depth, new.max_depth)
+    start = max(2 * unit * old.min_depth, 2 * new.min_depth, 0.1 * end)
     if start >= 0.6 * end or "bins" in (old.scale, new.scale):
         raise ValueError(
             "A depth head can be fitted to another where both have one logit a pixel and depth in "
@@ -101,7 +92,7 @@ def fit_head(old: DepthHead, new: DepthHead, factor: float = 1.0) -> tuple[float
         )
     depths = np.geomspace(start, 0.6 * end)
     before = [old.logit(depth / unit) for depth in depths]
-    after = [new.logit(factor * depth) for depth in depths]
+    after = [new.logit(depth) for depth in depths]
     # Least squares of log depth: a step of the new logit counts as much as it changes that.
     weights = 1 / np.gradient(after, np.log(depths))
     slope, shift = np.polyfit(before, after, 1, w=weights)

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from depthlib.files import NETWORK, check_ours, replace_ours
+from depthlib.networks.ensemble import count_members
 from depthlib.networks.layers import Tensor
 from depthlib.prediction.onnx import INSTALL, METADATA, OnnxPredictor
 from depthlib.prediction.predictor import view_of
@@ -181,6 +182,7 @@ def _describe(model: keras.Model, network: "onnx.ModelProto") -> None:
     head, view = model.layers[-1], asdict(view_of(model))
     del view["height"], view["width"]  # the input's own
     own = {"view": view, "unit": head.unit, "dataset": head.dataset}
+    own |= {"members": members} if (members := count_members(model)) else {}
     onnx.helper.set_model_props(network, {METADATA: json.dumps(own)})
 
 

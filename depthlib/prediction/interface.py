@@ -38,6 +38,7 @@ class DepthPredictor(ABC):
     """
 
     path: Path | None = None  # the file that it was opened from, if it was from one
+    hidden: int = 0  # of how many networks it is the mean that cannot be asked one by one
 
     def __init__(
         self,

@@ -150,6 +150,7 @@ class OnnxPredictor(DepthPredictor):
         height, width = _choose_size(size, self.spec.size, self.path)
         own = _read_metadata(metadata, self.path)
         self.is_ours = own is not None
+        self.hidden = own["members"] if own else 0
         with name_errors(self.path, _RULE):
             view = View(height, width, **(own["view"] if own else {"max_depth": math.inf}))
         unit, dataset = (own["unit"], own["dataset"]) if own else (self.spec.output, "")
@@ -258,7 +259,10 @@ def _read_metadata(metadata: Mapping[str, str], path: Path) -> dict | None:
         unit, dataset = own["unit"], own["dataset"]
         if unit not in USUAL_ALIGNMENTS or not isinstance(dataset, str):
             raise ValueError("no such unit or dataset")
-        return {"view": own["view"], "unit": unit, "dataset": dataset}
+        members = own.get("members", 0)
+        if not isinstance(members, int):
+            raise ValueError("no such number of members")
+        return {"view": own["view"], "unit": unit, "dataset": dataset, "members": members}
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
             f"The metadata {METADATA!r} of an ONNX file must be what depthlib writes. Received: "

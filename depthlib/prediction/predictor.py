@@ -6,7 +6,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from depthlib.networks.ensemble import take_member
+from depthlib.networks.ensemble import count_members, take_member
 from depthlib.prediction.geometry import View
 from depthlib.prediction.interface import DepthPredictor
 
@@ -27,8 +27,7 @@ class Predictor(DepthPredictor):
         head = model.layers[-1]
         super().__init__(view_of(model), head.unit, head.dataset, batch_size, preprocess, focal)
         self.model = model
-        names = [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
-        numbers = range(1, 1 + sum(name.startswith("member") for name in names))
+        numbers = range(1, 1 + count_members(model))
         settings = batch_size, preprocess, focal
         self.members = [Predictor(take_member(model, number), *settings) for number in numbers]
 

@@ -27,7 +27,7 @@ from depthlib.data.lenses import find_focals
 from depthlib.data.mixed_pairs import list_focals
 from depthlib.data.pairs import Pairs, read_csv
 from depthlib.files import NETWORK, check_ours, check_suffix, refuse_empty, refuse_source
-from depthlib.networks.fine_tuning import put_in_metres, scale_depth
+from depthlib.networks.fine_tuning import put_in_metres
 from depthlib.networks.saving import export_model, load_model
 from depthlib.prediction.geometry import Layout
 from depthlib.prediction.ground import ENOUGH, TILT, find_ground
@@ -238,11 +238,7 @@ def _rescale(given: argparse.Namespace) -> Scale:
         _check_export(given.export, given.file)
         network = load_model(given.file)
         scale = find_scale(network, read_csv(given.data, given.spec, given.root))
-        if network.layers[-1].unit == "metre":
-            scale_depth(network, scale.factor)  # which leaves the network's range as it is
-        else:
-            network = put_in_metres(network, scale.factor)
-        export_model(network, given.export)
+        export_model(put_in_metres(network, scale.factor), given.export)
         return scale
     photos, videos = find_media(given.photos).split()
     if videos:

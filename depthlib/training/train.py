@@ -234,9 +234,16 @@ def _split(recipe: Recipe, pairs: Pairs, extra: Sequence[Pairs]) -> tuple[list[P
 def _join(sources: Sequence[Pairs]) -> DatasetSpec:
     """The first source's spec with the range that holds the depth of all.
 
-    Errors: ValueError where another one reaches further; its far pixels would be lost.
+    Errors: ValueError where another one reaches further, or is in metres and the first is not: its
+    far pixels would be lost.
     """
     first, *others = (source.spec for source in sources)
+    if first.is_relative and (known := next((s for s in others if s.unit == "metre"), None)):
+        raise ValueError(
+            "The main data must be in metres where `extra` is. Received: "
+            f"{first.name}, which is known up to a scale, and {known.name} in metres. Make "
+            f"{known.name} the main data and {first.name} extra."
+        )
     metric = [spec for spec in others if spec.unit == first.unit == "metre"]
     for spec in metric:
         if spec.max_depth > first.max_depth:

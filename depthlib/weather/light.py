@@ -48,7 +48,8 @@ def effect(function: Effect) -> Effect:
                 f"its depth (height, width). Received: {rgb.dtype} {rgb.shape} and {depth_m.shape}."
                 " Resize both to one size, and a photo of floats to 0..255."
             )
-        depth_m = depth_m.astype(np.float32, copy=False)  # OpenCV computes with no other
+        # OpenCV computes with no other type, and what is no number is not measured.
+        depth_m = np.nan_to_num(depth_m.astype(np.float32), copy=False, posinf=0, neginf=0)
         return function(rgb, depth_m, strength, rng) if strength else rgb.copy()
 
     return apply

@@ -40,6 +40,24 @@ def test_a_folder_becomes_a_dataset_that_every_command_takes(folder, capsys):
     assert read_csv(folder / "train.csv").spec.focal == 0.75
 
 
+def test_a_share_of_the_width_is_not_silently_that_of_photos_of_another_shape(
+    tmp_path, write_pairs, capsys
+):
+    names = [(f"rgb/{n}.png", f"depth/{n}.png") for n in range(6)]
+    write_pairs(tmp_path, names[:3], height=48, width=64)
+    words = ["data", str(tmp_path), "--spec", "indoor_millimetre"]
+    said = "0.859 of the width, is that of all photos, which have several shapes"
+    assert main([*words, "--focal", "55px"]) == main(words[:2]) == 0
+    assert said not in capsys.readouterr().err
+    write_pairs(tmp_path, names[3:], height=64, width=48)
+    assert main(words[:2]) == 0
+    assert said in capsys.readouterr().err
+    assert main([*words[:2], "--focal", "55px"]) == 0
+    assert said not in capsys.readouterr().err
+    table = read_csv(tmp_path / "pairs.csv").table
+    assert table["focal"].tolist() == [55] * 6
+
+
 def test_what_is_not_sound_is_listed_and_what_has_no_sound_pair_writes_nothing(folder, capsys):
     (folder / "depth/3.png").write_bytes(b"no image")
     assert main(["data", str(folder), "--spec", "indoor_millimetre"]) == 0

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import gettempdir
@@ -763,6 +764,15 @@ def test_a_folder_never_holds_one_photo_by_two_networks_or_lenses(tmp_path):
     assert rows(out)["a.png"]["made"] == "light --focal exif"
 
 
+def test_confidence_without_the_members_that_a_file_hides_is_warned_of(tmp_path):
+    photo, network = draw(tmp_path / "a.png"), FakePredictor()
+    network.hidden = 2
+    with pytest.warns(UserWarning, match="is the mean of 2 networks.*by the mirrored photo alone"):
+        predict(photo, tmp_path / "out", network, save=["confidence"])
+    with warnings.catch_warnings(action="error"):
+        predict(photo, tmp_path / "other", network, save=["npy"])
+
+
 def test_two_networks_in_memory_do_not_meet_in_a_folder(tmp_path):
     photo, out = draw(tmp_path / "a.png"), tmp_path / "out"
     one, other = FakePredictor(), FakePredictor()
@@ -781,7 +791,7 @@ def test_a_network_and_a_calibration_are_the_same_from_wherever_they_are_named(
     for name in ("one", "two"):
         (runs / name).mkdir(parents=True)
         (runs / name / "best.keras").write_text(name)
-        lines = f"camera_matrix: [{40 + len(name)}, 0, 19.5, 0, 40, 14.5, 0, 0, 1]\n# {name}\n"
+        lines = f"camera_matrix: [40, 0, 19.5, 0, 40, 14.5, 0, 0, 1]\n# {name}\n"
         (runs / name / "camera.yaml").write_text(lines)
 
     def go(network, camera):

@@ -248,6 +248,16 @@ def test_a_room_farther_than_rooms_are_is_doubted_where_its_range_takes_it(tmp_p
     assert not encodings.refuse_other_encoding(write(tmp_path, counts(maps, 1000)), spec)
 
 
+@pytest.mark.parametrize("counts_a_metre", [100, 256])
+def test_a_room_nearer_than_a_table_is_doubted(tmp_path, counts_a_metre):
+    maps = [depth + np.random.default_rng(0).uniform(0, 0.01, (48, 64)) for depth in rooms()]
+    paths = write(tmp_path, counts((0.9 * depth for depth in maps), counts_a_metre))
+    said = encodings.refuse_other_encoding(paths, make_spec("own", metres_per_count=0.001))
+    assert "Received: 0.001, by which half" in said
+    own = make_spec("own", metres_per_count=1 / counts_a_metre)
+    assert not encodings.refuse_other_encoding(paths, own)
+
+
 @pytest.mark.parametrize("spec", [INDOOR_MILLIMETRE, NYU_TEST, DENSE_M256])
 def test_disparity_as_depth_is_refused_of_many_maps(tmp_path, spec):
     paths = write(tmp_path, counts((6 / depth for depth in rooms()), 1000))

@@ -213,6 +213,10 @@ def test_a_photo_takes_the_focal_length_of_its_calibration(tmp_path):
     assert (lens.focal, lens.source, lens.note) == (pytest.approx(36 / 40), "calibration", "")
     path = write_photo(tmp_path / "down.jpg", {}, height=60, width=80, orientation=3)
     assert "taken to be of photos that are turned so" in find_lens(path, camera).note
+    squeezed = "S_rect_02: 40 30\nP_rect_02: 36 0 20 0 0 27 15 0 0 0 1 0"
+    (tmp_path / "squeezed.txt").write_text(squeezed)
+    with pytest.raises(ValueError, match="a.jpg: .*square.*fx=72 and fy=54.*Resize .* 60x60"):
+        find_lens(tmp_path / "a.jpg", read_camera(tmp_path / "squeezed.txt"))
     path = write_photo(tmp_path / "turned.jpg", {}, height=60, width=80, orientation=8)
     with pytest.raises(ValueError, match="turned.jpg: .*80x60 .*30x40"):
         find_lens(path, camera)

@@ -151,6 +151,13 @@ def open_litert(path):
     return call
 
 
+def test_the_file_of_an_ensemble_says_that_its_members_are_hidden(tmp_path, trained):
+    twin = keras.models.clone_model(trained)
+    both = build_ensemble([trained, twin])
+    assert OnnxPredictor(export_network(both, tmp_path / "two.onnx")).hidden == 2
+    assert OnnxPredictor(export_network(trained, tmp_path / "one.onnx")).hidden == 0
+
+
 def test_operators_that_litert_alone_has_not_are_told(tmp_path, trained):
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")

@@ -285,6 +285,13 @@ def test_a_run_in_mixed_precision_leaves_a_network_that_predicts_in_float32(pair
     assert keras.config.dtype_policy().name == "float32"
 
 
+def test_metres_are_no_extra_of_what_is_known_up_to_a_scale(pairs, tmp_path):
+    relative = Pairs(pairs.root, pairs.table, NYU_RELATIVE)
+    with pytest.raises(ValueError, match="metres where `extra` is. Received: nyu_relative"):
+        train(RECIPE, relative, tmp_path / "run", extra=[pairs], verbose=0)
+    assert not (tmp_path / "run").exists()
+
+
 def test_relative_depth_is_not_trained_with_a_loss_that_judges_scale(pairs, tmp_path):
     relative = Pairs(pairs.root, pairs.table, NYU_RELATIVE)
     with pytest.raises(ValueError, match="blind to scale. Received: loss='depth'"):

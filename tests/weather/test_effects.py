@@ -47,6 +47,15 @@ def test_depth_of_any_number_is_taken(name, dtype):
 
 
 @EACH
+@pytest.mark.parametrize("empty", [np.inf, -np.inf, np.nan])
+def test_depth_that_is_no_number_is_not_measured(name, empty):
+    rgb, depth_m = make_road()
+    assert (depth_m == 0).any()
+    seen = apply(name, rgb, np.where(depth_m == 0, np.float32(empty), depth_m), 1.0)
+    assert (seen == apply(name, rgb, depth_m, 1.0)).all()
+
+
+@EACH
 def test_strength_nought_changes_nothing_and_more_changes_more(name):
     rgb, depth_m = make_road()
     assert (apply(name, rgb, depth_m, 0.0) == rgb).all()

@@ -101,6 +101,7 @@ class Rig:
         left, right = (camera.fit(height, width) for camera in (self.left, self.right))
         distorted = self.left.distortion.any() or self.right.distortion.any()
         if not distorted and left == right and _is_level(self.rotation, self.translation):
+            left.refuse_oblong(self.left.path)
             return Rectifier(left, self.baseline, ())
         *turns_and_views, _, _, _ = cv2.stereoRectify(
             left.matrix, self.left.distortion, right.matrix, self.right.distortion, (width, height),
