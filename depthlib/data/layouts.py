@@ -423,7 +423,7 @@ def _by_name_beside(key: Key) -> Hashable:
 
 
 def time_of(name: str) -> float | None:
-    """The seconds that a name says: 1305031102.175304, or an integer of ms, µs or ns; else None.
+    """The seconds that a name says: 1305031102.175304, or a number of ms, µs or ns; else None.
 
     A date with its time, 20240101_120000123, is one too, of the same zone as all others.
     """
@@ -432,13 +432,13 @@ def time_of(name: str) -> float | None:
         with suppress(ValueError):  # the 31st of June
             start = datetime(*map(int, numbers)).replace(tzinfo=UTC).timestamp()  # type: ignore[arg-type]
             return start + float(f"0.{part}0") if date.end() == len(name) else None
-    match = re.fullmatch(r"\D*?([1-9]\d{8,9}[.]\d+|[1-9]\d{11,18})", name)  # 0000...: a counter
+    # What begins with 0 is a counter.
+    match = re.fullmatch(r"\D*?([1-9]\d{8,9}[.]\d+|[1-9]\d{11,18}(?:[.]\d+)?)", name)
     if match is None:
         return None
-    text = match[1]
-    if "." in text:
-        return float(text)
-    return int(text) / 10 ** (3 if len(text) < 15 else 6 if len(text) < 18 else 9)
+    digits = len(match[1].partition(".")[0])
+    unit = 0 if digits < 12 else 3 if digits < 15 else 6 if digits < 18 else 9
+    return float(match[1]) / 10**unit
 
 
 def _match_times(

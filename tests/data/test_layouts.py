@@ -215,6 +215,7 @@ def test_names_that_are_times_match_the_nearest_whatever_their_unit(folder):
     assert rows_of(layout) == [["rgb/1403636579763555584.png", "depth/1403636579.770.png"]]
     assert layout.matched == {"the nearest time within 0.02 s": 1}
     assert time_of("frame_1403636579763") == time_of("1403636579763000") == 1403636579.763
+    assert time_of("rec_1403636579763.25") == pytest.approx(1403636579.76325, abs=1e-6)
     assert time_of("000123") is time_of("000000000005") is None
     for name in ("20240101120000250", "img20240101_120000_250", "2024-01-01 12.00.00.250"):
         assert time_of(name) == 1704110400.25
