@@ -35,7 +35,7 @@ from depthlib.files import (
 from depthlib.prediction.geometry import Layout, check_focal, join, split
 from depthlib.prediction.interface import DepthPredictor, find_confidence
 from depthlib.prediction.known_distance import KnownDistance
-from depthlib.prediction.outputs import FILE, LABEL, UNKNOWN, find_frames, find_media
+from depthlib.prediction.outputs import FILE, LABEL, SHOWN, UNKNOWN, find_frames, find_media
 from depthlib.prediction.photo import guess_camera, make_result
 from depthlib.prediction.pipeline import Room, work_ahead
 from depthlib.prediction.writers import WRITERS, DepthResult, is_ours, list_names, name_file
@@ -43,7 +43,6 @@ from depthlib.prediction.writers import WRITERS, DepthResult, is_ours, list_name
 AHEAD = 2  # photos that are read, and photos that are written, while the network computes
 WRITING = 2  # threads that write
 ROOM = MAX_PIXELS  # pixels of all photos that are read and not yet written, but for a larger one
-SHOWN = 5  # photos that a line names
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 

@@ -34,10 +34,15 @@ def read_size(path: Path | str) -> tuple[int, int]:
 
     One in a file of arrays is read. Errors: those of `read_rgb` for what its header shows.
     """
+    return _read_header(Path(path))[0]
+
+
+def _read_header(path: Path) -> tuple[tuple[int, int], int | None]:
+    """What `read_size` gives, and EXIF's number for how it lies; None in a file of arrays."""
     if is_array(path):
         height, width = read_array(path, None, decoding.MAX_PIXELS).shape[:2]
-        return height, width
-    return decoding.read_sides(Path(path))
+        return (height, width), None
+    return decoding.read_header(path)
 
 
 def check_rgb(rgb: np.ndarray) -> None:
@@ -115,9 +120,15 @@ def check_confidence(path: Path | str, rgb_path: Path | str) -> None:
 
     Errors: those of `read_size`; ValueError for another shape than the photo's.
     """
-    sides, shape = read_size(rgb_path), read_size(path)
-    _check_turns(sides, shape, Path(rgb_path), Path(path))
-    _check_shapes(sides, Path(rgb_path), shape, Path(path), "confidence map")
+    rgb_path, path = Path(rgb_path), Path(path)
+    (sides, turned), (shape, own) = _read_header(rgb_path), _read_header(path)
+    if turned and own and turned != own and not _do_sides_tell(sides, turned, shape, own):
+        raise ValueError(
+            "EXIF must turn a photo and its confidence map alike. Received: EXIF orientation "
+            f"{turned} in {rgb_path} and {own} in {path}. Turn the pixels of both, and save "
+            "them without an orientation."
+        )
+    _check_shapes(sides, rgb_path, shape, path, "confidence map")
 
 
 def resize_rgb(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -272,10 +283,9 @@ def _lies_as_stored(
 
     Errors: ValueError where the sides do not tell.
     """
-    upright, stored = (fits_map(sides, shape) for sides in (photo.sides, photo.sides[::-1]))
-    one_is_on_its_side = (photo.orientation > 4) != (orientation > 4)
-    if {photo.orientation, orientation} & {1} and one_is_on_its_side and not (upright and stored):
-        if upright or not stored:  # neither: another shape altogether, which its own error says
+    if _do_sides_tell(photo.sides, photo.orientation, shape, orientation):
+        # Neither: another shape altogether, which its own error says.
+        if fits_map(photo.sides, shape) or not fits_map(photo.sides[::-1], shape):
             return False
         if orientation == 1:
             return True
@@ -286,24 +296,13 @@ def _lies_as_stored(
     )
 
 
-def _check_turns(
-    sides: tuple[int, int], shape: tuple[int, int], rgb_path: Path, path: Path
-) -> None:
-    """Errors: ValueError where EXIF turns a photo and its confidence map otherwise, and not both.
+def _do_sides_tell(sides: tuple[int, ...], turned: int, shape: tuple[int, ...], own: int) -> bool:
+    """Whether the sides of a photo and a map, of which EXIF turns one alone, tell how each lies.
 
-    sides, shape: theirs, turned. Where these differ, their own error says so.
+    sides, shape: theirs, turned. turned, own: EXIF's numbers of how they lie in their files.
     """
-    if is_array(rgb_path) or is_array(path):
-        return
-    turns = [decoding.read_header(file)[1] for file in (rgb_path, path)]
-    on_side = (turns[0] > 4) != (turns[1] > 4)
-    tells = on_side and 1 in turns and not (fits_map(sides, shape) and fits_map(sides[::-1], shape))
-    if turns[0] != turns[1] and not tells:
-        raise ValueError(
-            "EXIF must turn a photo and its confidence map alike. Received: EXIF orientation "
-            f"{turns[0]} in {rgb_path} and {turns[1]} in {path}. Turn the pixels of both, and save "
-            "them without an orientation."
-        )
+    is_one_on_its_side = 1 in (turned, own) and (turned > 4) != (own > 4)
+    return is_one_on_its_side and not (fits_map(sides, shape) and fits_map(sides[::-1], shape))
 
 
 def _check_shapes(

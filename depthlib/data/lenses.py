@@ -140,12 +140,15 @@ def find_lens(
     focal length of a photo this wide, or a photo that the calibration does not fit.
     """
     if isinstance(request, CameraCalibration):
-        height, width = _read_size(photo)
-        is_turned = not isinstance(photo, tuple) and _read_header(photo).orientation != 1
+        if isinstance(photo, tuple):
+            size, note = photo, ""
+        else:
+            header = _read_header(photo)
+            size, note = header.shown, _TURNED * (header.orientation != 1)
         try:
-            camera = request.fit(height, width)
+            camera = request.fit(*size)
             camera.refuse_oblong(request.path)
-            return Lens(camera.focal, "calibration", _TURNED * is_turned)
+            return Lens(camera.focal, "calibration", note)
         except ValueError as error:
             raise ValueError(f"{_name(photo)}: {error}") from error
     if request.unit == "none":

@@ -295,8 +295,10 @@ def _look_up(photos: Sequence[str], folder: Path | None) -> list[dict[str, str]]
     """
     path = folder and folder / "index.csv"
     index = read_index(path) if path and path.is_file() else None
+    if index is None:
+        return [{} for _ in photos]
     named: dict[tuple[str, ...], list[tuple[tuple[str, ...], dict[str, str]]]] = defaultdict(list)
-    for row in [] if index is None else index.to_dict("records"):
+    for row in index.to_dict("records"):
         parts = PurePosixPath(row["photo"].replace("\\", "/")).parts
         kept = [name for name in ("scene", "condition") if name in row]
         named[parts[-2:]].append((parts, {name: str(row[name]) for name in kept}))
